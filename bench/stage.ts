@@ -1,0 +1,85 @@
+import { randomBytes } from 'node:crypto'
+import { readConfig } from '../src/config.ts'
+import { migrate } from '../src/db/database.ts'
+import { freePort } from '../src/embedded/port.ts'
+import { startPostgres } from '../src/embedded/postgres.ts'
+import { startTemporal } from '../src/embedded/temporal.ts'
+import { wire, type Wiring } from '../src/wiring.ts'
+import { startChild, type Child } from './child.ts'
+import { openFolder } from './folder.ts'
+import type { Options } from './options.ts'
+
+export type Stage = {
+  options: Options
+  wiring: Wiring
+  databaseUrl: string
+  postgresPid: number
+  /** what children of Fairlead need in their environment */
+  environment: Record<string, string>
+  signal: AbortSignal
+  say: (line: string) => void
+  /** starts one of our entries; `stop` may be called before the stage closes */
+  start: (name: string, entry: string, args?: string[], environment?: Record<string, string>) => Child
+  close: () => Promise<void>
+}
+
+/** Postgres as `npm start` runs it (fsync on), the Temporal dev server, a migrated database. Everything is stopped by `close`, in reverse. */
+export const openStage = async (options: Options, signal: AbortSignal, say: Stage['say']): Promise<Stage> => {
+  const open: (() => unknown)[] = []
+  const close = async (): Promise<void> => {
+    while (open.length > 0) await open.pop()?.()
+  }
+  try {
+    const folder = await openFolder()
+    open.push(folder.remove)
+    const log = { info: say }
+    const postgres = await startPostgres({ dataDir: `${folder.path}/postgres`, log })
+    open.push(postgres.stop)
+    const temporal = await startTemporal({ dataDir: `${folder.path}/temporal`, log })
+    open.push(temporal.stop)
+    const environment = {
+      DATABASE_URL: postgres.url,
+      TEMPORAL_ADDRESS: temporal.address,
+      FAIRLEAD_SECRET_KEYS: `bench:${randomBytes(32).toString('base64')}`,
+      FAIRLEAD_DATA_DIR: folder.path,
+      PORT: `${await freePort()}`,
+      LOG_LEVEL: 'info',
+    }
+    await migrate(postgres.url)
+    const wiring = await wire(readConfig({ ...environment, LOG_LEVEL: 'silent' }), 'bench')
+    open.push(wiring.close)
+    let children = 0
+    return {
+      options,
+      wiring,
+      databaseUrl: postgres.url,
+      postgresPid: postgres.pid,
+      environment,
+      signal,
+      say,
+      start(name, entry, args = [], extra = {}) {
+        const child = startChild({
+          name: `${name}-${(children += 1)}`,
+          entry,
+          args,
+          folder: folder.path,
+          environment: { ...environment, ...extra },
+          ...(options.profile === undefined ? {} : { profile: options.profile }),
+        })
+        open.push(child.stop)
+        return child
+      },
+      close,
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/** A worker in a process of its own. */
+export const startWorker = async (stage: Stage): Promise<Child> => {
+  const worker = stage.start('worker', 'worker.ts')
+  await worker.untilSays('worker ready')
+  return worker
+}

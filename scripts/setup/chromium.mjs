@@ -1,0 +1,43 @@
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { find, onPath, run } from './ways.mjs'
+
+const names = ['chromium', 'chromium-browser', 'google-chrome']
+
+const versionOf = (path) => {
+  const [version] = /\d+(\.\d+)+/.exec(run(path, ['--version'])) ?? []
+  if (!version) throw new Error(`${path} is not Chromium`)
+  return version
+}
+
+const fromPlaywright = async () => {
+  const { chromium } = await import('playwright-core')
+  if (!existsSync(chromium.executablePath())) {
+    const cli = fileURLToPath(new URL('cli.js', import.meta.resolve('playwright-core/package.json')))
+    const env = { ...process.env, PLAYWRIGHT_DOWNLOAD_CONNECTION_TIMEOUT: '5000' }
+    run(process.execPath, [cli, 'install', 'chromium', '--no-shell'], { timeout: 300_000, env })
+  }
+  return chromium.executablePath()
+}
+
+const fromDebian = () => {
+  if (!existsSync('/etc/debian_version')) throw new Error('this is not Debian')
+  if (process.getuid?.() !== 0) throw new Error('only root may install packages')
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  run('apt-get', ['update', '-q'], { timeout: 300_000, env })
+  run('apt-get', ['install', '-q', '-y', '--no-install-recommends', 'chromium'], { timeout: 600_000, env })
+  return onPath(...names)
+}
+
+export const findChromium = (chosen = process.env.CHROMIUM) =>
+  find({
+    what: 'Chromium',
+    variable: 'CHROMIUM',
+    chosen,
+    check: versionOf,
+    ways: [
+      ['PATH', () => onPath(...names)],
+      ["Playwright's download", fromPlaywright],
+      ['apt-get', fromDebian],
+    ],
+  })

@@ -1,0 +1,95 @@
+import { Context, heartbeat } from '@temporalio/activity'
+import * as connections from '../db/connection.ts'
+import { slowToOne } from '../db/budget/pace.ts'
+import type { Sql } from '../db/database.ts'
+import type { Crm } from '../domain/crm.ts'
+import { FairleadError, isFairleadError, type ErrorCode } from '../domain/errors.ts'
+import type { Dependencies } from './dependencies.ts'
+
+const refusals: ReadonlySet<ErrorCode> = new Set([
+  'loginRefused',
+  'passwordExpired',
+  'mfaRequired',
+  'notAdministrator',
+  'noRight',
+])
+
+type Connection = connections.Connection
+
+/** Throws what work waits for, without a request: a refused secret is not tried again until it is reconfirmed (R21). */
+const usable = async ({ db }: Dependencies, accountId: string, connectionId: string): Promise<Connection> => {
+  const { connection, enabled } = await connections.getForWork(db, accountId, connectionId)
+  if (!enabled) throw new FairleadError('connectorDisabled')
+  if (connection.state === 'connected') return connection
+  if (connection.state !== 'needsReconfirm') throw new FairleadError('notConnected')
+  const { code, detail, crm } = connection.problem ?? { code: 'loginRefused' as const }
+  throw new FairleadError(code, { detail, crm })
+}
+
+/**
+ * R21: after a 401 or 403 in the middle of work the login is checked once, by one worker, with one request. Refused: the connection
+ * needs reconfirming, and everything waits. Accepted: fewer requests at once are tried, and what is still refused is a missing right.
+ */
+const judgeRefusal = async (
+  deps: Dependencies,
+  refused: FairleadError,
+  { accountId, id }: Connection,
+): Promise<never> => {
+  const { db, crms } = deps
+  return (await db.$client.begin(async (tx) => {
+    const sql = tx as unknown as Sql
+    await sql`select pg_advisory_xact_lock(hashtextextended(${`login:${id}`}, 0))`
+    const connection = await usable(deps, accountId, id)
+    try {
+      await crms.of(connection).check({ priority: 'interactive' })
+    } catch (error) {
+      if (isFairleadError(error) && error.kind === 'held')
+        await connections.needReconfirm(db, accountId, id, connections.problemOf(error))
+      throw error
+    }
+    const slowed = await slowToOne(db.$client, { accountId, connectionId: id })
+    if (slowed === false) throw new FairleadError('noRight', { crm: refused.details.crm })
+    throw new FairleadError('crmBusy', {
+      detail:
+        slowed === 'limited'
+          ? 'The CRM allows one session at a time.'
+          : 'The CRM refuses requests of an accepted login.',
+      retryAfterMs: 1000,
+      extra: { slowed },
+    })
+  })) as never
+}
+
+/**
+ * Work with a connection's CRM: refusals are judged once, other held failures (certificate, redirect) put the connection into
+ * `needsReconfirm` at once (C4).
+ */
+export const withCrm = async <T>(
+  deps: Dependencies,
+  accountId: string,
+  connectionId: string,
+  work: (crm: Crm, connection: Connection) => Promise<T>,
+): Promise<T> => {
+  const connection = await usable(deps, accountId, connectionId)
+  try {
+    return await work(deps.crms.of(connection), connection)
+  } catch (error) {
+    if (!isFairleadError(error)) throw error
+    if (refusals.has(error.code)) return judgeRefusal(deps, error, connection)
+    if (error.kind === 'held' && error.code !== 'connectorDisabled')
+      await connections.needReconfirm(deps.db, accountId, connectionId, connections.problemOf(error))
+    throw error
+  }
+}
+
+const beatMs = 5000
+
+/** Heartbeats while `work` runs, with what `describe` says; a worker that dies is noticed by the beats that stay away. */
+export const beating = async <T>(describe: () => unknown, work: (signal: AbortSignal) => Promise<T>): Promise<T> => {
+  const timer = setInterval(() => heartbeat(describe()), beatMs)
+  try {
+    return await work(Context.current().cancellationSignal)
+  } finally {
+    clearInterval(timer)
+  }
+}

@@ -1,0 +1,62 @@
+import { laneCount, laneOffsets, laneRanges } from '../domain/lane.ts'
+import { toRunWarning } from '../domain/warning.ts'
+import * as importPlan from '../db/import/plan.ts'
+import { storePage } from '../db/import/page.ts'
+import * as lanes from '../db/lane.ts'
+import * as runs from '../db/run/state.ts'
+import { beating, withCrm } from './crm.ts'
+import type { Dependencies, RunInput } from './dependencies.ts'
+import { readSegment, type SegmentResult } from './segment.ts'
+import { working } from './run.ts'
+
+export const importActivities = (deps: Dependencies) => ({
+  /** Fixes the mark and the lanes, once; a repeated call finds them. Answers the lanes that are to be read. */
+  beginImport: ({ accountId, runId }: RunInput): Promise<{ lanes: number[] }> =>
+    working(deps, { accountId, runId }, async (run) => {
+      const planned = await lanes.all(deps.db, runId, 'pull')
+      if (planned.length > 0) return { lanes: planned.map(({ lane }) => lane) }
+      return withCrm(deps, accountId, run.connectionId!, async (crm, connection) => {
+        const entity = run.entity!
+        const fields = await crm.fields(entity)
+        await importPlan.noteFields(deps.db, run, fields)
+        const mark = await crm.latestChange(entity)
+        const total = await crm.total(entity)
+        const count = laneCount(total, connection.concurrency)
+        const keys = await Promise.all(laneOffsets(total ?? 0, count).map((offset) => crm.keyAt(entity, offset)))
+        const ranges = laneRanges(keys)
+        await runs.plan(deps.db, runId, { mark: mark === null ? null : new Date(mark), total })
+        await lanes.insert(
+          deps.db,
+          ranges.map(({ after, upTo }, lane) => ({
+            accountId,
+            runId,
+            phase: 'pull',
+            lane,
+            afterKey: after,
+            upToKey: upTo,
+          })),
+        )
+        return { lanes: ranges.map((_, lane) => lane) }
+      })
+    }),
+
+  /** Reads and stores up to a segment of one lane, from the cursor that was committed last. */
+  importSegment: ({ accountId, runId, lane: number }: RunInput & { lane: number }): Promise<SegmentResult> =>
+    working(deps, { accountId, runId }, (run) =>
+      withCrm(deps, accountId, run.connectionId!, async (crm) => {
+        const { target, fields } = await importPlan.targetOf(deps.db, deps.secrets, run)
+        const lane = await lanes.claim(deps.db, accountId, runId, 'pull', number)
+        const key = { runId, phase: 'pull' as const, lane: number, attempt: lane.attempt }
+        return beating(
+          () => ({ lane: number }),
+          () =>
+            readSegment({
+              lane,
+              fetch: (range, signal) => crm.people(target.entity, fields, range, { signal }),
+              store: (page) => storePage(deps.db, target, key, page),
+              warn: (warnings) => importPlan.warn(deps.db, run, warnings.map(toRunWarning)),
+            }),
+        )
+      }),
+    ),
+})

@@ -1,0 +1,16 @@
+import { connectionActivities } from './connection.ts'
+import type { Dependencies } from './dependencies.ts'
+import { housekeepingActivities } from './housekeeping.ts'
+import { importActivities } from './import.ts'
+import { runActivities } from './run.ts'
+import { sweepActivities } from './sweep.ts'
+
+export const createActivities = (deps: Dependencies) => ({
+  ...connectionActivities(deps),
+  ...housekeepingActivities(deps),
+  ...importActivities(deps),
+  ...runActivities(deps),
+  ...sweepActivities(deps),
+})
+
+export type Activities = ReturnType<typeof createActivities>

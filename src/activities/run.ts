@@ -1,0 +1,114 @@
+import { Context } from '@temporalio/activity'
+import { FairleadError, isFairleadError, type ErrorCode } from '../domain/errors.ts'
+import { isOver, type RunError, type RunState } from '../domain/run.ts'
+import * as connections from '../db/connection.ts'
+import { balanceOf } from '../db/run/balance.ts'
+import * as runs from '../db/run/state.ts'
+import { removeKeys } from '../db/sweep/compare.ts'
+import type { Dependencies, RunInput } from './dependencies.ts'
+
+const runErrorOf = (error: FairleadError): RunError => ({
+  code: error.code,
+  detail: error.message,
+  remedy: error.remedy,
+  ...(error.details.crm === undefined ? {} : { crm: error.details.crm }),
+  since: new Date().toISOString(),
+})
+
+/** A transient failure of these codes is given up after so many tries: a retry by a person may heal it, more of the same will not. */
+const triesFor: Partial<Record<ErrorCode, number>> = { crmPaging: 4, crmAnswer: 8, entityDisabled: 4 }
+
+/**
+ * A step of a run: marks it running, refuses when it is over, and says on the run what a failing step waits for, so that retries
+ * without end are visible (R21).
+ */
+export const working = async <T>(
+  deps: Dependencies,
+  input: RunInput,
+  step: (run: runs.Run) => Promise<T>,
+): Promise<T> => {
+  const run = await runs.get(deps.db, input.accountId, input.runId)
+  if (isOver(run.state) || run.cancelRequestedAt !== null) throw new FairleadError('runFinished')
+  await runs.run(deps.db, run.id)
+  try {
+    const result = await step(run)
+    if (run.error !== null) await runs.noteWaiting(deps.db, run.id, null)
+    return result
+  } catch (error) {
+    if (!isFairleadError(error) || error.kind !== 'transient' || error.code === 'leaseLost') throw error
+    await runs.noteWaiting(deps.db, run.id, runErrorOf(error))
+    const tries = triesFor[error.code]
+    if (tries !== undefined && Context.current().info.attempt >= tries) {
+      throw new FairleadError(error.code, { ...error.details, extra: { ...error.details.extra, givenUp: true } })
+    }
+    throw error
+  }
+}
+
+export type Outcome = { code?: string; cancelled?: boolean }
+
+const stateOf = (outcome: Outcome, balanced: boolean | null, rejected: boolean): RunState => {
+  if (outcome.code === 'internal') return 'failed'
+  return outcome.code === undefined && balanced === true && !rejected ? 'succeeded' : 'incomplete'
+}
+
+const unbalanced: RunError = {
+  code: 'notBalanced',
+  detail: 'The list and the CRM do not agree.',
+  remedy: 'Start a sweep of the list: it finds what differs, id by id.',
+}
+const unread: RunError = {
+  code: 'crmFailed',
+  detail: 'Some records could not be read from the CRM.',
+  remedy: 'Open them in Infor CRM and mend them (the run’s entries name them), then start a sweep of the list.',
+}
+
+export const runActivities = (deps: Dependencies) => ({
+  /** `held` until the login is reconfirmed; what the run waits for stands on the run. Answers whether it must wait at all. */
+  async holdRun({ accountId, runId, code }: RunInput & { code: string }): Promise<{ wait: boolean }> {
+    const run = await runs.get(deps.db, accountId, runId)
+    const { connection, enabled } = await connections.getForWork(deps.db, accountId, run.connectionId!)
+    if (connection.state === 'connected' && enabled) return { wait: false }
+    const problem = connection.problem ?? new FairleadError(code as ErrorCode)
+    await runs.hold(deps.db, runId, {
+      code,
+      detail: 'detail' in problem ? problem.detail : problem.message,
+      remedy: problem.remedy,
+      since: new Date().toISOString(),
+    })
+    return { wait: true }
+  },
+
+  /** Draws up the ledger and ends the run. The mark moves only when everything was read (R14). */
+  async finishRun({ accountId, runId, outcome }: RunInput & { outcome: Outcome }): Promise<{ state: RunState }> {
+    const run = await runs.get(deps.db, accountId, runId)
+    if (isOver(run.state)) return { state: run.state }
+    const { counts, balance, recordCount } = await balanceOf(deps.db, run)
+    const rejected = Object.values(counts).some((phase) => phase.rejected > 0)
+    const cancelled = outcome.cancelled === true || outcome.code === 'runFinished' || run.cancelRequestedAt !== null
+    const state = cancelled ? 'cancelled' : stateOf(outcome, balance.balanced, rejected)
+    const connection = await connections.get(deps.db, accountId, run.connectionId!)
+    const error =
+      state === 'succeeded' || state === 'cancelled'
+        ? null
+        : outcome.code !== undefined
+          ? run.error?.code === outcome.code
+            ? run.error
+            : runErrorOf(new FairleadError(outcome.code as ErrorCode))
+          : rejected && balance.balanced === true
+            ? unread
+            : unbalanced
+    const complete = balance.balanced === true && outcome.code === undefined && !cancelled
+    await runs.finish(deps.db, run, {
+      state,
+      counts,
+      balance,
+      error,
+      listTotal: recordCount,
+      mark: complete && !rejected && run.kind === 'import' ? run.mark : null,
+      sweptByUser: complete ? connection.crmUserId : null,
+    })
+    await removeKeys(deps.db, runId)
+    return { state }
+  },
+})

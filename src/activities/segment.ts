@@ -1,0 +1,55 @@
+import { CancelledFailure, Context, heartbeat } from '@temporalio/activity'
+import type { CrmPage, CrmWarning, KeyRange } from '../domain/crm.ts'
+import type { Lane } from '../db/lane.ts'
+
+/** A segment ends after this many rows or this long, so that a deploy or a cancel never waits long for a checkpoint. */
+export const segmentLimits = { rows: 50_000, ms: 120_000 }
+
+/** `stop`: somebody asked the run to end at this checkpoint */
+export type SegmentResult = { done: boolean; rows: number; stop: boolean }
+
+export type Segment<Row> = {
+  lane: Lane
+  fetch: (range: KeyRange, signal: AbortSignal) => Promise<CrmPage<Row>>
+  /** one transaction a page; answers whether the run is asked to stop */
+  store: (page: CrmPage<Row>, number: number) => Promise<{ cancelRequested: boolean }>
+  warn: (warnings: CrmWarning[]) => Promise<void>
+}
+
+const afterNextPage = (range: KeyRange, page: CrmPage<unknown>): KeyRange | null =>
+  page.next === null ? null : { after: page.next, upTo: range.upTo }
+
+/**
+ * Reads a lane from its cursor in key order, the next page under way while this one is stored. A cancelled or shut-down attempt
+ * stops after the page that it is storing; what was fetched and not stored is fetched again by the next attempt.
+ */
+export const readSegment = async <Row>({ lane, fetch, store, warn }: Segment<Row>): Promise<SegmentResult> => {
+  if (lane.done) return { done: true, rows: 0, stop: false }
+  const { cancellationSignal } = Context.current()
+  const stop = new AbortController()
+  const signal = AbortSignal.any([cancellationSignal, stop.signal])
+  const endAt = Date.now() + segmentLimits.ms
+  let range: KeyRange = { after: lane.cursor ?? lane.afterKey, upTo: lane.upToKey }
+  let rows = 0
+  let number = lane.pages
+  let pending: Promise<CrmPage<Row>> | null = fetch(range, signal)
+  try {
+    while (pending !== null) {
+      const page: CrmPage<Row> = await pending
+      rows += page.rows.length
+      const next = afterNextPage(range, page)
+      const more = next !== null && rows < segmentLimits.rows && Date.now() < endAt
+      pending = more ? fetch(next, signal) : null
+      pending?.catch(() => {})
+      if (page.warnings.length > 0) await warn(page.warnings)
+      const { cancelRequested } = await store(page, number++)
+      heartbeat({ lane: lane.lane, rows })
+      if (cancelRequested || next === null) return { done: next === null, rows, stop: cancelRequested }
+      range = next
+      if (cancellationSignal.aborted) throw new CancelledFailure('stopped at a checkpoint')
+    }
+    return { done: false, rows, stop: false }
+  } finally {
+    stop.abort()
+  }
+}

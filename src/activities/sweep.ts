@@ -1,0 +1,119 @@
+import { laneCount, laneOffsets, laneRanges } from '../domain/lane.ts'
+import { FairleadError } from '../domain/errors.ts'
+import { isMassDeletion } from '../domain/sweep.ts'
+import { toRunWarning } from '../domain/warning.ts'
+import * as importPlan from '../db/import/plan.ts'
+import * as lanes from '../db/lane.ts'
+import * as runs from '../db/run/state.ts'
+import { compare, storeKeys } from '../db/sweep/compare.ts'
+import { sweptByUser } from '../db/sweep/list.ts'
+import { settleExtra, settleMissing, settleReturned } from '../db/sweep/settle.ts'
+import type { CrmEntity, CrmField, Crm } from '../domain/crm.ts'
+import { beating, withCrm } from './crm.ts'
+import type { Dependencies, RunInput } from './dependencies.ts'
+import { readSegment, type SegmentResult } from './segment.ts'
+import { working } from './run.ts'
+
+/** Differences are settled so many at a time, asked for so many at once. */
+const batch = 20_000
+const askAtOnce = 500
+
+const ask = async (crm: Crm, entity: CrmEntity, fields: CrmField[], ids: string[], signal: AbortSignal) => {
+  const answer = await crm.peopleById(entity, fields, ids, { signal })
+  return { asked: ids, found: answer.rows, unreadable: answer.unreadable }
+}
+
+const chunks = (ids: string[]): string[][] =>
+  Array.from({ length: Math.ceil(ids.length / askAtOnce) }, (_, index) =>
+    ids.slice(index * askAtOnce, (index + 1) * askAtOnce),
+  )
+
+export const sweepActivities = (deps: Dependencies) => ({
+  /** Plans the key sweep: the lanes of the import, or new ones for a sweep of its own. */
+  beginSweep: ({ accountId, runId }: RunInput): Promise<{ lanes: number[] }> =>
+    working(deps, { accountId, runId }, async (run) => {
+      await runs.enter(deps.db, runId, 'compare')
+      const planned = await lanes.all(deps.db, runId, 'sweep')
+      if (planned.length > 0) return { lanes: planned.map(({ lane }) => lane) }
+      const read = await lanes.all(deps.db, runId, 'pull')
+      const ranges =
+        read.length > 0
+          ? read.map(({ afterKey, upToKey }) => ({ after: afterKey, upTo: upToKey }))
+          : await withCrm(deps, accountId, run.connectionId!, async (crm, connection) => {
+              await importPlan.noteFields(deps.db, run, await crm.fields(run.entity!))
+              const total = await crm.total(run.entity!)
+              const mark = await crm.latestChange(run.entity!)
+              await runs.plan(deps.db, runId, { mark: mark === null ? null : new Date(mark), total })
+              const offsets = laneOffsets(total ?? 0, laneCount(total, connection.concurrency))
+              return laneRanges(await Promise.all(offsets.map((offset) => crm.keyAt(run.entity!, offset))))
+            })
+      await lanes.insert(
+        deps.db,
+        ranges.map(({ after, upTo }, lane) => ({
+          accountId,
+          runId,
+          phase: 'sweep',
+          lane,
+          afterKey: after,
+          upToKey: upTo,
+        })),
+      )
+      return { lanes: ranges.map((_, lane) => lane) }
+    }),
+
+  sweepSegment: ({ accountId, runId, lane: number }: RunInput & { lane: number }): Promise<SegmentResult> =>
+    working(deps, { accountId, runId }, (run) =>
+      withCrm(deps, accountId, run.connectionId!, async (crm) => {
+        const lane = await lanes.claim(deps.db, accountId, runId, 'sweep', number)
+        const key = { runId, phase: 'sweep' as const, lane: number, attempt: lane.attempt }
+        return beating(
+          () => ({ lane: number }),
+          () =>
+            readSegment({
+              lane,
+              fetch: (range, signal) => crm.keys(run.entity!, range, { signal }),
+              store: (page, count) => storeKeys(deps.db, accountId, key, page, count),
+              warn: (warnings) => importPlan.warn(deps.db, run, warnings.map(toRunWarning)),
+            }),
+        )
+      }),
+    ),
+
+  /**
+   * Compares the ids themselves and settles what differs, id by id (product.md section 4). Answers how many differences are left,
+   * for at most three rounds. Throws massDeletion instead of marking when too many are gone (R15).
+   */
+  settleDifferences: ({ accountId, runId }: RunInput): Promise<{ left: number }> =>
+    working(deps, { accountId, runId }, (run) =>
+      withCrm(deps, accountId, run.connectionId!, async (crm, connection) => {
+        const { target, fields } = await importPlan.targetOf(deps.db, deps.secrets, run)
+        const mark = run.mark?.toISOString() ?? null
+        const lane = await lanes.claim(deps.db, accountId, runId, 'sweep', 0)
+        const key = { runId, phase: 'sweep' as const, lane: 0, attempt: lane.attempt }
+        let settled = 0
+        return beating(
+          () => ({ settled }),
+          async (signal) => {
+            await settleReturned(deps.db, key, target)
+            const found = await compare(deps.db, runId, target, batch)
+            for (const ids of chunks(found.missing)) {
+              await settleMissing(deps.db, key, target, mark, await ask(crm, run.entity!, fields, ids, signal))
+              settled += ids.length
+            }
+            const sweptBy = await sweptByUser(deps.db, accountId, run.listId!)
+            const otherUser = sweptBy !== null && sweptBy !== connection.crmUserId
+            const suspicious = isMassDeletion(found.extraTotal, found.live) || (otherUser && found.extraTotal > 0)
+            if (suspicious && run.settings.confirmDeletions !== true) {
+              throw new FairleadError('massDeletion', { extra: { gone: found.extraTotal, of: found.live } })
+            }
+            for (const ids of chunks(found.extra)) {
+              await settleExtra(deps.db, key, target, await ask(crm, run.entity!, fields, ids, signal))
+              settled += ids.length
+            }
+            const after = await compare(deps.db, runId, target, 0)
+            return { left: after.missingTotal + after.extraTotal }
+          },
+        )
+      }),
+    ),
+})

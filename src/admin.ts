@@ -1,0 +1,57 @@
+import { parseArgs } from 'node:util'
+import { accountCommand } from './admin/account.ts'
+import { keyCommand } from './admin/key.ts'
+import { secretsCommand } from './admin/secrets.ts'
+import type { Command } from './admin/command.ts'
+import { readConfig } from './config.ts'
+import { migrate, openDatabase } from './db/database.ts'
+import { createSecretBox } from './db/secret.ts'
+
+const usage = `npm run admin -- account add NAME [--time-zone ZONE]   a new account, with its first administrator key
+npm run admin -- account list                          all accounts
+npm run admin -- account enable NAME                   let its connector work (C5)
+npm run admin -- account disable NAME                  stop its connector; work waits
+npm run admin -- key add ACCOUNT [--role admin] [--name NAME] [--expires 2027-12-31]
+npm run admin -- key revoke ACCOUNT KEYID
+npm run admin -- secrets rotate                        encrypt all secrets with the first key of FAIRLEAD_SECRET_KEYS
+npm run admin -- migrate                               bring the database up to date`
+
+/** O5: what an operator does without the API. */
+const commands: Record<string, Command> = {
+  account: accountCommand,
+  key: keyCommand,
+  secrets: secretsCommand,
+  migrate: async () => 'The database is up to date.',
+}
+
+const main = async (): Promise<void> => {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      'time-zone': { type: 'string' },
+      role: { type: 'string' },
+      name: { type: 'string' },
+      expires: { type: 'string' },
+      help: { type: 'boolean' },
+    },
+  })
+  const [noun = '', ...rest] = positionals
+  const command = commands[noun]
+  if (values.help === true || command === undefined) throw new Error(usage)
+  const config = readConfig()
+  if (config.FAIRLEAD_SECRET_KEYS === undefined)
+    throw new Error('FAIRLEAD_SECRET_KEYS is not set; npm start keeps its own in .fairlead/secret-keys.')
+  await migrate(config.DATABASE_URL)
+  const db = openDatabase(config.DATABASE_URL, { max: 2, name: 'fairlead-admin' })
+  try {
+    const answer = await command({ db, secrets: createSecretBox(config.FAIRLEAD_SECRET_KEYS) }, rest, values)
+    process.stdout.write(`${answer}\n`)
+  } finally {
+    await db.$client.end({ timeout: 5 })
+  }
+}
+
+await main().catch((error: Error) => {
+  process.stderr.write(`${error.message}\n`)
+  process.exitCode = 1
+})

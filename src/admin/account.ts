@@ -1,0 +1,42 @@
+import { asc } from 'drizzle-orm'
+import * as accountRows from '../db/account.ts'
+import * as apiKeys from '../db/apiKey.ts'
+import * as connections from '../db/connection.ts'
+import type { Database } from '../db/database.ts'
+import { accounts } from '../db/schema.ts'
+import { accountByName, type Command } from './command.ts'
+
+const setEnabled = async (db: Database, name: string | undefined, enabled: boolean): Promise<string> => {
+  const { id } = await accountByName(db, name)
+  await connections.setEnabled(db, id, enabled)
+  return `The connector of "${name}" is ${enabled ? 'enabled' : 'disabled'}.`
+}
+
+export const accountCommand: Command = async ({ db, secrets }, [verb, name], options) => {
+  switch (verb) {
+    case 'add': {
+      if (name === undefined) throw new Error('Name the account.')
+      const timeZone = options['time-zone'] ?? 'UTC'
+      if (!Intl.supportedValuesOf('timeZone').includes(timeZone) && timeZone !== 'UTC') {
+        throw new Error(`"${timeZone}" is not a time zone; write it as Europe/Berlin.`)
+      }
+      const account = await accountRows.insert(db, secrets, { name, timeZone })
+      const { key } = await apiKeys.insert(db, account.id, { name: 'first', role: 'admin' })
+      return `Account "${name}" is ${account.id}.\nIts administrator key, shown this once: ${key}`
+    }
+    case 'list': {
+      const all = await db.select().from(accounts).orderBy(asc(accounts.name))
+      return (
+        all
+          .map(({ id, name, connectorEnabled }) => `${id}  ${connectorEnabled ? 'enabled ' : 'disabled'}  ${name}`)
+          .join('\n') || 'There is no account yet.'
+      )
+    }
+    case 'enable':
+      return setEnabled(db, name, true)
+    case 'disable':
+      return setEnabled(db, name, false)
+    default:
+      throw new Error('Say account add, list, enable or disable.')
+  }
+}

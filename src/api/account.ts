@@ -1,0 +1,86 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import * as accounts from '../db/account.ts'
+import { actorOf } from './auth.ts'
+import { Id, Instant, instant, Name, text } from './schemas.ts'
+import type { Services } from './services.ts'
+
+const isTimeZone = (name: string): boolean => {
+  try {
+    return /^[A-Za-z]/.test(name) && Boolean(new Intl.DateTimeFormat('en', { timeZone: name }))
+  } catch {
+    return false
+  }
+}
+
+const TimeZone = text(64).refine(isTimeZone, 'is not an IANA time zone such as Europe/Berlin')
+const AmbiguousMatch = z.enum(['best', 'all', 'hold']).meta({ description: 'several CRM people with one address (R4)' })
+const UnmappedAddress = z
+  .enum(['push', 'reject'])
+  .meta({ description: 'a record whose address has no system usage (R28)' })
+const Conflict = z.enum(['crmWins', 'latestWins']).meta({ description: 'both sides changed a field (R13)' })
+
+const Account = z
+  .object({
+    id: Id,
+    name: z.string(),
+    timeZone: z.string(),
+    connectorEnabled: z.boolean().meta({ description: 'set by the operator (C5)' }),
+    ambiguousMatch: AmbiguousMatch,
+    unmappedAddress: UnmappedAddress,
+    conflict: Conflict,
+    createdAt: Instant,
+  })
+  .meta({
+    id: 'Account',
+    examples: [
+      {
+        id: '019ab3c4-5000-7000-8000-112233445566',
+        name: 'Example Company',
+        timeZone: 'Europe/Berlin',
+        connectorEnabled: true,
+        ambiguousMatch: 'best',
+        unmappedAddress: 'push',
+        conflict: 'crmWins',
+        createdAt: '2026-11-23T09:00:00.000Z',
+      },
+    ],
+  })
+type Account = z.infer<typeof Account>
+
+const AccountChanges = z
+  .strictObject({
+    name: Name,
+    timeZone: TimeZone,
+    ambiguousMatch: AmbiguousMatch,
+    unmappedAddress: UnmappedAddress,
+    conflict: Conflict,
+  })
+  .partial()
+  .refine((changes) => Object.keys(changes).length > 0, 'names nothing to change')
+  .meta({ id: 'AccountChanges', examples: [{ timeZone: 'Europe/Berlin', conflict: 'latestWins' }] })
+
+const accountJson = ({ hashKey: _hashKey, createdAt, ...account }: accounts.Account): Account => ({
+  ...account,
+  createdAt: instant(createdAt),
+})
+
+const tags = ['Account']
+
+export const accountRoutes: FastifyPluginAsyncZod<Services> = async (app, { db }) => {
+  app.get(
+    '/account',
+    { config: { role: 'viewer' }, schema: { tags, summary: 'The account’s settings', response: { 200: Account } } },
+    async ({ caller }) => accountJson(await accounts.get(db, caller.accountId)),
+  )
+
+  app.patch(
+    '/account',
+    {
+      config: { role: 'admin', problems: ['nameTaken'] },
+      schema: { tags, summary: 'Change settings', body: AccountChanges, response: { 200: Account } },
+    },
+    async ({ caller, id, body }) =>
+      accountJson(await accounts.update(db, caller.accountId, body, actorOf({ caller, id }))),
+  )
+}

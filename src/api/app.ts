@@ -1,0 +1,134 @@
+import helmet from '@fastify/helmet'
+import rateLimit from '@fastify/rate-limit'
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import underPressure from '@fastify/under-pressure'
+import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
+import { randomUUID } from 'node:crypto'
+import { FairleadError } from '../domain/errors.ts'
+import { accountRoutes } from './account.ts'
+import { apiKeyRoutes } from './apiKey.ts'
+import { auditRoutes } from './audit.ts'
+import { requireKeys, type Limits } from './auth.ts'
+import { columnRoutes } from './column.ts'
+import { connectionRoutes } from './connection/routes.ts'
+import { documentOptions } from './document.ts'
+import { sendProblem } from './errors.ts'
+import { fieldRoutes } from './field.ts'
+import { folderRoutes } from './folder.ts'
+import { healthRoutes } from './health.ts'
+import { importRoutes } from './import.ts'
+import { listRoutes } from './list.ts'
+import { logAnswers } from './log.ts'
+import { addMetrics } from './metrics.ts'
+import { addProblemsPage } from './problems.ts'
+import { recordRoutes } from './record/read.ts'
+import { runControlRoutes } from './run/control.ts'
+import { entryRoutes } from './run/entry.ts'
+import { eventRoutes } from './run/events.ts'
+import { ledgerRoutes } from './run/ledger.ts'
+import { runRoutes } from './run/read.ts'
+import type { Services } from './services.ts'
+import { refuseMethods, refuseSurprises } from './strict.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** how long an answer may wait for the CRM */
+    waitMs: number
+    /** how often a watched run is looked at */
+    watchMs: number
+    /** aborted when the API closes: whoever waits answers at once */
+    stopping: AbortSignal
+  }
+}
+
+export type AppOptions = { waitMs?: number; watchMs?: number; limits?: Partial<Limits> }
+
+const plugins = [
+  accountRoutes,
+  apiKeyRoutes,
+  auditRoutes,
+  connectionRoutes,
+  fieldRoutes,
+  importRoutes,
+  folderRoutes,
+  listRoutes,
+  columnRoutes,
+  recordRoutes,
+  runRoutes,
+  runControlRoutes,
+  entryRoutes,
+  eventRoutes,
+  ledgerRoutes,
+]
+
+const limits: Limits = { perKey: 30_000, refusedPerAddress: 300 }
+
+const signalClosing = (app: FastifyInstance): AbortSignal => {
+  const stopping = new AbortController()
+  app.addHook('preClose', async () => stopping.abort())
+  return stopping.signal
+}
+
+/** The whole API, ready to listen or to be injected into. Closing it ends its event streams; the services stay open. */
+export const buildApp = async (services: Services, options: AppOptions = {}): Promise<FastifyInstance> => {
+  const app = fastify({
+    loggerInstance: services.log as FastifyBaseLogger,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
+    bodyLimit: 1024 * 1024,
+    genReqId: () => randomUUID(),
+    frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
+    forceCloseConnections: 'idle',
+  }).withTypeProvider<ZodTypeProvider>() as unknown as FastifyInstance
+  app.decorate('waitMs', options.waitMs ?? 20_000)
+  app.decorate('watchMs', options.watchMs ?? 1000)
+  app.decorate('stopping', signalClosing(app))
+  app.setValidatorCompiler(validatorCompiler)
+  app.setSerializerCompiler(serializerCompiler)
+  app.setErrorHandler(sendProblem)
+  app.setNotFoundHandler(() => {
+    throw new FairleadError('notFound', { detail: 'There is no such address.', remedy: 'See /docs.' })
+  })
+
+  const routes = new Map<string, Set<string>>()
+  app.addHook('onRoute', ({ url, method }) => {
+    if (!url.startsWith('/v1/')) return
+    const known = routes.get(url) ?? new Set()
+    routes.set(url, new Set([...known, ...[method].flat()]))
+  })
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id)
+    if (request.url.startsWith('/v1/')) reply.header('cache-control', 'no-store')
+  })
+  refuseSurprises(app)
+  logAnswers(app)
+
+  await app.register(helmet, {
+    contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } },
+    strictTransportSecurity: false,
+  })
+  await app.register(rateLimit, { global: false })
+  await app.register(swagger, documentOptions)
+  await app.register(swaggerUi, { routePrefix: '/docs', uiConfig: { validatorUrl: null } })
+
+  addProblemsPage(app)
+  addMetrics(app)
+  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+  await app.register(healthRoutes, services)
+  await app.register(
+    async (v1) => {
+      await v1.register(underPressure, {
+        maxEventLoopDelay: 2000,
+        pressureHandler: async () => {
+          throw new FairleadError('overloaded', { retryAfterMs: 10_000 })
+        },
+      })
+      requireKeys(v1, services, { ...limits, ...options.limits })
+      for (const plugin of plugins) await v1.register(plugin, services)
+    },
+    { prefix: '/v1' },
+  )
+  refuseMethods(app, routes)
+  return app
+}

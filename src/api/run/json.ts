@@ -1,0 +1,124 @@
+import { z } from 'zod'
+import { countsOf, progressOf, type RunRow } from '../../db/run/read.ts'
+import { CrmSaid, Id, Instant, instant, instantOrNull } from '../schemas.ts'
+import type { Services } from '../services.ts'
+
+export const RunKind = z.enum(['import', 'sync', 'sweep', 'verify'])
+export const RunState = z.enum(['queued', 'running', 'held', 'succeeded', 'incomplete', 'failed', 'cancelled'])
+
+const count = z.number().int()
+
+const PhaseCounts = z
+  .object({
+    read: count,
+    created: count,
+    updated: count,
+    unchanged: count,
+    skipped: count,
+    rejected: count,
+    deleted: count.optional(),
+    withoutEmail: count.optional(),
+    duplicateEmail: count.optional(),
+    optedOut: count.optional(),
+  })
+  .meta({
+    id: 'PhaseCounts',
+    description: 'read = created + updated + unchanged + skipped + rejected; the others stand beside the sum',
+  })
+
+const Balance = z
+  .object({
+    balanced: z.boolean().nullable().meta({ description: 'null until the proof is drawn up' }),
+    crmTotal: count.nullable(),
+    listTotal: count.nullable(),
+    explained: z.record(z.string(), count),
+    difference: count.nullable(),
+    missing: count.optional().meta({ description: 'ids that only the CRM has' }),
+    extra: count.optional().meta({ description: 'ids that only the list has' }),
+    checks: z.array(z.object({ name: z.string(), left: count, right: count })).optional(),
+  })
+  .meta({ id: 'Balance' })
+
+const zero = { created: 0, updated: 0, unchanged: 0, skipped: 0, rejected: 0 }
+const listId = '019ab3c4-5d6e-7f80-9a1b-2c3d4e5f6071'
+const runId = '019ab3c4-61f2-7a35-8d40-0b5a7c9e1f23'
+
+const example = {
+  id: runId,
+  kind: 'import',
+  state: 'running',
+  trigger: 'api',
+  list: { id: listId, name: 'All Infor CRM Leads' },
+  progress: { done: 41000, total: 120000, perSecond: 8200, secondsLeft: 10 },
+  counts: { pull: { ...zero, read: 41000, created: 41000, withoutEmail: 12, optedOut: 640, deleted: 0 } },
+  balance: { balanced: null, crmTotal: 120000, listTotal: null, explained: {}, difference: null },
+  warnings: [{ code: 'fieldReadOnly', message: 'CreateUser can never be pushed.', count: 1, field: 'CreateUser' }],
+  error: null,
+  queuedAt: '2026-11-23T10:00:00.000Z',
+  startedAt: '2026-11-23T10:00:00.412Z',
+  finishedAt: null,
+  workflowId: `import:${runId}`,
+  temporalUrl: `http://127.0.0.1:8233/namespaces/default/workflows/import%3A${runId}`,
+}
+
+export const Run = z
+  .object({
+    id: Id,
+    kind: RunKind,
+    state: RunState,
+    trigger: z.enum(['api', 'schedule', 'system']),
+    list: z.object({ id: Id, name: z.string() }).nullable(),
+    progress: z.object({
+      done: count,
+      total: count.meta({ description: 'what the CRM says it has: a hint' }),
+      perSecond: z.number(),
+      secondsLeft: count.nullable(),
+    }),
+    counts: z.record(z.string(), PhaseCounts).meta({ description: 'by phase: `pull`, `sweep`' }),
+    balance: Balance,
+    warnings: z.array(z.object({ code: z.string(), message: z.string(), count, field: z.string().optional() })),
+    error: z
+      .object({
+        code: z.string(),
+        detail: z.string(),
+        remedy: z.string(),
+        crm: CrmSaid.optional(),
+        since: z.string().optional(),
+      })
+      .nullable()
+      .meta({ description: 'why it ended short or, while it works, what it waits for' }),
+    queuedAt: Instant,
+    startedAt: Instant.nullable(),
+    finishedAt: Instant.nullable(),
+    workflowId: z.string(),
+    temporalUrl: z.url(),
+  })
+  .meta({ id: 'Run', description: 'One execution of an import, sync or sweep, with its ledger', examples: [example] })
+export type Run = z.infer<typeof Run>
+
+/** Shown until the ledger is drawn up. */
+const openBalance = (crmTotal: number | null) => ({
+  balanced: null,
+  crmTotal,
+  listTotal: null,
+  explained: {},
+  difference: null,
+})
+
+export const runJson = (services: Pick<Services, 'temporalUiUrl' | 'temporalNamespace'>, run: RunRow): Run => ({
+  id: run.id,
+  kind: run.kind,
+  state: run.state,
+  trigger: run.trigger,
+  list: run.list,
+  progress: progressOf(run),
+  counts: countsOf(run),
+  balance: run.balance ?? openBalance(run.total),
+  warnings: run.warnings,
+  error: run.error,
+  queuedAt: instant(run.queuedAt),
+  startedAt: instantOrNull(run.startedAt),
+  finishedAt: instantOrNull(run.finishedAt),
+  workflowId: run.workflowId,
+  temporalUrl: `${services.temporalUiUrl.replace(/\/+$/, '')}/namespaces/${encodeURIComponent(services.temporalNamespace)}/workflows/${encodeURIComponent(run.workflowId)}`,
+})

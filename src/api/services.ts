@@ -1,0 +1,15 @@
+import type { Database } from '../db/database.ts'
+import type { SecretBox } from '../db/secret.ts'
+import type { Log } from '../log.ts'
+
+/** What the API is given; it opens nothing by itself. */
+export type Services = {
+  db: Database
+  secrets: SecretBox
+  /** hands the outbox to the workflow engine now; while the engine is away the row simply waits */
+  relay: () => Promise<void>
+  engineReady: () => Promise<boolean>
+  temporalUiUrl: string
+  temporalNamespace: string
+  log: Log
+}

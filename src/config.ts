@@ -1,0 +1,49 @@
+import { z } from 'zod'
+
+const port = z.coerce.number().int().min(0).max(65535)
+const SecretKeys = z.string().regex(/^[\w-]{1,32}:[A-Za-z0-9+/]{43}=(,[\w-]{1,32}:[A-Za-z0-9+/]{43}=)*$/, {
+  error: 'expected id:key[,id:key…], each key 32 bytes in base64; the first encrypts, all decrypt',
+})
+
+/** Every variable Fairlead reads, with its default. `.env.example` lists the same names; a test keeps them equal. */
+export const variables = {
+  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).default('postgres://fairlead:fairlead@127.0.0.1:5432/fairlead'),
+  DATABASE_POOL: z.coerce.number().int().min(2).max(100).default(12),
+  TEMPORAL_ADDRESS: z.string().default('127.0.0.1:7233'),
+  TEMPORAL_NAMESPACE: z.string().default('default'),
+  /** several installations may share a namespace, each with a queue of its own */
+  TEMPORAL_TASK_QUEUE: z
+    .string()
+    .regex(/^[\w-]{1,100}$/)
+    .default('fairlead'),
+  TEMPORAL_UI_URL: z.url().default('http://127.0.0.1:8233'),
+  FAIRLEAD_SECRET_KEYS: SecretKeys.optional(),
+  FAIRLEAD_DATA_DIR: z.string().default('.fairlead'),
+  FAIRLEAD_WORKFLOW_BUNDLE: z.string().optional(),
+  HOST: z.string().default('127.0.0.1'),
+  PORT: port.default(8080),
+  METRICS_HOST: z.string().default('127.0.0.1'),
+  METRICS_PORT: port.default(0),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  CRM_ALLOWED_HOSTS: z.string().default('*'),
+  CRM_TIMEOUT_MS: z.coerce.number().int().min(1000).max(600_000).default(30_000),
+  POSTGRES_PORT: port.optional(),
+  TEMPORAL_PORT: port.optional(),
+  TEMPORAL_UI_PORT: port.optional(),
+  SIMULATOR_PORT: port.optional(),
+  SMTP_PORT: port.optional(),
+  TEMPORAL_CLI: z.string().optional(),
+  CHROMIUM: z.string().optional(),
+}
+
+const Config = z.object(variables)
+export type Config = z.infer<typeof Config>
+
+/** Reads the environment; a wrong value is an Error that names every variable at fault and what it expects. */
+export const readConfig = (env: Record<string, string | undefined> = process.env): Config => {
+  const present = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
+  const parsed = Config.safeParse(present)
+  if (parsed.success) return parsed.data
+  const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
+  throw new Error(`The configuration is not valid. ${problems.join('; ')}. See .env.example.`)
+}

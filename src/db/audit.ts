@@ -1,0 +1,50 @@
+import { and, desc, eq, lt } from 'drizzle-orm'
+import type { Database } from './database.ts'
+import type { Transaction } from './outbox.ts'
+import { audit } from './schema.ts'
+
+export type AuditEntry = typeof audit.$inferSelect
+/** Who does it: a key and its request, or nobody of either for an operator at the command line. */
+export type Actor = { apiKeyId: string | null; requestId: string | null }
+export const operator: Actor = { apiKeyId: null, requestId: null }
+
+export type Action =
+  | 'account.create'
+  | 'account.update'
+  | 'apiKey.create'
+  | 'apiKey.revoke'
+  | 'connection.connect'
+  | 'connection.reconfirm'
+  | 'connection.reset'
+  | 'connector.disable'
+  | 'connector.enable'
+  | 'folder.create'
+  | 'import.start'
+  | 'list.remove'
+  | 'list.update'
+  | 'run.cancel'
+  | 'run.confirmDeletions'
+  | 'sweep.start'
+
+/** `details` holds names of what changed, never secrets or people. */
+export const insert = async (
+  db: Database | Transaction,
+  accountId: string,
+  actor: Actor,
+  entry: { action: Action; targetId?: string; details?: Record<string, unknown> },
+): Promise<void> => {
+  await db.insert(audit).values({ accountId, ...actor, ...entry })
+}
+
+/** Newest first; `before` is the id of the last one seen. */
+export const page = (
+  db: Database,
+  accountId: string,
+  { limit, before }: { limit: number; before?: string },
+): Promise<AuditEntry[]> =>
+  db
+    .select()
+    .from(audit)
+    .where(and(eq(audit.accountId, accountId), before === undefined ? undefined : lt(audit.id, before)))
+    .orderBy(desc(audit.id))
+    .limit(limit)

@@ -1,0 +1,53 @@
+import type { Sql } from '../database.ts'
+
+export type Lease = { slot: number; fence: number }
+type Waiter = { accountId: string; connectionId: string; holder: string; interactive: boolean; leaseMs: number }
+
+/** A waiter that does not ask again for this long is taken to be dead. */
+const waiterMs = 3000
+
+/**
+ * Takes a free slot unless earlier or more urgent waiters would have it, else answers undefined. A slot's lease outlives every
+ * request made in it, so a dead worker's slot is granted again only after the request time-out (R26).
+ */
+export const take = async (sql: Sql, waiter: Waiter): Promise<Lease | undefined> => {
+  const { connectionId, holder, interactive, leaseMs } = waiter
+  const [lease] = await sql<Lease[]>`
+    with pace as (
+      select coalesce((select allowed from paces where connection_id = ${connectionId}), 1000) as allowed
+      where not exists (select from paces where connection_id = ${connectionId} and pause_until > now())),
+    ahead as (
+      select count(*) as n from waiters w
+      where w.connection_id = ${connectionId} and w.lease_until > now() and w.holder <> ${holder}
+        and (w.interactive and not ${interactive} or w.interactive = ${interactive}
+          and w.ticket < coalesce((select ticket from waiters where holder = ${holder}), 9223372036854775807))),
+    free as (
+      select count(*) as n from slots s, pace
+      where s.connection_id = ${connectionId} and (s.lease_until is null or s.lease_until < now()) and s.slot <= greatest(1, floor(pace.allowed)))
+    update slots set holder = ${holder}, fence = fence + 1, lease_until = now() + make_interval(secs => ${leaseMs / 1000})
+    where connection_id = ${connectionId} and slot = (
+      select s.slot from slots s, pace
+      where s.connection_id = ${connectionId} and (s.lease_until is null or s.lease_until < now()) and s.slot <= greatest(1, floor(pace.allowed))
+        and (select n from ahead) < (select n from free)
+      order by s.slot limit 1 for update of s skip locked)
+    returning slot, fence::int`
+  return lease
+}
+
+/** Stands in line, or stays there. */
+export const wait = async (sql: Sql, { accountId, connectionId, holder, interactive }: Waiter): Promise<void> => {
+  await sql`
+    insert into waiters (account_id, connection_id, holder, interactive, lease_until)
+    values (${accountId}, ${connectionId}, ${holder}, ${interactive}, now() + make_interval(secs => ${waiterMs / 1000}))
+    on conflict (holder) do update set lease_until = excluded.lease_until`
+}
+
+export const leave = async (sql: Sql, holder: string): Promise<void> => {
+  await sql`delete from waiters where holder = ${holder} or lease_until < now() - interval '1 minute'`
+}
+
+export const release = async (sql: Sql, connectionId: string, holder: string, lease: Lease): Promise<void> => {
+  await sql`
+    update slots set holder = null, lease_until = null
+    where connection_id = ${connectionId} and slot = ${lease.slot} and fence = ${lease.fence} and holder = ${holder}`
+}

@@ -1,0 +1,92 @@
+import { and, eq, inArray } from 'drizzle-orm'
+import type { ConnectionProblem } from '../../domain/connection.ts'
+import { FairleadError, isFairleadError } from '../../domain/errors.ts'
+import * as audits from '../audit.ts'
+import type { Database } from '../database.ts'
+import * as outbox from '../outbox.ts'
+import { accounts, candidates, connections, runs } from '../schema.ts'
+import { findActive } from './find.ts'
+
+export const problemOf = (error: unknown): ConnectionProblem => {
+  const known = isFairleadError(error) ? error : new FairleadError('internal')
+  return {
+    code: known.code,
+    detail: known.message,
+    remedy: known.remedy,
+    ...(known.details.crm === undefined ? {} : { crm: known.details.crm }),
+    at: new Date().toISOString(),
+  }
+}
+
+/** C4: holds all work of the connection until a person reconfirms the login. */
+export const needReconfirm = async (
+  db: Database,
+  accountId: string,
+  connectionId: string,
+  problem: ConnectionProblem,
+): Promise<void> => {
+  await db
+    .update(connections)
+    .set({ state: 'needsReconfirm', problem, checkedAt: new Date() })
+    .where(
+      and(
+        eq(connections.accountId, accountId),
+        eq(connections.id, connectionId),
+        inArray(connections.state, ['connected', 'needsReconfirm']),
+      ),
+    )
+}
+
+/** Records a health check: an unreachable CRM is a problem to show, not a reason to ask for the password. */
+export const noteCheck = async (
+  db: Database,
+  accountId: string,
+  connectionId: string,
+  problem: ConnectionProblem | null,
+): Promise<void> => {
+  await db
+    .update(connections)
+    .set({ problem, checkedAt: new Date() })
+    .where(
+      and(eq(connections.accountId, accountId), eq(connections.id, connectionId), eq(connections.state, 'connected')),
+    )
+}
+
+/** C3: forgets the secret; lists and history stay. Work under way is cancelled at its next checkpoint. */
+export const reset = (db: Database, accountId: string): Promise<void> =>
+  db.transaction(async (tx) => {
+    const connection = await findActive(tx, accountId)
+    if (connection === undefined || connection.state === 'disconnected') throw new FairleadError('notConnected')
+    await tx
+      .update(connections)
+      .set({ state: 'reset', secret: null, problem: null })
+      .where(eq(connections.id, connection.id))
+    await tx.delete(candidates).where(eq(candidates.connectionId, connection.id))
+    const waiting = await tx
+      .update(runs)
+      .set({ cancelRequestedAt: new Date() })
+      .where(and(eq(runs.connectionId, connection.id), inArray(runs.state, ['queued', 'running', 'held'])))
+      .returning({ workflowId: runs.workflowId })
+    for (const { workflowId } of waiting)
+      await outbox.insert(tx, { accountId, kind: 'cancel', name: 'cancel', workflowId })
+  })
+
+/** Wakes the runs that wait for the account's CRM: after a reconfirmation (C2), or when the connector is enabled again (C5). */
+export const resumeHeld = async (tx: outbox.Transaction, accountId: string): Promise<void> => {
+  const held = await tx
+    .select({ workflowId: runs.workflowId })
+    .from(runs)
+    .where(and(eq(runs.accountId, accountId), eq(runs.state, 'held')))
+  for (const { workflowId } of held) await outbox.insert(tx, { accountId, kind: 'signal', name: 'resume', workflowId })
+}
+
+/** C5: an operator lets the connector of an account work, or stops it; work waits meanwhile. */
+export const setEnabled = (db: Database, accountId: string, enabled: boolean): Promise<void> =>
+  db.transaction(async (tx) => {
+    await tx.update(accounts).set({ connectorEnabled: enabled }).where(eq(accounts.id, accountId))
+    await audits.insert(tx, accountId, audits.operator, {
+      action: enabled ? 'connector.enable' : 'connector.disable',
+      targetId: accountId,
+    })
+    if (enabled) await resumeHeld(tx, accountId)
+  })

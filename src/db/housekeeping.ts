@@ -1,0 +1,25 @@
+import type { Database } from './database.ts'
+
+const batch = 10_000
+
+/** Deletes in batches, so that no lock is held for long. */
+const drain = async (remove: () => Promise<number>): Promise<number> => {
+  let total = 0
+  for (let gone = batch; gone === batch; total += gone) gone = await remove()
+  return total
+}
+
+export const removeEntries = (db: Database, days: number): Promise<number> =>
+  drain(async () => {
+    const gone = await db.$client`
+      delete from entries where id in (select id from entries where at < now() - make_interval(days => ${days}) limit ${batch}) returning 1`
+    return gone.length
+  })
+
+export const removeIdempotency = (db: Database, days: number): Promise<number> =>
+  drain(async () => {
+    const gone = await db.$client`
+      delete from idempotency where ctid in (
+        select ctid from idempotency where created_at < now() - make_interval(days => ${days}) limit ${batch}) returning 1`
+    return gone.length
+  })

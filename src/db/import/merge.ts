@@ -1,0 +1,51 @@
+import type { Sql } from '../database.ts'
+import type { Phase } from '../lane.ts'
+import { insertEntries } from '../run/record.ts'
+import type { PageTarget, PreparedRow } from './page.ts'
+
+type Changed = { id: string; crm_id: string; before: Record<string, unknown>; after: Record<string, unknown> }
+
+const changesOf = (before: Record<string, unknown>, after: Record<string, unknown>) =>
+  Object.fromEntries(
+    Object.keys(after)
+      .filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]))
+      .map((key) => [key, key in before ? { before: before[key], after: after[key] } : { after: after[key] }]),
+  )
+
+/**
+ * Records that are on the list already: read again within one run, or fetched by a sweep. Equal ones are not written; values edited
+ * here since both sides agreed (`agreed`) are left to the next sync.
+ */
+export const mergeExisting = async (
+  sql: Sql,
+  target: PageTarget,
+  runId: string,
+  phase: Phase,
+  rows: PreparedRow[],
+): Promise<{ updated: number; unchanged: number }> => {
+  const changed = await sql<Changed[]>`
+    with u as (
+      select * from unnest(string_to_array(${rows.map((row) => row.crmId).join('\n')}::text, E'\n'),
+        string_to_array(${rows.map((row) => row.emailKey).join('\n')}::text, E'\n'),
+        string_to_array(${rows.map((row) => row.json).join('\n')}::text, E'\n')) as x (id, email, fields))
+    update records t
+    set fields = t.fields || u.fields::jsonb, email_key = decode(nullif(u.email, ''), 'hex'), version = t.version + 1, updated_at = now()
+    from u
+    where t.list_id = ${target.listId}::uuid and t.crm_id = u.id and t.crm_entity = ${target.entity}
+      and t.agreed = '{}' and t.removed_at is null and not t.fields @> u.fields::jsonb
+    returning t.id, t.crm_id, old.fields as before, new.fields as after`
+  await insertEntries(
+    sql,
+    target,
+    runId,
+    phase,
+    changed.map((row) => ({
+      kind: 'updated' as const,
+      code: null,
+      recordId: row.id,
+      crmId: row.crm_id,
+      changes: changesOf(row.before, row.after),
+    })),
+  )
+  return { updated: changed.length, unchanged: rows.length - changed.length }
+}

@@ -1,0 +1,124 @@
+import type { KeyObject } from 'node:crypto'
+import type { CrmEntity, CrmPage, CrmPerson } from '../../domain/crm.ts'
+import { encodeValues, type ColumnPlan } from '../../domain/values.ts'
+import { truthy } from '../../domain/truthy.ts'
+import type { Database, Sql } from '../database.ts'
+import { emailHexOf } from '../emailKey.ts'
+import * as lanes from '../lane.ts'
+import { rejectUnreadable } from '../run/record.ts'
+import { mergeExisting } from './merge.ts'
+
+export type PageTarget = {
+  accountId: string
+  listId: string
+  entity: CrmEntity
+  hashKey: KeyObject
+  plan: ColumnPlan
+}
+
+export type PreparedRow = { crmId: string; emailKey: string; json: string }
+
+/** Rows as three texts, one line a row: JSON holds no raw line breaks, and one text a column is the fastest way in. */
+const joined = (rows: PreparedRow[]) => ({
+  ids: rows.map((row) => row.crmId).join('\n'),
+  emails: rows.map((row) => row.emailKey).join('\n'),
+  fields: rows.map((row) => row.json).join('\n'),
+})
+
+const prepare = (target: PageTarget, people: CrmPerson[], counts: lanes.LaneCounts): PreparedRow[] =>
+  people.map(({ id, values }) => {
+    const emailKey = emailHexOf(target.hashKey, values['Email'])
+    if (emailKey === '') counts.withoutEmail += 1
+    if (truthy(values['DoNotEmail']) || truthy(values['DoNotSolicit'])) counts.optedOut += 1
+    return { crmId: id, emailKey, json: encodeValues(values, target.plan) }
+  })
+
+/** The insert of a page's rows, if `when`. */
+const inserting = (sql: Sql, target: PageTarget, runId: string, rows: PreparedRow[], when = sql`true`) => {
+  const text = joined(rows)
+  return sql`
+    insert into records (account_id, list_id, crm_entity, crm_id, email_key, fields, created_run_id)
+    select ${target.accountId}::uuid, ${target.listId}::uuid, ${target.entity}, r.id, decode(nullif(r.email, ''), 'hex'), r.fields::jsonb, ${runId}::uuid
+    from unnest(string_to_array(${text.ids}::text, E'\n'), string_to_array(${text.emails}::text, E'\n'), string_to_array(${text.fields}::text, E'\n'))
+      as r (id, email, fields)
+    where ${when}
+    order by r.id`
+}
+
+/** Inserts what is new; what is there already is compared and, where it differs, brought up to date. */
+export const storePeople = async (
+  sql: Sql,
+  target: PageTarget,
+  runId: string,
+  phase: lanes.Phase,
+  people: CrmPerson[],
+): Promise<lanes.LaneCounts> => {
+  const counts = lanes.noLaneCounts()
+  if (people.length === 0) return counts
+  counts.read = people.length
+  const rows = prepare(target, people, counts)
+  const inserted = await sql<{ crm_id: string }[]>`
+    ${inserting(sql, target, runId, rows)} on conflict (list_id, crm_id, crm_entity) do nothing returning crm_id`
+  counts.created = inserted.length
+  if (inserted.length < rows.length) {
+    const created = new Set(inserted.map((row) => row.crm_id))
+    const known = rows.filter((row) => !created.has(row.crmId))
+    const merged = await mergeExisting(sql, target, runId, phase, known)
+    counts.updated = merged.updated
+    counts.unchanged = merged.unchanged
+  }
+  return counts
+}
+
+type Page = CrmPage<CrmPerson>
+
+const stepTo = (page: Page, counts: lanes.LaneCounts): lanes.LaneStep => ({
+  cursor: page.next,
+  done: page.next === null,
+  counts,
+})
+
+/**
+ * A page whose rows are all new, as nearly all are in an import, in one statement and one round trip. The lane moves first, and rows are
+ * inserted only if it moved; a row that is on the list already fails the whole, which changes nothing.
+ */
+const storeNew = async (db: Database, target: PageTarget, key: lanes.LaneKey, page: Page): Promise<lanes.Moved> => {
+  const sql = db.$client
+  const counts = { ...lanes.noLaneCounts(), read: page.rows.length, created: page.rows.length }
+  const rows = prepare(target, page.rows, counts)
+  return lanes.moved(
+    await sql<lanes.Moved[]>`
+      with moved as (${lanes.moving(sql, key, stepTo(page, counts))}),
+        made as (${inserting(sql, target, key.runId, rows, sql`exists (select from moved)`)})
+      select * from moved`,
+  )
+}
+
+/** Any page, in one transaction: rows, entries, then cursor, counts and fence. */
+const storeMixed = (db: Database, target: PageTarget, key: lanes.LaneKey, page: Page): Promise<lanes.Moved> =>
+  db.$client.begin(async (tx) => {
+    const sql = tx as unknown as Sql
+    const counts = await storePeople(sql, target, key.runId, key.phase, page.rows)
+    const rejected = await rejectUnreadable(sql, target, key.runId, key.phase, page.unreadable)
+    counts.read += rejected
+    counts.rejected += rejected
+    return lanes.advance(sql, key, stepTo(page, counts))
+  })
+
+const uniqueViolation = '23505'
+
+/** Stores a page and moves its lane on, all or nothing. Throws leaseLost when another attempt at the lane has begun. */
+export const storePage = async (
+  db: Database,
+  target: PageTarget,
+  key: lanes.LaneKey,
+  page: Page,
+): Promise<lanes.Moved> => {
+  if (page.rows.length === 0 || page.unreadable.length > 0) return storeMixed(db, target, key, page)
+  try {
+    return await storeNew(db, target, key, page)
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== uniqueViolation) throw error
+    return storeMixed(db, target, key, page)
+  }
+}

@@ -1,0 +1,85 @@
+import { and, asc, eq, sql } from 'drizzle-orm'
+import { FairleadError } from '../domain/errors.ts'
+import type { Database, Sql } from './database.ts'
+import { lanes } from './schema.ts'
+
+export type Lane = typeof lanes.$inferSelect
+export type Phase = Lane['phase']
+export type LaneKey = { runId: string; phase: Phase; lane: number; attempt: number }
+export type LaneCounts = Pick<
+  Lane,
+  | 'keys'
+  | 'read'
+  | 'created'
+  | 'updated'
+  | 'unchanged'
+  | 'skipped'
+  | 'rejected'
+  | 'withoutEmail'
+  | 'optedOut'
+  | 'deleted'
+>
+
+export const noLaneCounts = (): LaneCounts => ({
+  keys: 0,
+  read: 0,
+  created: 0,
+  updated: 0,
+  unchanged: 0,
+  skipped: 0,
+  rejected: 0,
+  withoutEmail: 0,
+  optedOut: 0,
+  deleted: 0,
+})
+
+export const all = (db: Database, runId: string, phase: Phase): Promise<Lane[]> =>
+  db
+    .select()
+    .from(lanes)
+    .where(and(eq(lanes.runId, runId), eq(lanes.phase, phase)))
+    .orderBy(asc(lanes.lane))
+
+export const insert = async (db: Database, rows: (typeof lanes.$inferInsert)[]): Promise<void> => {
+  await db.insert(lanes).values(rows).onConflictDoNothing()
+}
+
+/** Begins an attempt at a lane; whatever an older attempt still commits is rolled back by its fence. */
+export const claim = async (
+  db: Database,
+  accountId: string,
+  runId: string,
+  phase: Phase,
+  lane: number,
+): Promise<Lane> => {
+  const [claimed] = await db
+    .update(lanes)
+    .set({ attempt: sql`${lanes.attempt} + 1` })
+    .where(and(eq(lanes.accountId, accountId), eq(lanes.runId, runId), eq(lanes.phase, phase), eq(lanes.lane, lane)))
+    .returning()
+  if (claimed === undefined) throw new FairleadError('notFound')
+  return claimed
+}
+
+export type LaneStep = { cursor: string | null; done: boolean; counts: LaneCounts }
+/** whether the run is asked to stop */
+export type Moved = { cancelRequested: boolean }
+
+/** The statement that moves a lane on: cursor, counts and fence. It hits no row when another attempt has begun. */
+export const moving = (sql: Sql, key: LaneKey, { cursor, done, counts: c }: LaneStep) => sql<Moved[]>`
+    update lanes set cursor = coalesce(${cursor}, cursor), done = ${done}, pages = pages + 1,
+      keys = keys + ${c.keys}, read = read + ${c.read}, created = created + ${c.created}, updated = updated + ${c.updated},
+      unchanged = unchanged + ${c.unchanged}, skipped = skipped + ${c.skipped}, rejected = rejected + ${c.rejected},
+      without_email = without_email + ${c.withoutEmail}, opted_out = opted_out + ${c.optedOut}, deleted = deleted + ${c.deleted}
+    where run_id = ${key.runId} and phase = ${key.phase} and lane = ${key.lane} and attempt = ${key.attempt}
+    returning (select cancel_requested_at is not null from runs where id = ${key.runId}) as "cancelRequested"`
+
+/** What `moving` answered; throws leaseLost when it hit no row. */
+export const moved = ([row]: Moved[]): Moved => {
+  if (row === undefined) throw new FairleadError('leaseLost')
+  return row
+}
+
+/** Moves a lane on in the last statement of a page's transaction; leaseLost rolls the page back. */
+export const advance = async (sql: Sql, key: LaneKey, step: LaneStep): Promise<Moved> =>
+  moved(await moving(sql, key, step))

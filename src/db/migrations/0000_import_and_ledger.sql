@@ -1,0 +1,329 @@
+CREATE TABLE "accounts" (
+	"id" uuid PRIMARY KEY DEFAULT uuidv7() NOT NULL,
+	"name" text NOT NULL,
+	"time_zone" text DEFAULT 'UTC' NOT NULL,
+	"connector_enabled" boolean DEFAULT true NOT NULL,
+	"ambiguous_match" text DEFAULT 'best' NOT NULL,
+	"unmapped_address" text DEFAULT 'push' NOT NULL,
+	"conflict" text DEFAULT 'crmWins' NOT NULL,
+	"hash_key" text NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "accounts_name_unique" UNIQUE("name")
+);
+--> statement-breakpoint
+CREATE TABLE "api_keys" (
+	"id" uuid PRIMARY KEY DEFAULT uuidv7() NOT NULL,
+	"account_id" uuid NOT NULL,
+	"name" text NOT NULL,
+	"role" text NOT NULL,
+	"hash" "bytea" NOT NULL,
+	"prefix" text NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"expires_at" timestamp (3) with time zone,
+	"revoked_at" timestamp (3) with time zone,
+	"last_used_at" timestamp (3) with time zone,
+	CONSTRAINT "api_keys_hash_unique" UNIQUE("hash")
+);
+--> statement-breakpoint
+CREATE TABLE "audit" (
+	"id" uuid PRIMARY KEY DEFAULT uuidv7() NOT NULL,
+	"account_id" uuid NOT NULL,
+	"api_key_id" uuid,
+	"action" text NOT NULL,
+	"target_id" text,
+	"details" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	"request_id" text,
+	"at" timestamp (3) with time zone DEFAULT now() NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "connection_candidates" (
+	"connection_id" uuid PRIMARY KEY NOT NULL,
+	"account_id" uuid NOT NULL,
+	"url" text NOT NULL,
+	"username" text NOT NULL,
+	"secret" text,
+	"state" text DEFAULT 'checking' NOT NULL,
+	"problem" jsonb,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "columns" (
+	"id" uuid PRIMARY KEY DEFAULT uuidv7() NOT NULL,
+	"account_id" uuid NOT NULL,
+	"list_id" uuid NOT NULL,
+	"key" text NOT NULL,
+	"name" text NOT NULL,
+	"type" text NOT NULL,
+	"crm_field" text,
+	"max_length" integer,
+	"custom" boolean DEFAULT false NOT NULL,
+	"locked" boolean DEFAULT false NOT NULL,
+	"system" boolean DEFAULT false NOT NULL,
+	"position" integer NOT NULL,
+	"stale_at" timestamp (3) with time zone,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "connections" (
+	"id" uuid PRIMARY KEY DEFAULT uuidv7() NOT NULL,
+	"account_id" uuid NOT NULL,
+	"state" text DEFAULT 'disconnected' NOT NULL,
+	"active" boolean DEFAULT true NOT NULL,
+	"url" text,
+	"username" text,
+	"secret" text,
+	"version" text,
+	"family" text,
+	"crm_user_id" text,
+	"rights" jsonb,
+	"concurrency" integer DEFAULT 4 NOT NULL,
+	"problem" jsonb,
+	"checked_at" timestamp (3) with time zone,
+	"connected_at" timestamp (3) with time zone,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "connections_concurrency" CHECK (concurrency between 1 and 32)
+);
+--> statement-breakpoint
+CREATE TABLE "crm_fields" (
+	"connection_id" uuid NOT NULL,
+	"entity" text NOT NULL,
+	"account_id" uuid NOT NULL,
+	"fields" jsonb NOT NULL,
+	"read_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "crm_fields_connection_id_entity_pk" PRIMARY KEY("connection_id","entity")
+);
+--> statement-breakpoint
+CREATE TABLE "crm_people" (
+	"connection_id" uuid NOT NULL,
+	"entity" text NOT NULL,
+	"crm_id" text NOT NULL,
+	"account_id" uuid NOT NULL,
+	"state" text NOT NULL,
+	"successor_entity" text,
+	"successor_id" text,
+	"run_id" uuid,
+	"since" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "crm_people_connection_id_entity_crm_id_pk" PRIMARY KEY("connection_id","entity","crm_id")
+);
+--> statement-breakpoint
+CREATE TABLE "entries" (
+	"id" uuid PRIMARY KEY DEFAULT uuidv7() NOT NULL,
+	"account_id" uuid NOT NULL,
+	"list_id" uuid,
+	"first_run_id" uuid NOT NULL,
+	"last_run_id" uuid NOT NULL,
+	"times" integer DEFAULT 1 NOT NULL,
+	"phase" text NOT NULL,
+	"kind" text NOT NULL,
+	"code" text,
+	"record_id" uuid,
+	"crm_entity" text,
+	"crm_id" text,
+	"email_key" "bytea",
+	"changes" jsonb,
+	"crm" jsonb,
+	"at" timestamp (3) with time zone DEFAULT now() NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "folders" (
+	"id" uuid PRIMARY KEY DEFAULT uuidv7() NOT NULL,
+	"account_id" uuid NOT NULL,
+	"name" text NOT NULL,
+	"position" integer DEFAULT 0 NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "idempotency" (
+	"account_id" uuid NOT NULL,
+	"key" text NOT NULL,
+	"request" "bytea" NOT NULL,
+	"status" integer,
+	"location" text,
+	"body" jsonb,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "idempotency_account_id_key_pk" PRIMARY KEY("account_id","key")
+);
+--> statement-breakpoint
+CREATE TABLE "lanes" (
+	"run_id" uuid NOT NULL,
+	"phase" text NOT NULL,
+	"lane" integer NOT NULL,
+	"account_id" uuid NOT NULL,
+	"after_key" text,
+	"up_to_key" text,
+	"cursor" text,
+	"done" boolean DEFAULT false NOT NULL,
+	"attempt" integer DEFAULT 0 NOT NULL,
+	"pages" integer DEFAULT 0 NOT NULL,
+	"keys" integer DEFAULT 0 NOT NULL,
+	"read" integer DEFAULT 0 NOT NULL,
+	"created" integer DEFAULT 0 NOT NULL,
+	"updated" integer DEFAULT 0 NOT NULL,
+	"unchanged" integer DEFAULT 0 NOT NULL,
+	"skipped" integer DEFAULT 0 NOT NULL,
+	"rejected" integer DEFAULT 0 NOT NULL,
+	"without_email" integer DEFAULT 0 NOT NULL,
+	"opted_out" integer DEFAULT 0 NOT NULL,
+	"deleted" integer DEFAULT 0 NOT NULL,
+	CONSTRAINT "lanes_run_id_phase_lane_pk" PRIMARY KEY("run_id","phase","lane")
+);
+--> statement-breakpoint
+CREATE TABLE "lists" (
+	"id" uuid PRIMARY KEY DEFAULT uuidv7() NOT NULL,
+	"account_id" uuid NOT NULL,
+	"folder_id" uuid NOT NULL,
+	"name" text NOT NULL,
+	"kind" text NOT NULL,
+	"connection_id" uuid,
+	"position" integer DEFAULT 0 NOT NULL,
+	"mark" timestamp (3) with time zone,
+	"record_count" integer DEFAULT 0 NOT NULL,
+	"swept_by_user" text,
+	"next_column" integer DEFAULT 1 NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"removed_at" timestamp (3) with time zone
+);
+--> statement-breakpoint
+CREATE TABLE "outbox" (
+	"id" bigserial PRIMARY KEY NOT NULL,
+	"account_id" uuid NOT NULL,
+	"kind" text NOT NULL,
+	"name" text NOT NULL,
+	"workflow_id" text NOT NULL,
+	"input" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"done_at" timestamp (3) with time zone
+);
+--> statement-breakpoint
+CREATE TABLE "paces" (
+	"connection_id" uuid PRIMARY KEY NOT NULL,
+	"account_id" uuid NOT NULL,
+	"allowed" real NOT NULL,
+	"pause_until" timestamp (3) with time zone,
+	"refusals" integer DEFAULT 0 NOT NULL,
+	"usual_ms" real,
+	"changed_at" timestamp (3) with time zone DEFAULT now() NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "records" (
+	"id" uuid PRIMARY KEY DEFAULT uuidv7() NOT NULL,
+	"account_id" uuid NOT NULL,
+	"list_id" uuid NOT NULL,
+	"crm_entity" text,
+	"crm_id" text,
+	"email_key" "bytea",
+	"fields" jsonb NOT NULL,
+	"agreed" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	"version" integer DEFAULT 1 NOT NULL,
+	"created_run_id" uuid,
+	"updated_at" timestamp (3) with time zone,
+	"removed_at" timestamp (3) with time zone
+);
+--> statement-breakpoint
+CREATE TABLE "runs" (
+	"id" uuid PRIMARY KEY DEFAULT uuidv7() NOT NULL,
+	"account_id" uuid NOT NULL,
+	"kind" text NOT NULL,
+	"state" text DEFAULT 'queued' NOT NULL,
+	"trigger" text NOT NULL,
+	"list_id" uuid,
+	"connection_id" uuid,
+	"entity" text,
+	"settings" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	"phase" text DEFAULT 'read' NOT NULL,
+	"mark" timestamp (3) with time zone,
+	"total" integer,
+	"counts" jsonb,
+	"balance" jsonb,
+	"warnings" jsonb DEFAULT '[]'::jsonb NOT NULL,
+	"error" jsonb,
+	"workflow_id" text NOT NULL,
+	"queued_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"started_at" timestamp (3) with time zone,
+	"finished_at" timestamp (3) with time zone,
+	"cancel_requested_at" timestamp (3) with time zone
+);
+--> statement-breakpoint
+CREATE TABLE "slots" (
+	"connection_id" uuid NOT NULL,
+	"slot" integer NOT NULL,
+	"account_id" uuid NOT NULL,
+	"holder" uuid,
+	"fence" bigint DEFAULT 0 NOT NULL,
+	"lease_until" timestamp (3) with time zone,
+	CONSTRAINT "slots_connection_id_slot_pk" PRIMARY KEY("connection_id","slot")
+);
+--> statement-breakpoint
+CREATE TABLE "swept_keys" (
+	"run_id" uuid NOT NULL,
+	"lane" integer NOT NULL,
+	"page" integer NOT NULL,
+	"account_id" uuid NOT NULL,
+	"keys" text NOT NULL,
+	CONSTRAINT "swept_keys_run_id_lane_page_pk" PRIMARY KEY("run_id","lane","page")
+);
+--> statement-breakpoint
+CREATE TABLE "waiters" (
+	"ticket" bigserial PRIMARY KEY NOT NULL,
+	"connection_id" uuid NOT NULL,
+	"account_id" uuid NOT NULL,
+	"holder" uuid NOT NULL,
+	"interactive" boolean NOT NULL,
+	"lease_until" timestamp (3) with time zone NOT NULL,
+	CONSTRAINT "waiters_holder_unique" UNIQUE("holder")
+);
+--> statement-breakpoint
+ALTER TABLE "api_keys" ADD CONSTRAINT "api_keys_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "audit" ADD CONSTRAINT "audit_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "connection_candidates" ADD CONSTRAINT "connection_candidates_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "connection_candidates" ADD CONSTRAINT "connection_candidates_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "columns" ADD CONSTRAINT "columns_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "columns" ADD CONSTRAINT "columns_list_id_lists_id_fk" FOREIGN KEY ("list_id") REFERENCES "public"."lists"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "connections" ADD CONSTRAINT "connections_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "crm_fields" ADD CONSTRAINT "crm_fields_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "crm_fields" ADD CONSTRAINT "crm_fields_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "crm_people" ADD CONSTRAINT "crm_people_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "crm_people" ADD CONSTRAINT "crm_people_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "entries" ADD CONSTRAINT "entries_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "entries" ADD CONSTRAINT "entries_first_run_id_runs_id_fk" FOREIGN KEY ("first_run_id") REFERENCES "public"."runs"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "entries" ADD CONSTRAINT "entries_last_run_id_runs_id_fk" FOREIGN KEY ("last_run_id") REFERENCES "public"."runs"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "folders" ADD CONSTRAINT "folders_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "idempotency" ADD CONSTRAINT "idempotency_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "lanes" ADD CONSTRAINT "lanes_run_id_runs_id_fk" FOREIGN KEY ("run_id") REFERENCES "public"."runs"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "lanes" ADD CONSTRAINT "lanes_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "lists" ADD CONSTRAINT "lists_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "lists" ADD CONSTRAINT "lists_folder_id_folders_id_fk" FOREIGN KEY ("folder_id") REFERENCES "public"."folders"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "lists" ADD CONSTRAINT "lists_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "outbox" ADD CONSTRAINT "outbox_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "paces" ADD CONSTRAINT "paces_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "paces" ADD CONSTRAINT "paces_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "records" ADD CONSTRAINT "records_list_id_lists_id_fk" FOREIGN KEY ("list_id") REFERENCES "public"."lists"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "runs" ADD CONSTRAINT "runs_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "runs" ADD CONSTRAINT "runs_list_id_lists_id_fk" FOREIGN KEY ("list_id") REFERENCES "public"."lists"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "runs" ADD CONSTRAINT "runs_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "slots" ADD CONSTRAINT "slots_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "slots" ADD CONSTRAINT "slots_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "swept_keys" ADD CONSTRAINT "swept_keys_run_id_runs_id_fk" FOREIGN KEY ("run_id") REFERENCES "public"."runs"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "swept_keys" ADD CONSTRAINT "swept_keys_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "waiters" ADD CONSTRAINT "waiters_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+CREATE INDEX "api_keys_account_id_index" ON "api_keys" USING btree ("account_id");--> statement-breakpoint
+CREATE INDEX "audit_account_id_id_index" ON "audit" USING btree ("account_id","id");--> statement-breakpoint
+CREATE UNIQUE INDEX "columns_key" ON "columns" USING btree ("list_id","key");--> statement-breakpoint
+CREATE UNIQUE INDEX "columns_crm_field" ON "columns" USING btree ("list_id",lower("crm_field"));--> statement-breakpoint
+CREATE UNIQUE INDEX "connections_active" ON "connections" USING btree ("account_id") WHERE active;--> statement-breakpoint
+CREATE INDEX "entries_run" ON "entries" USING btree ("last_run_id","id");--> statement-breakpoint
+CREATE INDEX "entries_list" ON "entries" USING btree ("list_id","id");--> statement-breakpoint
+CREATE INDEX "entries_record" ON "entries" USING btree ("record_id");--> statement-breakpoint
+CREATE INDEX "entries_at" ON "entries" USING btree ("at");--> statement-breakpoint
+CREATE UNIQUE INDEX "folders_name" ON "folders" USING btree ("account_id",lower("name"));--> statement-breakpoint
+CREATE INDEX "lists_account_id_folder_id_position_index" ON "lists" USING btree ("account_id","folder_id","position");--> statement-breakpoint
+CREATE UNIQUE INDEX "lists_name" ON "lists" USING btree ("folder_id",lower("name")) WHERE removed_at is null;--> statement-breakpoint
+CREATE INDEX "outbox_open" ON "outbox" USING btree ("id") WHERE done_at is null;--> statement-breakpoint
+CREATE UNIQUE INDEX "records_crm" ON "records" USING btree ("list_id","crm_id","crm_entity");--> statement-breakpoint
+CREATE INDEX "records_list" ON "records" USING btree ("list_id","id");--> statement-breakpoint
+CREATE INDEX "records_email" ON "records" USING btree ("email_key");--> statement-breakpoint
+CREATE UNIQUE INDEX "runs_active" ON "runs" USING btree ("list_id") WHERE state in ('running', 'held');--> statement-breakpoint
+CREATE UNIQUE INDEX "runs_queued" ON "runs" USING btree ("list_id") WHERE state = 'queued';--> statement-breakpoint
+CREATE INDEX "runs_account" ON "runs" USING btree ("account_id","id");--> statement-breakpoint
+CREATE INDEX "runs_list" ON "runs" USING btree ("list_id","id");--> statement-breakpoint
+CREATE INDEX "waiters_connection" ON "waiters" USING btree ("connection_id","ticket");

@@ -1,0 +1,102 @@
+import { and, eq, isNull, sql, type SQL } from 'drizzle-orm'
+import type { CrmEntity } from '../../domain/crm.ts'
+import { FairleadError } from '../../domain/errors.ts'
+import type { Filter } from '../../domain/filter.ts'
+import { parseValues } from '../../domain/values.ts'
+import type { Database } from '../database.ts'
+import { emailKeyOf, hashKeyOf } from '../emailKey.ts'
+import { failureCode } from '../failure.ts'
+import type { Transaction } from '../outbox.ts'
+import { records } from '../schema.ts'
+import type { SecretBox } from '../secret.ts'
+import { filterSql } from './filter.ts'
+import { sortSql, type RecordKey, type Sort } from './sort.ts'
+
+const queryCanceled = '57014'
+
+export type RecordRow = {
+  id: string
+  crmEntity: CrmEntity | null
+  crmId: string | null
+  crmState: 'linked' | 'deletedInCrm' | 'converted' | 'merged'
+  /** column key → value; numbers that a double cannot hold are text */
+  values: Record<string, string | number | boolean | null>
+  /** a version 7 id begins with the time of its making */
+  createdAt: Date
+  updatedAt: Date | null
+}
+
+/** The list as the caller has read it, so that a million rows need not be joined with it. */
+export type ListOf = { id: string; connectionId: string | null }
+
+/** Looked up per row of the answer, so after the limit. Spelled out: in a select from one table drizzle drops table names. */
+const crmState = ({ connectionId }: ListOf): SQL<RecordRow['crmState']> =>
+  sql`coalesce((select p.state from crm_people p where p.connection_id = ${connectionId}::uuid
+    and p.entity = records.crm_entity and p.crm_id = records.crm_id), 'linked')`
+
+const { id, crmEntity, crmId, updatedAt } = records
+const createdAt = sql<Date>`uuid_extract_timestamp(${id})`.mapWith(updatedAt)
+const selection = { id, crmEntity, crmId, createdAt, updatedAt, fields: sql<string>`${records.fields}::text` }
+
+const toRow = <Row extends { fields: string }>({ fields, ...row }: Row) => ({ ...row, values: parseValues(fields) })
+
+const live = (accountId: string, listId: string) =>
+  and(eq(records.accountId, accountId), eq(records.listId, listId), isNull(records.removedAt))
+
+export const get = async (db: Database, accountId: string, list: ListOf, recordId: string): Promise<RecordRow> => {
+  const [found] = await db
+    .select({ ...selection, crmState: crmState(list) })
+    .from(records)
+    .where(and(live(accountId, list.id), eq(id, recordId)))
+  if (found === undefined) throw new FairleadError('notFound')
+  return toRow(found)
+}
+
+export type Query = { filter?: Filter; sort: Sort; limit: number; after?: RecordKey }
+
+/**
+ * Records of a list, by id or by a column. Filters and sorts of people's own making have no index behind them: they end with
+ * queryTimeout after `timeoutMs`.
+ */
+export const page = async (
+  db: Database,
+  secrets: SecretBox,
+  accountId: string,
+  list: ListOf,
+  { filter, sort, limit, after }: Query,
+  timeoutMs = 10_000,
+): Promise<{ row: RecordRow; key: RecordKey }[]> => {
+  const hashKey = filter === undefined ? undefined : await hashKeyOf(db, secrets, accountId)
+  const matches = hashKey && filter && filterSql(filter, (email) => emailKeyOf(hashKey, email))
+  const sorting = sortSql(sort, after)
+  const run = (tx: Database | Transaction) => {
+    // Keys first: Postgres would turn every row's values into text before it sorts.
+    const keys = tx.$with('keys').as(
+      tx
+        .select({ key: sql<string>`${id}`.as('key'), value: sorting.value.as('value') })
+        .from(records)
+        .where(and(live(accountId, list.id), matches, sorting.after))
+        .orderBy(...sorting.orderBy)
+        .limit(limit),
+    )
+    return tx
+      .with(keys)
+      .select({ ...selection, crmState: crmState(list), value: keys.value })
+      .from(keys)
+      .innerJoin(records, eq(id, keys.key))
+      .orderBy(...sorting.orderBy)
+  }
+  const isAdHoc = filter !== undefined || sort.column !== undefined
+  const rows = isAdHoc ? await db.transaction((tx) => within(tx, timeoutMs, run)) : await run(db)
+  return rows.map(({ value, ...row }) => ({ row: toRow(row), key: { id: row.id, value } }))
+}
+
+const within = async <T>(tx: Transaction, timeoutMs: number, run: (tx: Transaction) => Promise<T>): Promise<T> => {
+  await tx.execute(sql.raw(`set local statement_timeout = ${Math.round(timeoutMs)}`))
+  try {
+    return await run(tx)
+  } catch (error) {
+    if (failureCode(error) === queryCanceled) throw new FairleadError('queryTimeout')
+    throw error
+  }
+}

@@ -1,0 +1,111 @@
+import { and, desc, eq, inArray, lt, sql } from 'drizzle-orm'
+import { FairleadError } from '../../domain/errors.ts'
+import { isOver, noCounts, type PhaseCounts, type RunKind, type RunState } from '../../domain/run.ts'
+import type { Database } from '../database.ts'
+import { lanes, lists, runs } from '../schema.ts'
+
+export type LaneSums = PhaseCounts & { phase: 'pull' | 'sweep'; keys: number }
+export type RunRow = typeof runs.$inferSelect & { list: { id: string; name: string } | null; lanes: LaneSums[] }
+export type RunFilter = { listId?: string; kind?: RunKind; state?: RunState }
+
+const selection = { run: runs, list: { id: lists.id, name: lists.name } }
+
+/** The sums of many runs' lanes in one statement. */
+const sumsOf = async (db: Database, runIds: string[]): Promise<Map<string, LaneSums[]>> => {
+  const sum = (name: keyof typeof lanes.$inferSelect) => sql<number>`sum(${lanes[name as 'read']})::int`
+  const { runId, phase } = lanes
+  const counts = {
+    keys: sum('keys'),
+    read: sum('read'),
+    created: sum('created'),
+    updated: sum('updated'),
+    unchanged: sum('unchanged'),
+    skipped: sum('skipped'),
+    rejected: sum('rejected'),
+    deleted: sum('deleted'),
+    withoutEmail: sum('withoutEmail'),
+    optedOut: sum('optedOut'),
+  }
+  if (runIds.length === 0) return new Map()
+  const rows = await db
+    .select({ runId, phase, ...counts })
+    .from(lanes)
+    .where(inArray(runId, runIds))
+    .groupBy(runId, phase)
+  const byRun = new Map<string, LaneSums[]>()
+  for (const { runId, ...sums } of rows) byRun.set(runId, [...(byRun.get(runId) ?? []), sums])
+  return byRun
+}
+
+const withLanes = async (
+  db: Database,
+  rows: { run: typeof runs.$inferSelect; list: { id: string; name: string } | null }[],
+): Promise<RunRow[]> => {
+  const sums = await sumsOf(
+    db,
+    rows.map(({ run }) => run.id),
+  )
+  return rows.map(({ run, list }) => ({ ...run, list, lanes: sums.get(run.id) ?? [] }))
+}
+
+export const find = async (db: Database, accountId: string, runId: string): Promise<RunRow | undefined> => {
+  const rows = await db
+    .select(selection)
+    .from(runs)
+    .leftJoin(lists, eq(lists.id, runs.listId))
+    .where(and(eq(runs.accountId, accountId), eq(runs.id, runId)))
+  return (await withLanes(db, rows))[0]
+}
+
+export const get = async (db: Database, accountId: string, runId: string): Promise<RunRow> => {
+  const found = await find(db, accountId, runId)
+  if (found === undefined) throw new FairleadError('notFound')
+  return found
+}
+
+/** Newest first; `before` is the id of the last one seen. */
+export const page = async (
+  db: Database,
+  accountId: string,
+  { listId, kind, state }: RunFilter,
+  { limit, before }: { limit: number; before?: string },
+): Promise<RunRow[]> => {
+  const rows = await db
+    .select(selection)
+    .from(runs)
+    .leftJoin(lists, eq(lists.id, runs.listId))
+    .where(
+      and(
+        eq(runs.accountId, accountId),
+        listId === undefined ? undefined : eq(runs.listId, listId),
+        kind === undefined ? undefined : eq(runs.kind, kind),
+        state === undefined ? undefined : eq(runs.state, state),
+        before === undefined ? undefined : lt(runs.id, before),
+      ),
+    )
+    .orderBy(desc(runs.id))
+    .limit(limit)
+  return withLanes(db, rows)
+}
+
+/** The stored sums of a run that is over, else those of its lanes; `pull` is always there. */
+export const countsOf = ({ state, counts, lanes }: RunRow): Record<string, PhaseCounts> => {
+  if (isOver(state) && counts !== null) return { pull: noCounts(), ...counts }
+  const summed = lanes.map(({ phase, keys: _keys, ...sums }) => [phase, sums] as const)
+  return { pull: noCounts(), ...Object.fromEntries(summed) }
+}
+
+export type Progress = { done: number; total: number; perSecond: number; secondsLeft: number | null }
+
+/** How far the reading is. The CRM's total is a hint and can be too small. A sweep counts keys, everything else people. */
+export const progressOf = (run: RunRow, now = new Date()): Progress => {
+  const sweeps = run.kind === 'sweep' || run.kind === 'verify'
+  const sums = run.lanes.find(({ phase }) => phase === (sweeps ? 'sweep' : 'pull'))
+  const done = (sweeps ? sums?.keys : sums?.read) ?? 0
+  const total = Math.max(run.total ?? done, done)
+  const began = run.state === 'queued' || run.state === 'held' ? null : run.startedAt
+  const seconds = began === null ? 0 : ((run.finishedAt ?? now).getTime() - began.getTime()) / 1000
+  const perSecond = seconds > 0 ? Math.round((done / seconds) * 10) / 10 : 0
+  const knowsEnd = run.state === 'running' && run.total !== null && perSecond > 0
+  return { done, total, perSecond, secondsLeft: knowsEnd ? Math.ceil((total - done) / perSecond) : null }
+}

@@ -1,0 +1,480 @@
+import { sql } from 'drizzle-orm'
+import {
+  bigint,
+  bigserial,
+  boolean,
+  check,
+  customType,
+  foreignKey,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  real,
+  text,
+  timestamp,
+  uniqueIndex,
+  uuid,
+} from 'drizzle-orm/pg-core'
+import type { CrmEntity, CrmField, FieldType } from '../domain/crm.ts'
+import type {
+  Balance,
+  EntryChanges,
+  EntryKind,
+  PhaseCounts,
+  RunError,
+  RunKind,
+  RunSettings,
+  RunState,
+  RunTrigger,
+  RunWarning,
+} from '../domain/run.ts'
+import type { AmbiguousMatch, ConflictRule, Role, UnmappedAddress } from '../domain/account.ts'
+import type { ConnectionProblem, ConnectionState } from '../domain/connection.ts'
+import type { ListKind } from '../domain/list.ts'
+
+const bytea = customType<{ data: Buffer; driverData: Buffer }>({ dataType: () => 'bytea' })
+const id = () =>
+  uuid()
+    .primaryKey()
+    .default(sql`uuidv7()`)
+const at = () => timestamp({ withTimezone: true, precision: 3, mode: 'date' })
+const createdAt = () =>
+  at()
+    .notNull()
+    .default(sql`now()`)
+const accountId = () =>
+  uuid()
+    .notNull()
+    .references(() => accounts.id)
+
+export const accounts = pgTable('accounts', {
+  id: id(),
+  name: text().notNull().unique(),
+  timeZone: text().notNull().default('UTC'),
+  connectorEnabled: boolean().notNull().default(true),
+  ambiguousMatch: text().$type<AmbiguousMatch>().notNull().default('best'),
+  unmappedAddress: text().$type<UnmappedAddress>().notNull().default('push'),
+  conflict: text().$type<ConflictRule>().notNull().default('crmWins'),
+  /** encrypted; keys the hashes of e-mail addresses, so that they mean nothing outside this account */
+  hashKey: text().notNull(),
+  createdAt: createdAt(),
+})
+
+export const apiKeys = pgTable(
+  'api_keys',
+  {
+    id: id(),
+    accountId: accountId(),
+    name: text().notNull(),
+    role: text().$type<Role>().notNull(),
+    /** SHA-256 of the key, which is 256 random bits */
+    hash: bytea().notNull().unique(),
+    /** the first characters, to recognise it by */
+    prefix: text().notNull(),
+    createdAt: createdAt(),
+    expiresAt: at(),
+    revokedAt: at(),
+    lastUsedAt: at(),
+  },
+  (t) => [index().on(t.accountId)],
+)
+
+export const audit = pgTable(
+  'audit',
+  {
+    id: id(),
+    accountId: accountId(),
+    /** null: an operator at the command line */
+    apiKeyId: uuid(),
+    action: text().notNull(),
+    targetId: text(),
+    /** names of what changed, never secrets or people */
+    details: jsonb().$type<Record<string, unknown>>().notNull().default({}),
+    requestId: text(),
+    at: createdAt(),
+  },
+  (t) => [index().on(t.accountId, t.id)],
+)
+
+export const connections = pgTable(
+  'connections',
+  {
+    id: id(),
+    accountId: accountId(),
+    state: text().$type<ConnectionState>().notNull().default('disconnected'),
+    /** false once another CRM took its place; its links stay, inactive (C3) */
+    active: boolean().notNull().default(true),
+    url: text(),
+    username: text(),
+    /** encrypted; null after a reset */
+    secret: text(),
+    version: text(),
+    family: text(),
+    crmUserId: text(),
+    rights: jsonb().$type<string[]>(),
+    /** the most concurrent requests (R26) */
+    concurrency: integer().notNull().default(4),
+    problem: jsonb().$type<ConnectionProblem>(),
+    checkedAt: at(),
+    connectedAt: at(),
+    createdAt: createdAt(),
+  },
+  (t) => [
+    uniqueIndex('connections_active')
+      .on(t.accountId)
+      .where(sql`active`),
+    check('connections_concurrency', sql`concurrency between 1 and 32`),
+  ],
+)
+
+/** New credentials that are being checked; the secret goes when they are refused (design.md 4.16). */
+export const candidates = pgTable('connection_candidates', {
+  connectionId: uuid()
+    .primaryKey()
+    .references(() => connections.id),
+  accountId: accountId(),
+  url: text().notNull(),
+  username: text().notNull(),
+  secret: text(),
+  state: text().$type<'checking' | 'accepted' | 'refused'>().notNull().default('checking'),
+  problem: jsonb().$type<ConnectionProblem>(),
+  createdAt: createdAt(),
+})
+
+export const crmFields = pgTable(
+  'crm_fields',
+  {
+    connectionId: uuid()
+      .notNull()
+      .references(() => connections.id),
+    entity: text().$type<CrmEntity>().notNull(),
+    accountId: accountId(),
+    fields: jsonb().$type<CrmField[]>().notNull(),
+    readAt: createdAt(),
+  },
+  (t) => [primaryKey({ columns: [t.connectionId, t.entity] })],
+)
+
+/** What is known of a CRM person beyond the records: a row exists only for those that are not simply there. */
+export const crmPeople = pgTable(
+  'crm_people',
+  {
+    connectionId: uuid()
+      .notNull()
+      .references(() => connections.id),
+    entity: text().$type<CrmEntity>().notNull(),
+    crmId: text().notNull(),
+    accountId: accountId(),
+    state: text().$type<'deletedInCrm' | 'converted' | 'merged'>().notNull(),
+    successorEntity: text().$type<CrmEntity>(),
+    successorId: text(),
+    runId: uuid(),
+    since: createdAt(),
+  },
+  (t) => [primaryKey({ columns: [t.connectionId, t.entity, t.crmId] })],
+)
+
+export const folders = pgTable(
+  'folders',
+  {
+    id: id(),
+    accountId: accountId(),
+    name: text().notNull(),
+    position: integer().notNull().default(0),
+    createdAt: createdAt(),
+  },
+  (t) => [uniqueIndex('folders_name').on(t.accountId, sql`lower(${t.name})`)],
+)
+
+export const lists = pgTable(
+  'lists',
+  {
+    id: id(),
+    accountId: accountId(),
+    folderId: uuid()
+      .notNull()
+      .references(() => folders.id),
+    name: text().notNull(),
+    kind: text().$type<ListKind>().notNull(),
+    connectionId: uuid().references(() => connections.id),
+    /** 0 is the top of the folder */
+    position: integer().notNull().default(0),
+    /** R14: by the CRM's clock */
+    mark: at(),
+    recordCount: integer().notNull().default(0),
+    /** CRM user of the last complete sweep: what another user sees proves no deletion by itself (R15) */
+    sweptByUser: text(),
+    nextColumn: integer().notNull().default(1),
+    createdAt: createdAt(),
+    removedAt: at(),
+  },
+  (t) => [
+    index().on(t.accountId, t.folderId, t.position),
+    uniqueIndex('lists_name')
+      .on(t.folderId, sql`lower(${t.name})`)
+      .where(sql`removed_at is null`),
+  ],
+)
+
+export const columns = pgTable(
+  'columns',
+  {
+    id: id(),
+    accountId: accountId(),
+    listId: uuid()
+      .notNull()
+      .references(() => lists.id),
+    /** short and stable (`c9`): the name of the value in records.fields */
+    key: text().notNull(),
+    name: text().notNull(),
+    type: text().$type<FieldType>().notNull(),
+    /** canonical name of the bound CRM field */
+    crmField: text(),
+    maxLength: integer(),
+    custom: boolean().notNull().default(false),
+    /** always there: Email, FirstName, LastName */
+    locked: boolean().notNull().default(false),
+    /** read for Fairlead's own use: CreateDate, ModifyDate, DoNotEmail, DoNotSolicit */
+    system: boolean().notNull().default(false),
+    position: integer().notNull(),
+    /** the CRM no longer knows the field (R24) */
+    staleAt: at(),
+    createdAt: createdAt(),
+  },
+  (t) => [
+    uniqueIndex('columns_key').on(t.listId, t.key),
+    uniqueIndex('columns_crm_field').on(t.listId, sql`lower(${t.crmField})`),
+  ],
+)
+
+export const records = pgTable(
+  'records',
+  {
+    id: id(),
+    accountId: uuid().notNull(),
+    listId: uuid().notNull(),
+    crmEntity: text().$type<CrmEntity>(),
+    crmId: text(),
+    /** keyed hash of the normalised address (R2, R37); null without one */
+    emailKey: bytea(),
+    /** column key → value; a missing key is absent, null is blank (R8) */
+    fields: jsonb().$type<Record<string, unknown>>().notNull(),
+    agreed: jsonb().$type<Record<string, unknown>>().notNull().default({}),
+    version: integer().notNull().default(1),
+    createdRunId: uuid(),
+    updatedAt: at(),
+    removedAt: at(),
+  },
+  (t) => [
+    uniqueIndex('records_crm').on(t.listId, t.crmId, t.crmEntity),
+    index('records_list').on(t.listId, t.id),
+    index('records_email').on(t.emailKey),
+    foreignKey({ columns: [t.listId], foreignColumns: [lists.id] }),
+  ],
+)
+
+export const runs = pgTable(
+  'runs',
+  {
+    id: id(),
+    accountId: accountId(),
+    kind: text().$type<RunKind>().notNull(),
+    state: text().$type<RunState>().notNull().default('queued'),
+    trigger: text().$type<RunTrigger>().notNull(),
+    listId: uuid().references(() => lists.id),
+    connectionId: uuid().references(() => connections.id),
+    entity: text().$type<CrmEntity>(),
+    /** what the run was asked to do, as it began (S6) */
+    settings: jsonb().$type<RunSettings>().notNull().default({}),
+    phase: text().$type<'read' | 'compare' | 'finish'>().notNull().default('read'),
+    /** R14: fixed before the read begins */
+    mark: at(),
+    /** what the CRM says it has: a hint */
+    total: integer(),
+    /** final sums; while a run works they are the sums of its lanes */
+    counts: jsonb().$type<Record<string, PhaseCounts>>(),
+    balance: jsonb().$type<Balance>(),
+    warnings: jsonb().$type<RunWarning[]>().notNull().default([]),
+    /** why it ended short, or, while it works, what it is waiting for */
+    error: jsonb().$type<RunError>(),
+    workflowId: text().notNull(),
+    queuedAt: createdAt(),
+    startedAt: at(),
+    finishedAt: at(),
+    cancelRequestedAt: at(),
+  },
+  (t) => [
+    uniqueIndex('runs_active')
+      .on(t.listId)
+      .where(sql`state in ('running', 'held')`),
+    uniqueIndex('runs_queued')
+      .on(t.listId)
+      .where(sql`state = 'queued'`),
+    index('runs_account').on(t.accountId, t.id),
+    index('runs_list').on(t.listId, t.id),
+  ],
+)
+
+/** One key range of a run, read in order; cursor and counts are committed with the rows that they count. */
+export const lanes = pgTable(
+  'lanes',
+  {
+    runId: uuid()
+      .notNull()
+      .references(() => runs.id),
+    phase: text().$type<'pull' | 'sweep'>().notNull(),
+    lane: integer().notNull(),
+    accountId: accountId(),
+    afterKey: text(),
+    upToKey: text(),
+    cursor: text(),
+    done: boolean().notNull().default(false),
+    /** fence: a timed-out attempt commits nothing beside its successor */
+    attempt: integer().notNull().default(0),
+    pages: integer().notNull().default(0),
+    /** keys that a sweep saw */
+    keys: integer().notNull().default(0),
+    read: integer().notNull().default(0),
+    created: integer().notNull().default(0),
+    updated: integer().notNull().default(0),
+    unchanged: integer().notNull().default(0),
+    skipped: integer().notNull().default(0),
+    rejected: integer().notNull().default(0),
+    withoutEmail: integer().notNull().default(0),
+    optedOut: integer().notNull().default(0),
+    deleted: integer().notNull().default(0),
+  },
+  (t) => [primaryKey({ columns: [t.runId, t.phase, t.lane] })],
+)
+
+/** The keys that a sweep saw, a page in a row, one key a line. */
+export const sweptKeys = pgTable(
+  'swept_keys',
+  {
+    runId: uuid()
+      .notNull()
+      .references(() => runs.id),
+    lane: integer().notNull(),
+    page: integer().notNull(),
+    accountId: accountId(),
+    keys: text().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.runId, t.lane, t.page] })],
+)
+
+export const entries = pgTable(
+  'entries',
+  {
+    id: id(),
+    accountId: accountId(),
+    listId: uuid(),
+    firstRunId: uuid()
+      .notNull()
+      .references(() => runs.id),
+    /** an equal skip or rejection of the list's next run renews the entry */
+    lastRunId: uuid()
+      .notNull()
+      .references(() => runs.id),
+    times: integer().notNull().default(1),
+    phase: text().notNull(),
+    kind: text().$type<EntryKind>().notNull(),
+    /** the reason: an error code or a code of the ledger */
+    code: text(),
+    recordId: uuid(),
+    crmEntity: text().$type<CrmEntity>(),
+    crmId: text(),
+    emailKey: bytea(),
+    changes: jsonb().$type<EntryChanges>(),
+    /** what the CRM itself said (R25) */
+    crm: jsonb().$type<Record<string, unknown>>(),
+    at: createdAt(),
+  },
+  (t) => [
+    index('entries_run').on(t.lastRunId, t.id),
+    index('entries_list').on(t.listId, t.id),
+    index('entries_record').on(t.recordId),
+    index('entries_at').on(t.at),
+  ],
+)
+
+/** R26: the leases of a connection's concurrent requests, and who waits for one. */
+export const slots = pgTable(
+  'slots',
+  {
+    connectionId: uuid()
+      .notNull()
+      .references(() => connections.id),
+    slot: integer().notNull(),
+    accountId: accountId(),
+    holder: uuid(),
+    fence: bigint({ mode: 'number' }).notNull().default(0),
+    leaseUntil: at(),
+  },
+  (t) => [primaryKey({ columns: [t.connectionId, t.slot] })],
+)
+
+export const waiters = pgTable(
+  'waiters',
+  {
+    ticket: bigserial({ mode: 'number' }).primaryKey(),
+    connectionId: uuid().notNull(),
+    accountId: accountId(),
+    holder: uuid().notNull().unique(),
+    interactive: boolean().notNull(),
+    leaseUntil: at().notNull(),
+  },
+  (t) => [index('waiters_connection').on(t.connectionId, t.ticket)],
+)
+
+export const paces = pgTable('paces', {
+  connectionId: uuid()
+    .primaryKey()
+    .references(() => connections.id),
+  accountId: accountId(),
+  /** how many of the connection's slots may be used now; halves on trouble, grows by one on success */
+  allowed: real().notNull(),
+  pauseUntil: at(),
+  /** refusals of an accepted login: the mark of a server that allows one session at a time (R21) */
+  refusals: integer().notNull().default(0),
+  /** milliseconds, smoothed: the CRM's usual answer */
+  usualMs: real(),
+  changedAt: createdAt(),
+})
+
+/** What must reach the workflow engine after a commit; workflow ids make a second delivery harmless. */
+export const outbox = pgTable(
+  'outbox',
+  {
+    id: bigserial({ mode: 'number' }).primaryKey(),
+    accountId: accountId(),
+    kind: text().$type<'start' | 'signal' | 'cancel'>().notNull(),
+    /** workflow type, or name of the signal */
+    name: text().notNull(),
+    workflowId: text().notNull(),
+    input: jsonb().$type<Record<string, unknown>>().notNull().default({}),
+    createdAt: createdAt(),
+    doneAt: at(),
+  },
+  (t) => [
+    index('outbox_open')
+      .on(t.id)
+      .where(sql`done_at is null`),
+  ],
+)
+
+export const idempotency = pgTable(
+  'idempotency',
+  {
+    accountId: accountId(),
+    key: text().notNull(),
+    /** hash of method, path and body */
+    request: bytea().notNull(),
+    status: integer(),
+    location: text(),
+    body: jsonb().$type<Record<string, unknown>>(),
+    createdAt: createdAt(),
+  },
+  (t) => [primaryKey({ columns: [t.accountId, t.key] })],
+)

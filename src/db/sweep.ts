@@ -1,0 +1,1 @@
+export { confirm, request } from './sweep/list.ts'

@@ -1,0 +1,95 @@
+import type { CrmPage } from '../../domain/crm.ts'
+import type { Database, Sql } from '../database.ts'
+import * as lanes from '../lane.ts'
+
+export type SweepTarget = { accountId: string; listId: string; connectionId: string; entity: 'lead' | 'contact' }
+
+/**
+ * A page of keys, one a line; a million keys are a thousand rows. Keys of rows that the CRM cannot deliver count as seen: they are there,
+ * and to be explained.
+ */
+export const storeKeys = (
+  db: Database,
+  accountId: string,
+  key: lanes.LaneKey,
+  page: CrmPage<string>,
+  number: number,
+): Promise<{ cancelRequested: boolean }> =>
+  db.$client.begin(async (tx) => {
+    const sql = tx as unknown as Sql
+    const keys = [...page.rows, ...page.unreadable.map(({ id }) => id)]
+    if (keys.length > 0) {
+      await sql`
+        insert into swept_keys (run_id, lane, page, account_id, keys)
+        values (${key.runId}, ${key.lane}, ${number}, ${accountId}, ${keys.join('\n')})`
+    }
+    const counts = { ...lanes.noLaneCounts(), keys: keys.length }
+    return lanes.advance(sql, key, { cursor: page.next, done: page.next === null, counts })
+  })
+
+const swept = (sql: Sql, runId: string) => sql`
+  swept as materialized (
+    select distinct k.crm_id from swept_keys s cross join lateral unnest(string_to_array(s.keys, E'\n')) as k (crm_id)
+    where s.run_id = ${runId})`
+
+/** Live records of the list's own entity: not removed here, not known to be gone from the CRM. */
+const live = (sql: Sql, target: SweepTarget) => sql`
+  live as materialized (
+    select r.crm_id from records r
+    where r.list_id = ${target.listId} and r.crm_entity = ${target.entity} and r.crm_id is not null and r.removed_at is null
+      and not exists (select from crm_people p where p.connection_id = ${target.connectionId} and p.entity = r.crm_entity and p.crm_id = r.crm_id))`
+
+/** Ids that this run has already accounted for, by a code. */
+const settled = (sql: Sql, runId: string, target: SweepTarget) => sql`
+  settled as materialized (
+    select e.crm_id, e.code from entries e where e.list_id = ${target.listId} and e.last_run_id = ${runId}
+      and e.code in ('goneDuring', 'cameDuring', 'crmFailed'))`
+
+export type Differences = { missing: string[]; missingTotal: number; extra: string[]; extraTotal: number; live: number }
+
+/** Which ids are on one side only, beyond those that the run has settled: at most `limit` of each, and how many in all. */
+export const compare = async (
+  db: Database,
+  runId: string,
+  target: SweepTarget,
+  limit: number,
+): Promise<Differences> => {
+  const sql = db.$client
+  const [found] = await sql<[Differences]>`
+    with ${swept(sql, runId)}, ${live(sql, target)}, ${settled(sql, runId, target)},
+    missing as materialized (
+      select s.crm_id from swept s
+      where not exists (select from records r where r.list_id = ${target.listId} and r.crm_id = s.crm_id and r.crm_entity = ${target.entity})
+        and not exists (select from settled e where e.crm_id = s.crm_id and e.code in ('goneDuring', 'crmFailed'))),
+    extra as materialized (
+      select l.crm_id from live l
+      where not exists (select from swept s where s.crm_id = l.crm_id)
+        and not exists (select from settled e where e.crm_id = l.crm_id and e.code = 'cameDuring'))
+    select array(select crm_id from missing order by crm_id limit ${limit}) as missing, (select count(*) from missing)::int as "missingTotal",
+      array(select crm_id from extra order by crm_id limit ${limit}) as extra, (select count(*) from extra)::int as "extraTotal",
+      (select count(*) from live)::int as live`
+  return found
+}
+
+/** Keys that the CRM shows again are linked again (R15). */
+export const relink = async (sql: Sql, runId: string, target: SweepTarget): Promise<string[]> => {
+  const back = await sql<{ crm_id: string }[]>`
+    with ${swept(sql, runId)}
+    delete from crm_people p using swept s
+    where p.connection_id = ${target.connectionId} and p.entity = ${target.entity} and p.state = 'deletedInCrm' and p.crm_id = s.crm_id
+    returning p.crm_id`
+  return back.map((row) => row.crm_id)
+}
+
+export const markDeleted = async (sql: Sql, runId: string, target: SweepTarget, ids: string[]): Promise<string[]> => {
+  const marked = await sql<{ crm_id: string }[]>`
+    insert into crm_people (connection_id, entity, crm_id, account_id, state, run_id)
+    select ${target.connectionId}::uuid, ${target.entity}, id, ${target.accountId}::uuid, 'deletedInCrm', ${runId}::uuid
+    from unnest(string_to_array(${ids.join('\n')}::text, E'\n')) as x (id)
+    on conflict do nothing returning crm_id`
+  return marked.map((row) => row.crm_id)
+}
+
+export const removeKeys = async (db: Database, runId: string): Promise<void> => {
+  await db.$client`delete from swept_keys where run_id = ${runId}`
+}

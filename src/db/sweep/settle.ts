@@ -1,0 +1,77 @@
+import type { CrmPerson } from '../../domain/crm.ts'
+import type { CrmSaid } from '../../domain/errors.ts'
+import type { Database, Sql } from '../database.ts'
+import { storePeople, type PageTarget } from '../import/page.ts'
+import * as lanes from '../lane.ts'
+import { insertEntries, rejectUnreadable } from '../run/record.ts'
+import { markDeleted, relink, type SweepTarget } from './compare.ts'
+
+export type Answer = { asked: string[]; found: CrmPerson[]; unreadable: { id: string; crm: CrmSaid }[] }
+type Target = SweepTarget & PageTarget
+
+const count = (sql: Sql, key: lanes.LaneKey, counts: Partial<lanes.LaneCounts>) =>
+  lanes.advance(sql, key, { cursor: null, done: true, counts: { ...lanes.noLaneCounts(), ...counts } })
+
+const inTransaction = <T>(db: Database, work: (sql: Sql) => Promise<T>): Promise<T> =>
+  db.$client.begin((tx) => work(tx as unknown as Sql)) as Promise<T>
+
+/**
+ * Ids that the CRM has and the list has not. Those that it delivers are stored, and listed with whether they came while the run
+ * was reading; those that it no longer has went meanwhile.
+ */
+export const settleMissing = (
+  db: Database,
+  key: lanes.LaneKey,
+  target: Target,
+  mark: string | null,
+  answer: Answer,
+): Promise<void> =>
+  inTransaction(db, async (sql) => {
+    const counts = await storePeople(sql, target, key.runId, 'sweep', answer.found)
+    const found = new Set([...answer.found.map((each) => each.id), ...answer.unreadable.map((each) => each.id)])
+    const gone = answer.asked.filter((id) => !found.has(id))
+    await insertEntries(sql, target, key.runId, 'sweep', [
+      ...answer.found.map(({ id, values }) => ({
+        kind: 'changedDuring' as const,
+        code:
+          mark !== null && typeof values['CreateDate'] === 'string' && values['CreateDate'] <= mark
+            ? 'foundBySweep'
+            : 'addedDuring',
+        crmId: id,
+      })),
+      ...gone.map((id) => ({ kind: 'changedDuring' as const, code: 'goneDuring', crmId: id })),
+    ])
+    const rejected = await rejectUnreadable(sql, target, key.runId, 'sweep', answer.unreadable)
+    await count(sql, key, { ...counts, read: counts.read + rejected, rejected })
+  })
+
+/** Ids that the list has and the sweep did not see: still there when asked by name, or deleted in the CRM. */
+export const settleExtra = (db: Database, key: lanes.LaneKey, target: Target, answer: Answer): Promise<void> =>
+  inTransaction(db, async (sql) => {
+    const found = new Set([...answer.found.map((each) => each.id), ...answer.unreadable.map((each) => each.id)])
+    const deleted = await markDeleted(
+      sql,
+      key.runId,
+      target,
+      answer.asked.filter((id) => !found.has(id)),
+    )
+    await insertEntries(sql, target, key.runId, 'sweep', [
+      ...[...found].map((id) => ({ kind: 'changedDuring' as const, code: 'cameDuring', crmId: id })),
+      ...deleted.map((id) => ({ kind: 'deleted' as const, code: 'deletedInCrm', crmId: id })),
+    ])
+    await count(sql, key, { deleted: deleted.length })
+  })
+
+/** People that were taken to be deleted and are there again. */
+export const settleReturned = (db: Database, key: lanes.LaneKey, target: Target): Promise<void> =>
+  inTransaction(db, async (sql) => {
+    const back = await relink(sql, key.runId, target)
+    await insertEntries(
+      sql,
+      target,
+      key.runId,
+      'sweep',
+      back.map((id) => ({ kind: 'relinked' as const, code: 'seenAgain', crmId: id })),
+    )
+    await count(sql, key, {})
+  })

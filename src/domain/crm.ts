@@ -1,0 +1,115 @@
+import type { CrmSaid } from './errors.ts'
+
+/** The port that a CRM connector fills. Everything that knows SData stands behind it. */
+
+export type CrmEntity = 'lead' | 'contact'
+
+export type FieldType = 'text' | 'number' | 'boolean' | 'date' | 'instant' | 'email' | 'phone' | 'picklist'
+
+/** One property of an entity as the CRM describes it. `name` is canonical: `WorkPhone`, `Address/City`, `CRegion`. */
+export type CrmField = {
+  name: string
+  label: string
+  type: FieldType
+  /** characters; null where unknown or unlimited */
+  maxLength: number | null
+  custom: boolean
+  readOnly: boolean
+  required: boolean
+  /** always imported: Email, FirstName, LastName */
+  locked: boolean
+  address: boolean
+  /** name of the picklist behind it, and what the entity stores of an item */
+  picklist: string | null
+  picklistStorage: 'text' | 'code' | 'id' | null
+}
+
+/**
+ * A value as Fairlead keeps it: text, number, boolean, null for blank. Instants are ISO 8601 in UTC (`2026-11-23T10:00:00.000Z`),
+ * dates without time are `2026-11-23`. A number that a double cannot hold exactly is a `bigDecimal` string. A key that is missing is `absent` (R8).
+ */
+export type CrmValue = string | number | boolean | null | { bigDecimal: string }
+
+export type CrmPerson = { id: string; values: Record<string, CrmValue> }
+
+/** What one read found out on the way, said on the run: properties that the CRM no longer knows, odd answers. */
+export type CrmWarning = {
+  code: 'fieldMissing' | 'wrongTotal' | 'shortPages' | 'valueUnreadable' | 'oneSession'
+  field?: string
+  count: number
+}
+
+export type CrmPage<Row> = {
+  rows: Row[]
+  /** the key to go on after, null when the range is read to its end */
+  next: string | null
+  /** ids on this page that the CRM could not deliver, each found by splitting (R22) */
+  unreadable: { id: string; crm: CrmSaid }[]
+  warnings: CrmWarning[]
+}
+
+/** Keys in the CRM's own order: `after` excluded, `upTo` included; null is open. */
+export type KeyRange = { after: string | null; upTo: string | null }
+
+export type CrmIdentity = {
+  /** the completed SData address, e.g. https://crm.example.com/sdata */
+  url: string
+  version: string
+  family: '7.5.4' | '8'
+  userId: string
+  userName: string
+  administrator: boolean
+  rights: string[] | null
+}
+
+export type CrmCredentials = { url: string; username: string; password: string }
+
+export type CallOptions = {
+  signal?: AbortSignal
+  /** who waits: forms and opt-outs go before bulk work (R26) */
+  priority?: 'interactive' | 'bulk'
+}
+
+/** A connected CRM. Every call takes a slot of the connection's budget first and throws FairleadError only. */
+export type Crm = {
+  /** C1: login check with one serial request; tells the codes of errors.ts apart */
+  check(options?: CallOptions): Promise<CrmIdentity>
+  fields(entity: CrmEntity, options?: CallOptions): Promise<CrmField[]>
+  /** how many the CRM says it has: a hint, null when it does not say */
+  total(entity: CrmEntity, options?: CallOptions): Promise<number | null>
+  /** R14: the largest ModifyDate that the CRM holds now, ignoring values more than a day after the reply's Date; null when there is none */
+  latestChange(entity: CrmEntity, options?: CallOptions): Promise<string | null>
+  /** the key at a 0-based offset in key order, null when there is none */
+  keyAt(entity: CrmEntity, offset: number, options?: CallOptions): Promise<string | null>
+  /** one page of people in key order with the chosen properties; `fields` are canonical names */
+  people(entity: CrmEntity, fields: CrmField[], range: KeyRange, options?: CallOptions): Promise<CrmPage<CrmPerson>>
+  /** one page of keys in key order */
+  keys(entity: CrmEntity, range: KeyRange, options?: CallOptions): Promise<CrmPage<string>>
+  /** people by id, any number (split at the URL limit); ids that the CRM does not have are simply not among the rows */
+  peopleById(
+    entity: CrmEntity,
+    fields: CrmField[],
+    ids: string[],
+    options?: CallOptions,
+  ): Promise<Omit<CrmPage<CrmPerson>, 'next'>>
+  /** frees sockets */
+  close(): Promise<void>
+}
+
+/** A slot of the connection's budget, shared by all workers through Postgres (R26). */
+export type Slot = {
+  /** ends when the lease is lost: requests under way must be aborted */
+  signal: AbortSignal
+  /** tells the pace what the request saw */
+  report(outcome: { ms: number; ok: boolean; pause?: number | null }): void
+  release(): Promise<void>
+}
+
+export type Budget = {
+  take(priority: 'interactive' | 'bulk', signal?: AbortSignal): Promise<Slot>
+}
+
+export type CrmConnector = {
+  /** opens without a request. `url` may be what the user typed; `check` completes it. */
+  open(input: CrmCredentials & { connectionId: string }, budget: Budget): Crm
+}

@@ -1,0 +1,270 @@
+/**
+ * The one vocabulary of failure (design.md 4.12). A code is the problem's `code`, the Temporal failure's `type`, the log's field.
+ * `kind` decides what happens to the work: `transient` is retried, `held` waits for a person to mend the connection,
+ * `record` rejects one record, `request` is the caller's to mend, `bug` is ours.
+ */
+export type ErrorKind = 'transient' | 'held' | 'record' | 'request' | 'bug'
+
+type Entry = { kind: ErrorKind; status: number; title: string; remedy: string }
+
+const entry = (kind: ErrorKind, status: number, title: string, remedy: string): Entry => ({
+  kind,
+  status,
+  title,
+  remedy,
+})
+
+export const errorTable = {
+  // the CRM's address and what answers there
+  invalidUrl: entry(
+    'request',
+    422,
+    'The CRM address is not a URL.',
+    'Enter the address that you type into the browser, such as https://crm.example.com.',
+  ),
+  hostNotAllowed: entry(
+    'request',
+    422,
+    'This host may not be used as a CRM.',
+    'Use the address of your CRM server; an operator can extend CRM_ALLOWED_HOSTS. Link-local and cloud metadata addresses are never allowed.',
+  ),
+  notInforCrm: entry(
+    'request',
+    422,
+    'Something answers there, but it is not an Infor CRM with SData.',
+    'Check the address, and that SData is enabled on the CRM server.',
+  ),
+  crmUnreachable: entry(
+    'transient',
+    502,
+    'The CRM does not answer.',
+    'Check that the address is right, that the server runs, and that this machine may reach it.',
+  ),
+  crmCertificate: entry(
+    'held',
+    502,
+    'The CRM’s certificate is not trusted.',
+    'Install a valid certificate on the CRM server, or add its authority with NODE_EXTRA_CA_CERTS.',
+  ),
+  crmTimeout: entry(
+    'transient',
+    504,
+    'The CRM did not answer in time.',
+    'Nothing is lost; the request is repeated. If it goes on, look at the load of the CRM server.',
+  ),
+  crmBusy: entry('transient', 503, 'The CRM asks for a pause.', 'Nothing is lost; work goes on at a slower pace.'),
+  crmFailed: entry(
+    'transient',
+    502,
+    'The CRM reported a failure of its own.',
+    'Nothing is lost; the request is repeated. If it goes on, look at the CRM’s event log.',
+  ),
+  crmAnswer: entry(
+    'transient',
+    502,
+    'The CRM’s answer could not be understood.',
+    'Nothing is lost; the request is repeated. If it goes on, look for a proxy between here and the CRM.',
+  ),
+  crmPaging: entry(
+    'transient',
+    502,
+    'The CRM does not page as asked.',
+    'The list cannot be read completely; look for a proxy or a customisation of the feed in the CRM.',
+  ),
+  redirectRefused: entry(
+    'held',
+    502,
+    'The CRM redirects to another host.',
+    'Connect with the address that it redirects to; credentials are never sent on by themselves.',
+  ),
+  // login
+  loginRefused: entry('held', 422, 'The CRM refuses the user name or password.', 'Check both and reconfirm the login.'),
+  passwordExpired: entry(
+    'held',
+    422,
+    'The password of the CRM user has expired.',
+    'Set a new password in Infor CRM and reconfirm the login.',
+  ),
+  mfaRequired: entry(
+    'held',
+    422,
+    'The CRM asks this user for a second factor.',
+    'Use a CRM user that is exempt from multi-factor authentication.',
+  ),
+  notAdministrator: entry(
+    'held',
+    422,
+    'The CRM user is not an administrator.',
+    'Use a CRM user with administrator rights.',
+  ),
+  connectorDisabled: entry(
+    'held',
+    409,
+    'The connector is disabled for this account.',
+    'Ask the operator to enable it.',
+  ),
+  notConnected: entry('request', 409, 'No CRM is connected.', 'Connect an Infor CRM first: PUT /v1/connection.'),
+  connectionBusy: entry(
+    'request',
+    409,
+    'The connection is being checked already.',
+    'Wait for the check to end; GET /v1/connection shows it.',
+  ),
+  otherCrm: entry(
+    'request',
+    409,
+    'A different CRM is connected already.',
+    'Reset the connector first: POST /v1/connection/reset.',
+  ),
+  // schema and records
+  entityDisabled: entry(
+    'transient',
+    502,
+    'The CRM does not offer this kind of person.',
+    'Enable the feed of the entity in the Application Architect.',
+  ),
+  unknownProperty: entry('record', 422, 'The CRM does not know a property.', 'Refresh the fields and choose again.'),
+  unknownField: entry(
+    'request',
+    422,
+    'A chosen field does not exist in the CRM.',
+    'Choose from GET /v1/crm/fields; refresh=true reads it anew.',
+  ),
+  secretField: entry('request', 422, 'A chosen field holds a secret and is never read.', 'Leave it out.'),
+  duplicateField: entry('request', 422, 'A field is chosen twice.', 'Name each field once.'),
+  noRight: entry('record', 422, 'The CRM user may not do this.', 'Grant the right in Infor CRM.'),
+  crmRefused: entry('record', 422, 'The CRM refuses the request.', 'Read the CRM’s own message beside this one.'),
+  crmNotFound: entry(
+    'record',
+    404,
+    'The CRM does not have this record.',
+    'It may have been deleted or converted; the next sweep settles it.',
+  ),
+  unreadableRecord: entry(
+    'record',
+    422,
+    'The CRM cannot deliver this record.',
+    'Open the record in Infor CRM and mend it, then run again.',
+  ),
+  // work
+  alreadyImported: entry(
+    'request',
+    409,
+    'This entity has been imported already.',
+    'Use Run Now on that list, or send "newList": true.',
+  ),
+  runFinished: entry('request', 409, 'The run has ended already.', 'Start a new run.'),
+  runActive: entry('request', 409, 'A run of this list is under way.', 'Wait for it, or cancel it.'),
+  nothingToConfirm: entry(
+    'request',
+    409,
+    'The run waits for no confirmation.',
+    'Only a sweep that ended with massDeletion can be confirmed.',
+  ),
+  massDeletion: entry(
+    'request',
+    409,
+    'Unusually many records are gone from the CRM.',
+    'Check the rights of the CRM user, then confirm the deletions.',
+  ),
+  leaseLost: entry('transient', 503, 'Another worker has taken this work over.', 'Nothing; the other one goes on.'),
+  // the API
+  invalidInput: entry('request', 422, 'The request is not valid.', 'Correct the places that are named.'),
+  invalidJson: entry('request', 400, 'The body is not valid JSON.', 'Send well-formed JSON in UTF-8.'),
+  unsupportedMediaType: entry(
+    'request',
+    415,
+    'The body has a type that is not understood here.',
+    'Send application/json.',
+  ),
+  bodyTooLarge: entry('request', 413, 'The body is too large.', 'Send less at once.'),
+  invalidCursor: entry(
+    'request',
+    422,
+    'The cursor is not one of ours.',
+    'Use nextCursor as it was given, with the same filter and sort.',
+  ),
+  unauthenticated: entry('request', 401, 'An API key is missing or unknown.', 'Send Authorization: Bearer <API key>.'),
+  keyRevoked: entry('request', 401, 'This API key has been revoked.', 'Use another key.'),
+  keyExpired: entry('request', 401, 'This API key has expired.', 'Ask an administrator for a new key.'),
+  forbidden: entry('request', 403, 'This API key’s role does not permit that.', 'Use a key with a higher role.'),
+  notFound: entry('request', 404, 'There is nothing here by that id.', 'Check the id.'),
+  methodNotAllowed: entry('request', 405, 'This address does not take that method.', 'Use one that Allow names.'),
+  conflict: entry('request', 409, 'The state has changed meanwhile.', 'Read it again and repeat the change.'),
+  nameTaken: entry('request', 409, 'The name is taken.', 'Choose another name.'),
+  lastAdminKey: entry('request', 409, 'This is the last administrator key.', 'Make another administrator key first.'),
+  idempotencyMismatch: entry(
+    'request',
+    409,
+    'The idempotency key was used for another request.',
+    'Use a new key for a new request.',
+  ),
+  tooManyRequests: entry('request', 429, 'Too many requests.', 'Wait as long as Retry-After says.'),
+  queryTimeout: entry('request', 422, 'The filter takes too long.', 'Narrow the filter, or sort by id.'),
+  overloaded: entry('request', 503, 'The service is busy.', 'Repeat the request shortly.'),
+  engineUnavailable: entry(
+    'transient',
+    503,
+    'The workflow engine does not answer.',
+    'Nothing is lost; work starts when it is back.',
+  ),
+  databaseUnavailable: entry('transient', 503, 'The database does not answer.', 'Repeat the request shortly.'),
+  secretUnreadable: entry(
+    'bug',
+    500,
+    'A stored secret cannot be decrypted.',
+    'Give FAIRLEAD_SECRET_KEYS the key that encrypted it.',
+  ),
+  internal: entry(
+    'bug',
+    500,
+    'Something went wrong on our side.',
+    'Repeat the request; if it goes on, give the request id to the operator.',
+  ),
+} as const satisfies Record<string, Entry>
+
+export type ErrorCode = keyof typeof errorTable
+
+/** What the CRM itself said (R25): shown beside our sentence, kept out of logs and histories (R37). */
+export type CrmSaid = { status?: number; code?: string; message?: string; field?: string }
+
+export type ErrorDetails = {
+  /** overrides the table's sentence about the cause */
+  detail?: string
+  remedy?: string
+  /** where in the request: path and sentence */
+  errors?: { path: string; message: string }[]
+  crm?: CrmSaid
+  /** milliseconds until a retry makes sense, from Retry-After */
+  retryAfterMs?: number
+  /** further members of the problem, such as the list that exists already */
+  extra?: Record<string, unknown>
+  cause?: unknown
+}
+
+/** The only error that Fairlead throws on purpose. `message` is safe to log: it never holds a person, a secret or a CRM reply. */
+export class FairleadError extends Error {
+  override readonly name = 'FairleadError'
+  readonly code: ErrorCode
+  readonly details: ErrorDetails
+
+  constructor(code: ErrorCode, details: ErrorDetails = {}) {
+    super(details.detail ?? errorTable[code].title, { cause: details.cause })
+    this.code = code
+    this.details = details
+  }
+
+  get kind(): ErrorKind {
+    return errorTable[this.code].kind
+  }
+
+  get status(): number {
+    return errorTable[this.code].status
+  }
+
+  get remedy(): string {
+    return this.details.remedy ?? errorTable[this.code].remedy
+  }
+}
+
+export const isFairleadError = (error: unknown): error is FairleadError => error instanceof FairleadError

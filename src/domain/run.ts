@@ -1,0 +1,49 @@
+import type { CrmSaid } from './errors.ts'
+
+export type RunKind = 'import' | 'sync' | 'sweep' | 'verify'
+export type RunState = 'queued' | 'running' | 'held' | 'succeeded' | 'incomplete' | 'failed' | 'cancelled'
+export type RunTrigger = 'api' | 'schedule' | 'system'
+export type EntryKind = 'created' | 'updated' | 'skipped' | 'rejected' | 'deleted' | 'relinked' | 'changedDuring'
+
+/** field name → before and after; what was not there before is missing */
+export type EntryChanges = Record<string, { before?: unknown; after?: unknown }>
+export type RunWarning = { code: string; message: string; count: number; field?: string }
+export type RunError = { code: string; detail: string; remedy: string; crm?: CrmSaid; since?: string }
+export type RunSettings = { fields?: string[]; confirmDeletions?: boolean; scope?: 'verify' | 'sweep' }
+
+/** read = created + updated + unchanged + skipped + rejected; the others stand beside the sum. */
+export type PhaseCounts = {
+  read: number
+  created: number
+  updated: number
+  unchanged: number
+  skipped: number
+  rejected: number
+  deleted?: number
+  withoutEmail?: number
+  duplicateEmail?: number
+  optedOut?: number
+}
+
+/**
+ * The proof: crmTotal (keys that the sweep saw) + cameDuring − goneDuring − rejected = listTotal (live records of the list's entity).
+ * `difference` is what remains of that equation; `missing` and `extra` count the ids on one side only, which a sum alone could hide.
+ */
+export type Balance = {
+  balanced: boolean | null
+  crmTotal: number | null
+  listTotal: number | null
+  explained: Record<string, number>
+  difference: number | null
+  missing?: number
+  extra?: number
+  checks?: { name: string; left: number; right: number }[]
+}
+
+export const activeStates: readonly RunState[] = ['queued', 'running', 'held']
+export const isOver = (state: RunState): boolean => !activeStates.includes(state)
+
+export const noCounts = (): PhaseCounts => ({ read: 0, created: 0, updated: 0, unchanged: 0, skipped: 0, rejected: 0 })
+
+export const addUp = (counts: PhaseCounts): number =>
+  counts.created + counts.updated + counts.unchanged + counts.skipped + counts.rejected

@@ -1,0 +1,54 @@
+import type { CrmValue } from './crm.ts'
+
+/** `[name in the CRM, key in records.fields]`, in the order of the columns */
+export type ColumnPlan = readonly (readonly [crmField: string, key: string])[]
+
+// What JSON writes as an escape, and halves of surrogate pairs.
+// oxlint-disable-next-line no-control-regex
+const escaped = /["\\\u0000-\u001f\ud800-\udfff]/
+
+/** JSON of a text. JSON.stringify has a price for each call; most texts need no more than quotes. */
+const quote = (text: string): string => (escaped.test(text) ? JSON.stringify(text) : `"${text}"`)
+
+const encodeValue = (value: CrmValue): string => {
+  if (typeof value === 'string') return quote(value)
+  return typeof value === 'object' && value !== null ? value.bigDecimal : JSON.stringify(value)
+}
+
+/**
+ * A person's values as the JSON text of `records.fields`. Absent stays missing, blank is null, and a decimal that a double
+ * cannot hold goes in digit by digit (R8), which is why this is text and not an object.
+ */
+export const encodeValues = (values: Record<string, CrmValue>, plan: ColumnPlan): string => {
+  const parts: string[] = []
+  for (const [name, key] of plan) {
+    const value = values[name]
+    if (value !== undefined) parts.push(`"${key}":${encodeValue(value)}`)
+  }
+  return `{${parts.join()}}`
+}
+
+const token = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g
+
+/** Significant digits and scale of a JSON number, equal for equal numbers: `1.50` and `15e-1` are both `15e-1`. */
+const canonical = (number: string): string => {
+  const [mantissa = '', exponent = '0'] = number.toLowerCase().split('e')
+  const [whole = '', fraction = ''] = mantissa.replace('-', '').split('.')
+  const digits = (whole + fraction).replace(/^0+/, '')
+  const trimmed = digits.replace(/0+$/, '')
+  if (trimmed === '') return '0'
+  return `${trimmed}e${Number(exponent) - fraction.length + (digits.length - trimmed.length)}`
+}
+
+/** False for a numeral such as 12345678901234567.89, which a double would change. */
+export const fitsDouble = (number: string): boolean => canonical(String(Number(number))) === canonical(number)
+
+/** JSON text with every numeral that a double cannot hold replaced by what `mark` makes of it; all other text is untouched. */
+export const guardNumbers = (json: string, mark: (number: string) => string): string =>
+  /\d[\d.]{15,}/.test(json)
+    ? json.replace(token, (part) => (part.startsWith('"') || part.length < 16 || fitsDouble(part) ? part : mark(part)))
+    : json
+
+/** Reads `records.fields::text`; numbers that a double cannot hold exactly come as strings. */
+export const parseValues = (json: string): Record<string, string | number | boolean | null> =>
+  JSON.parse(guardNumbers(json, (number) => `"${number}"`)) as Record<string, string | number | boolean | null>

@@ -1,0 +1,18 @@
+import type { CrmWarning } from './crm.ts'
+import type { RunWarning } from './run.ts'
+
+const sentences: Record<CrmWarning['code'], (field: string | undefined) => string> = {
+  fieldMissing: (field) =>
+    `${field ?? 'A field'} no longer exists in the CRM or may not be seen by the CRM user: it is left out and keeps what was read before.`,
+  wrongTotal: () => 'The CRM’s totals are wrong; the keys themselves were compared.',
+  shortPages: () => 'The CRM gives fewer rows a page than asked; reading takes longer.',
+  valueUnreadable: (field) => `Values of ${field ?? 'a field'} could not be read and are left as they were.`,
+  oneSession: () => 'The CRM allows one session at a time; the connection’s limit is now one request.',
+}
+
+export const toRunWarning = ({ code, field, count }: CrmWarning): RunWarning => ({
+  code,
+  message: sentences[code](field),
+  count,
+  ...(field === undefined ? {} : { field }),
+})

@@ -1,0 +1,31 @@
+import { buildApp } from './api/app.ts'
+import { readConfig } from './config.ts'
+import { migrate } from './db/database.ts'
+import { exitWithParent } from './embedded/parent.ts'
+import { wire } from './wiring.ts'
+
+/** The API alone. SIGTERM: answers what is under way, then ends. */
+const config = readConfig()
+const { db, secrets, flows, log, relay, close } = await wire(config, 'api')
+await migrate(config.DATABASE_URL)
+const app = await buildApp({
+  db,
+  secrets,
+  relay,
+  engineReady: () => flows.ready(),
+  temporalUiUrl: config.TEMPORAL_UI_URL,
+  temporalNamespace: config.TEMPORAL_NAMESPACE,
+  log,
+})
+
+const stop = (): void => {
+  void app
+    .close()
+    .then(close)
+    .then(() => process.exit(0))
+}
+process.once('SIGTERM', stop)
+process.once('SIGINT', stop)
+exitWithParent()
+
+await app.listen({ host: config.HOST, port: config.PORT })

@@ -1,0 +1,45 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Config } from '../config.ts'
+import { freePort, isFree } from '../embedded/port.ts'
+import { isSet } from './environment.ts'
+
+const standard = {
+  PORT: 8080,
+  POSTGRES_PORT: 5432,
+  TEMPORAL_PORT: 7233,
+  TEMPORAL_UI_PORT: 8233,
+  SIMULATOR_PORT: 5493,
+  SMTP_PORT: 1025,
+}
+type Name = keyof typeof standard
+export type Ports = Record<Name, number>
+
+const names = Object.keys(standard) as Name[]
+
+/** What was set must be free; else last time's port, else the usual one, else any. Remembered in `ports.json` for the next start. */
+export const choosePorts = async (config: Config, folder: string): Promise<Ports> => {
+  const file = join(folder, 'ports.json')
+  const remembered = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Partial<Ports>) : {}
+  const hostOf = (name: Name) => (name === 'PORT' ? config.HOST : '127.0.0.1')
+  const chosen: Partial<Ports> = {}
+  const usable = async (name: Name, port: number) =>
+    !Object.values(chosen).includes(port) && (await isFree(port, hostOf(name)))
+  const choose = async (name: Name) => {
+    const wanted = isSet(name) ? config[name] : undefined
+    if (wanted !== undefined && wanted !== 0) {
+      if (await usable(name, wanted)) return wanted
+      throw new Error(
+        `${name} is ${wanted}, but that port is taken. Stop the program that holds it, set ${name} to another one, or unset it.`,
+      )
+    }
+    for (const port of [remembered[name], standard[name]]) {
+      if (port !== undefined && (await usable(name, port))) return port
+    }
+    return freePort(hostOf(name))
+  }
+  // Those that were set come first, so that a usual port of one is not in the way of what was set for another.
+  for (const name of [...names].sort((a, b) => Number(isSet(b)) - Number(isSet(a)))) chosen[name] = await choose(name)
+  writeFileSync(file, `${JSON.stringify({ ...remembered, ...chosen }, null, 2)}\n`)
+  return chosen as Ports
+}

@@ -1,0 +1,127 @@
+import {
+  Client,
+  Connection,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+  type ConnectionOptions,
+  type WorkflowHandle,
+} from '@temporalio/client'
+import {
+  defineSearchAttributeKey,
+  SearchAttributeType,
+  TypedSearchAttributes,
+  type SearchAttributePair,
+} from '@temporalio/common'
+import type * as workflows from '../workflows/index.ts'
+
+type Workflows = typeof workflows
+export type WorkflowName = keyof Workflows
+type Input = { accountId?: string; listId?: string; connectionId?: string; entity?: string }
+
+const keyword = (name: string) => defineSearchAttributeKey(name, SearchAttributeType.KEYWORD)
+/** What operators filter by in the Temporal UI (O3); ids and kinds only, since search attributes are never encrypted. */
+export const searchAttributes = {
+  accountId: keyword('AccountId'),
+  listId: keyword('ListId'),
+  connectionId: keyword('ConnectionId'),
+  kind: keyword('RunKind'),
+}
+
+const kinds: Record<WorkflowName, string> = {
+  importList: 'import',
+  syncList: 'sync',
+  checkConnection: 'connection',
+  readFields: 'fields',
+  housekeeping: 'housekeeping',
+}
+
+const summaryOf = (name: WorkflowName, input: Input): string =>
+  ({
+    importList: `Import of all Infor CRM ${input.entity === 'contact' ? 'contacts' : 'leads'}`,
+    syncList: 'Key sweep of a list',
+    checkConnection: 'Check of new CRM credentials',
+    readFields: `Reading the CRM's fields of ${input.entity}`,
+    housekeeping: 'Housekeeping',
+  })[name]
+
+const attributesOf = (name: WorkflowName, input: Input): TypedSearchAttributes => {
+  const pairs: SearchAttributePair[] = [{ key: searchAttributes.kind, value: kinds[name] }]
+  for (const key of ['accountId', 'listId', 'connectionId'] as const) {
+    const value = input[key]
+    if (value !== undefined) pairs.push({ key: searchAttributes[key], value })
+  }
+  return new TypedSearchAttributes(pairs)
+}
+
+/** what a client's and a worker's connection have in common */
+export type EngineOptions = {
+  address: string
+  namespace: string
+  taskQueue: string
+  tls?: ConnectionOptions['tls']
+  apiKey?: string
+  metadata?: Record<string, string>
+}
+
+export type Flows = Awaited<ReturnType<typeof openFlows>>
+
+/** The only place that starts, signals and cancels workflows. Connects when first used, so that nothing waits for the engine at start. */
+export const openFlows = async ({ namespace, taskQueue, ...options }: EngineOptions) => {
+  const connection = Connection.lazy({ ...options, connectTimeout: '5 seconds' })
+  const client = new Client({ connection, namespace })
+  const handle = (workflowId: string): WorkflowHandle => client.workflow.getHandle(workflowId)
+  const unlessGone = async (work: Promise<unknown>): Promise<void> => {
+    try {
+      await work
+    } catch (error) {
+      if (!(error instanceof WorkflowNotFoundError)) throw error
+    }
+  }
+
+  return {
+    client,
+    /** for workers, which open a connection of their own kind */
+    connection: options,
+    taskQueue,
+    /** A second start of the same id is harmless: the one that runs goes on. */
+    async start<Name extends WorkflowName>(
+      name: Name,
+      workflowId: string,
+      ...args: Parameters<Workflows[Name]>
+    ): Promise<void> {
+      const input = (args[0] ?? {}) as Input
+      try {
+        await client.workflow.start(name, {
+          workflowId,
+          taskQueue,
+          args: args as never,
+          workflowIdConflictPolicy: 'USE_EXISTING',
+          typedSearchAttributes: attributesOf(name, input),
+          staticSummary: summaryOf(name, input),
+        })
+      } catch (error) {
+        if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error
+      }
+    },
+    signal: (workflowId: string, name: string) => unlessGone(handle(workflowId).signal(name)),
+    cancel: (workflowId: string) => unlessGone(handle(workflowId).cancel()),
+    /** false when the engine knows no workflow of that id that is still open */
+    async isOpen(workflowId: string): Promise<boolean> {
+      try {
+        return (await handle(workflowId).describe()).status.name === 'RUNNING'
+      } catch (error) {
+        if (error instanceof WorkflowNotFoundError) return false
+        throw error
+      }
+    },
+    async ready(): Promise<boolean> {
+      try {
+        await connection.withDeadline(Date.now() + 2000, () => connection.workflowService.getSystemInfo({}))
+        return true
+      } catch {
+        return false
+      }
+    },
+    close: () => connection.close(),
+  }
+}

@@ -1,0 +1,28 @@
+import { proxyActivities, workflowInfo } from '@temporalio/workflow'
+import type { Activities } from '../activities/index.ts'
+
+/** The bulk loops have a queue of their own, so that nothing short ever waits behind them. */
+const bulkQueue = `${workflowInfo().taskQueue}-bulk`
+
+/** Retried without end (R21): what must not be retried says so itself. */
+const retry = { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' } as const
+
+/** Long loops over pages. The heartbeat notices a dead worker; the time-out is far above a segment's own limit of two minutes. */
+export const bulk = proxyActivities<Activities>({
+  taskQueue: bulkQueue,
+  startToCloseTimeout: '30 minutes',
+  heartbeatTimeout: '20 seconds',
+  retry,
+})
+
+/** A few requests to the CRM. */
+export const crm = proxyActivities<Activities>({ taskQueue: bulkQueue, startToCloseTimeout: '10 minutes', retry })
+
+/** A person waits: one attempt of the CRM's login within what the API waits. */
+export const interactive = proxyActivities<Activities>({
+  startToCloseTimeout: '2 minutes',
+  retry: { ...retry, maximumAttempts: 5 },
+})
+
+/** Database only. */
+export const local = proxyActivities<Activities>({ startToCloseTimeout: '10 minutes', retry })

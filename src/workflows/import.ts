@@ -1,0 +1,53 @@
+import { CancellationScope, defineQuery, setCurrentDetails, setHandler } from '@temporalio/workflow'
+import type { RunInput } from '../activities/dependencies.ts'
+import type { Outcome } from '../activities/run.ts'
+import type { RunState } from '../domain/run.ts'
+import { bulk, crm, local } from './activities.ts'
+import { holding, outcomeOf } from './held.ts'
+import { readLanes } from './lanes.ts'
+import { sweep } from './sweep.ts'
+
+export type Progress = { step: string; rows: number; keys: number }
+export const progressQuery = defineQuery<Progress>('progress')
+
+/** I1–I5: reads all people of an entity into its list, compares the ids with the CRM, and draws up the ledger. */
+export async function importList(input: RunInput & { entity: 'lead' | 'contact' }): Promise<{ state: RunState }> {
+  const progress: Progress = { step: 'planning', rows: 0, keys: 0 }
+  setHandler(progressQuery, () => progress)
+  const held = holding(input)
+  const people = input.entity === 'lead' ? 'leads' : 'contacts'
+  const say = (step: string): void => {
+    progress.step = step
+    setCurrentDetails(`**${step}**\n\n${progress.rows} ${people} read, ${progress.keys} keys compared`)
+  }
+  const finish = (outcome: Outcome) =>
+    local.finishRun.executeWithOptions({ summary: 'draw up the ledger' }, [{ ...input, outcome }])
+  try {
+    say('planning')
+    const { lanes } = await held(() =>
+      crm.beginImport.executeWithOptions({ summary: `plan the import of all ${people}` }, [input]),
+    )
+    say(`reading ${people}`)
+    const read = await readLanes(
+      lanes,
+      (lane, number) =>
+        held(() =>
+          bulk.importSegment.executeWithOptions({ summary: `lane ${lane}, segment ${number}` }, [{ ...input, lane }]),
+        ),
+      (rows) => {
+        progress.rows += rows
+        say(`reading ${people}`)
+      },
+    )
+    if (read) {
+      await sweep(input, held, (keys) => {
+        progress.keys += keys
+        say('comparing keys with the CRM')
+      })
+    }
+    say('drawing up the ledger')
+    return await finish({})
+  } catch (error) {
+    return CancellationScope.nonCancellable(() => finish(outcomeOf(error)))
+  }
+}
