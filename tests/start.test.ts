@@ -1,9 +1,8 @@
 import { Client, Connection } from '@temporalio/client'
 import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo, connect } from 'node:net'
 import { once } from 'node:events'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import postgres from 'postgres'
@@ -12,7 +11,7 @@ import { startMailSink } from '../src/embedded/mail.ts'
 import { startPostgres, stopOrphan } from '../src/embedded/postgres.ts'
 import { inspect } from '../src/embedded/process.ts'
 import { startTemporal } from '../src/embedded/temporal.ts'
-import { stopLeftovers } from '../src/start/parts.ts'
+import { newFolder, start } from './support/start.ts'
 
 const log = { info: () => undefined }
 const minute = 60_000
@@ -20,12 +19,6 @@ const cleanUps: (() => Promise<void> | void)[] = []
 afterEach(async () => {
   for (const clean of cleanUps.splice(0).reverse()) await clean()
 })
-
-const newFolder = () => {
-  const folder = mkdtempSync(join(tmpdir(), 'fairlead-start-'))
-  cleanUps.push(() => rmSync(folder, { recursive: true, force: true }))
-  return folder
-}
 
 const takePort = async () => {
   const server = createServer().listen(0, '127.0.0.1')
@@ -207,25 +200,6 @@ test('the mail sink keeps every mail byte for byte', async () => {
 })
 
 describe('npm start', () => {
-  const start = (args: string[], folder: string, environment: Record<string, string> = {}) => {
-    const env = { ...process.env, FAIRLEAD_DATA_DIR: folder, ...environment }
-    const child = spawn(process.execPath, ['--import', 'tsx', 'src/start.ts', ...args], {
-      env,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    const seen = { out: '', error: '' }
-    child.stdout.on('data', (chunk) => (seen.out += String(chunk)))
-    child.stderr.on('data', (chunk) => (seen.error += String(chunk)))
-    const code = once(child, 'exit').then(([exitCode]) => exitCode as number | null)
-    cleanUps.push(async () => {
-      child.kill('SIGTERM')
-      await code
-      await stopLeftovers(folder)
-    })
-    return { child, seen, code }
-  }
-  const says = (seen: { out: string }, words: string) =>
-    vi.waitFor(() => expect(seen.out).toContain(words), { timeout: 2 * minute, interval: 50 })
   const pidOf = (folder: string, name: string) =>
     (JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8')) as { pid: number }).pid
 
@@ -246,7 +220,7 @@ describe('npm start', () => {
     async () => {
       const folder = newFolder()
       const first = start([], folder)
-      await says(first.seen, 'Ctrl-C stops it')
+      await first.says('Ctrl-C stops it')
       expect(first.seen.out).toMatch(/balanced\s+yes\s+yes\n/)
       expect(first.seen.out).toMatch(/read\s+5,000\s+5,000\n/)
 
@@ -258,7 +232,7 @@ describe('npm start', () => {
 
       const worker = pidOf(folder, 'worker')
       process.kill(worker, 'SIGKILL')
-      await says(first.seen, 'The worker ended unexpectedly; it is started again')
+      await first.says('The worker ended unexpectedly; it is started again')
       await vi.waitFor(() => expect(pidOf(folder, 'worker')).not.toBe(worker), { timeout: minute })
 
       const children = ['api', 'worker', 'simulator'].map((name) => pidOf(folder, name))

@@ -77,8 +77,9 @@ export const stopOrphan = async (dataDir: string): Promise<void> => {
   const [pid = '', ...rest] = readFileSync(file, 'utf8').split('\n')
   const command = inspect(Number(pid))?.command
   if (command?.includes(data)) await stopProcess(Number(pid), 'SIGINT', 30_000)
-  // Postgres takes its parent's id for its own leavings, but would believe a stranger's; the rest of the file guards the shared memory.
-  else if (command) writeFileSync(file, [process.pid, ...rest].join('\n'))
+  // Postgres takes its parent's id for its own leavings, but would believe a stranger's, or that of a killed server whose end nobody has
+  // collected yet; the rest of the file guards the shared memory.
+  else writeFileSync(file, [process.pid, ...rest].join('\n'))
 }
 
 const initialise = (user: User, bin: string, folder: string): string => {

@@ -36,7 +36,11 @@ const same = (ours: Value, theirs: Value): boolean =>
  * Compares a list with the simulator's own truth, record by record and field by field. Answers one line per difference: ids missing or
  * extra here, ids twice, and values that differ. Records known to be deleted in the CRM are left out on both sides.
  */
-export const differences = async (fairlead: Fairlead, listId: string, entity: CrmEntity): Promise<string[]> => {
+export const differences = async (
+  fairlead: Pick<Fairlead, 'db' | 'simulator'>,
+  listId: string,
+  entity: CrmEntity,
+): Promise<string[]> => {
   const sql = fairlead.db.$client
   const columns = await sql<{ key: string; crmField: string; type: string }[]>`
     select key, crm_field as "crmField", type from columns where list_id = ${listId} and crm_field is not null and stale_at is null`

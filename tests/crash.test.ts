@@ -1,0 +1,44 @@
+import { expect, onTestFinished, test } from 'vitest'
+import * as runs from '../src/db/run/state.ts'
+import { openFairlead, until } from './support/fairlead.ts'
+import { surviveKills } from './support/kills.ts'
+import { surviveOutage } from './support/outage.ts'
+import { expectProven } from './support/ledger.ts'
+import { startWorker } from './support/worker.ts'
+
+const open = async () => {
+  const fairlead = await openFairlead({ worker: false, leads: 6000, contacts: 1, maxPage: 100, latencyMs: 40 })
+  onTestFinished(fairlead.close)
+  return fairlead
+}
+
+test('I5, R22: a worker killed in the middle twice loses and doubles nobody', async () => {
+  await surviveKills(await open(), 6000, 2)
+}, 180_000)
+
+test('SIGTERM ends a worker at its next page, and another goes on at once', async () => {
+  const fairlead = await open()
+  const first = await startWorker(fairlead)
+  await fairlead.connect()
+  fairlead.simulator.control.settings({ latencyMs: 300 })
+  const runId = await fairlead.startImport('lead')
+  const lanes = () =>
+    fairlead.db.$client<{ pages: number; attempt: number }[]>`
+      select pages, attempt from lanes where run_id = ${runId} and phase = 'pull' order by lane`
+  await until('every lane has stored a page', async () => {
+    const all = await lanes()
+    return all.length === 4 && all.every(({ pages }) => pages > 0)
+  })
+  const second = await startWorker(fairlead)
+  expect(await first.stop()).toBe(0)
+  expect(first.output()).toContain('worker stopped')
+  expect((await runs.get(fairlead.db, fairlead.accountId, runId)).state).toBe('running')
+  await expectProven(fairlead, await fairlead.finished(runId), 'lead', 6000)
+  // one attempt before the signal, one after: nothing waited for a heartbeat to stay away
+  expect((await lanes()).map(({ attempt }) => attempt)).toEqual([2, 2, 2, 2])
+  expect(await second.stop()).toBe(0)
+}, 120_000)
+
+test('I5, O1: SIGKILL of API, worker, Postgres and Temporal in the middle: the next start finishes the same run', async () => {
+  await surviveOutage(6000, 150)
+}, 240_000)
