@@ -5,7 +5,9 @@ import { secretsCommand } from './admin/secrets.ts'
 import type { Command } from './admin/command.ts'
 import { readConfig } from './config.ts'
 import { migrate, openDatabase } from './db/database.ts'
+import { failureCode } from './db/failure.ts'
 import { createSecretBox } from './db/secret.ts'
+import { isFairleadError } from './domain/errors.ts'
 
 const usage = `npm run admin -- account add NAME [--time-zone ZONE]   a new account, with its first administrator key
 npm run admin -- account list                          all accounts
@@ -51,7 +53,16 @@ const main = async (): Promise<void> => {
   }
 }
 
+/** R25: the cause and the remedy in a sentence each, and the code. What is neither ours nor the database's is a sentence already. */
+const sayWhy = (error: Error): string => {
+  if (isFairleadError(error)) return `${error.message} ${error.remedy} (${error.code})`
+  const code = failureCode(error)
+  if (code === undefined || code.startsWith('ERR_PARSE_ARGS')) return error.message
+  const { message } = error.cause instanceof Error ? error.cause : error
+  return `The database does not answer${message === '' ? '' : `: ${message}`}. Check DATABASE_URL, and that the database runs. (${code})`
+}
+
 await main().catch((error: Error) => {
-  process.stderr.write(`${error.message}\n`)
+  process.stderr.write(`${sayWhy(error)}\n`)
   process.exitCode = 1
 })

@@ -64,9 +64,17 @@ export const wire = async (config: Config, service: string): Promise<Wiring> => 
     flows,
     relay: async () => {
       try {
-        while ((await outbox.deliver(db, send(flows))) > 0);
+        for (let sent = 1; sent > 0;) {
+          const delivery = await outbox.deliver(db, send(flows))
+          sent = delivery.sent
+          for (const { workflowId, error } of delivery.failures)
+            log.warn(
+              { workflowId, name: (error as Error).name },
+              'the engine did not take a message; it is tried again',
+            )
+        }
       } catch (error) {
-        log.warn({ name: (error as Error).name }, 'the outbox could not be delivered; it is tried again')
+        log.warn({ name: (error as Error).name }, 'the outbox could not be read; it is tried again')
       }
     },
     close: async () => {
@@ -118,7 +126,7 @@ export const recoverRuns = async ({ db, flows, log }: Wiring): Promise<void> => 
     }
     if (run.kind === 'import')
       await flows.start('importList', run.workflowId, { ...input, entity: run.entity ?? 'lead' })
-    else await flows.start('syncList', run.workflowId, input)
+    else await flows.start('syncList', run.workflowId, { ...input, kind: run.kind })
     log.warn({ runId: run.runId }, 'the workflow of a run was gone; it is started again')
   }
 }

@@ -138,7 +138,6 @@ describe('the embedded Temporal server', () => {
       AccountId: ['a'],
       ListId: ['l'],
       RunKind: ['import'],
-      RunState: ['running'],
       ConnectionId: ['c'],
     }
     await first.client.workflow.start('anything', { workflowId: 'kept', taskQueue: 'nobody', searchAttributes })

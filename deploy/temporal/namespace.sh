@@ -4,7 +4,7 @@ set -eu
 
 # Closed workflows stay visible this long. The ledgers of runs stay in Fairlead's own database.
 retention=30d
-attributes='AccountId ListId ConnectionId RunKind RunState'
+attributes='AccountId ListId ConnectionId RunKind'
 
 # Every command is tried for up to two minutes: the server needs a moment to start, and another to know a new namespace.
 try() {

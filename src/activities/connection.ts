@@ -3,7 +3,7 @@ import type { Crm, CrmEntity, CrmField } from '../domain/crm.ts'
 import { FairleadError, isFairleadError } from '../domain/errors.ts'
 import * as connections from '../db/connection.ts'
 import { candidateContext } from '../db/secret.ts'
-import { withCrm } from './crm.ts'
+import { checkConnected, withCrm } from './crm.ts'
 import type { Dependencies } from './dependencies.ts'
 
 type Input = { accountId: string; connectionId: string }
@@ -106,7 +106,7 @@ export const connectionActivities = (deps: Dependencies) => ({
     let failing = 0
     for (const { accountId, connectionId } of connected) {
       try {
-        await withCrm(deps, accountId, connectionId, (crm) => crm.check({ priority: 'interactive' }))
+        await checkConnected(deps, accountId, connectionId)
         await connections.noteCheck(deps.db, accountId, connectionId, null)
       } catch (error) {
         failing += 1

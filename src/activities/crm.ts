@@ -1,4 +1,3 @@
-import { Context, heartbeat } from '@temporalio/activity'
 import * as connections from '../db/connection.ts'
 import { slowToOne } from '../db/budget/pace.ts'
 import type { Sql } from '../db/database.ts'
@@ -26,38 +25,52 @@ const usable = async ({ db }: Dependencies, accountId: string, connectionId: str
   throw new FairleadError(code, { detail, crm })
 }
 
+/** One login check at a time in this process: each keeps a database connection while it waits for the CRM, and the pool must never run dry. */
+let turn: Promise<unknown> = Promise.resolve()
+const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+  const mine = turn.then(work)
+  turn = mine.catch(() => undefined)
+  return mine
+}
+
 /**
- * R21: after a 401 or 403 in the middle of work the login is checked once, by one worker, with one request. Refused: the connection
- * needs reconfirming, and everything waits. Accepted: fewer requests at once are tried, and what is still refused is a missing right.
+ * R21: one login check by one worker with one request, however many ask for it at once. Refused: the connection needs reconfirming, everything
+ * waits, and those who ask next learn it without a request.
  */
-const judgeRefusal = async (
-  deps: Dependencies,
-  refused: FairleadError,
-  { accountId, id }: Connection,
-): Promise<never> => {
-  const { db, crms } = deps
-  return (await db.$client.begin(async (tx) => {
-    const sql = tx as unknown as Sql
-    await sql`select pg_advisory_xact_lock(hashtextextended(${`login:${id}`}, 0))`
-    const connection = await usable(deps, accountId, id)
-    try {
-      await crms.of(connection).check({ priority: 'interactive' })
-    } catch (error) {
-      if (isFairleadError(error) && error.kind === 'held')
-        await connections.needReconfirm(db, accountId, id, connections.problemOf(error))
-      throw error
-    }
-    const slowed = await slowToOne(db.$client, { accountId, connectionId: id })
-    if (slowed === false) throw new FairleadError('noRight', { crm: refused.details.crm })
-    throw new FairleadError('crmBusy', {
-      detail:
-        slowed === 'limited'
-          ? 'The CRM allows one session at a time.'
-          : 'The CRM refuses requests of an accepted login.',
-      retryAfterMs: 1000,
-      extra: { slowed },
+const checkLogin = (deps: Dependencies, { accountId, id }: Connection): Promise<void> =>
+  inTurn(async () => {
+    await deps.db.$client.begin(async (tx) => {
+      const sql = tx as unknown as Sql
+      await sql`select pg_advisory_xact_lock(hashtextextended(${`login:${id}`}, 0))`
+      const connection = await usable(deps, accountId, id)
+      try {
+        await deps.crms.of(connection).check({ priority: 'interactive' })
+      } catch (error) {
+        if (isFairleadError(error) && error.kind === 'held')
+          await connections.needReconfirm(deps.db, accountId, id, connections.problemOf(error))
+        throw error
+      }
     })
-  })) as never
+  })
+
+/** C4: the regular check of a connection that is at work or idle; a connection that waits for a person is left alone. */
+export const checkConnected = async (deps: Dependencies, accountId: string, connectionId: string): Promise<void> =>
+  checkLogin(deps, await usable(deps, accountId, connectionId))
+
+/**
+ * R21: after a 401 or 403 in the middle of work the login is checked. Accepted: fewer requests at once are tried, and what is still refused is a
+ * missing right.
+ */
+const judgeRefusal = async (deps: Dependencies, refused: FairleadError, connection: Connection): Promise<never> => {
+  await checkLogin(deps, connection)
+  const slowed = await slowToOne(deps.db.$client, { accountId: connection.accountId, connectionId: connection.id })
+  if (slowed === false) throw new FairleadError('noRight', { crm: refused.details.crm })
+  throw new FairleadError('crmBusy', {
+    detail:
+      slowed === 'limited' ? 'The CRM allows one session at a time.' : 'The CRM refuses requests of an accepted login.',
+    retryAfterMs: 1000,
+    extra: { slowed },
+  })
 }
 
 /**
@@ -79,17 +92,5 @@ export const withCrm = async <T>(
     if (error.kind === 'held' && error.code !== 'connectorDisabled')
       await connections.needReconfirm(deps.db, accountId, connectionId, connections.problemOf(error))
     throw error
-  }
-}
-
-const beatMs = 5000
-
-/** Heartbeats while `work` runs, with what `describe` says; a worker that dies is noticed by the beats that stay away. */
-export const beating = async <T>(describe: () => unknown, work: (signal: AbortSignal) => Promise<T>): Promise<T> => {
-  const timer = setInterval(() => heartbeat(describe()), beatMs)
-  try {
-    return await work(Context.current().cancellationSignal)
-  } finally {
-    clearInterval(timer)
   }
 }

@@ -2,6 +2,7 @@ import type { Connection } from '../db/connection.ts'
 import type { Database } from '../db/database.ts'
 import type { SecretBox } from '../db/secret.ts'
 import type { Crm, CrmCredentials } from '../domain/crm.ts'
+import type { RunKind } from '../domain/run.ts'
 import type { Log } from '../log.ts'
 
 export type Dependencies = {
@@ -18,4 +19,4 @@ export type Dependencies = {
 }
 
 /** Names a run to every activity; people never travel. */
-export type RunInput = { accountId: string; runId: string; listId?: string; connectionId?: string }
+export type RunInput = { accountId: string; runId: string; listId?: string; connectionId?: string; kind?: RunKind }

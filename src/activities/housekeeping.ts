@@ -1,3 +1,4 @@
+import { isFairleadError } from '../domain/errors.ts'
 import { removeDone } from '../db/outbox.ts'
 import * as housekeeping from '../db/housekeeping.ts'
 import * as sweeps from '../db/sweep/list.ts'
@@ -19,8 +20,18 @@ export const housekeepingActivities = (deps: Dependencies) => ({
   /** R15: imported lists are swept every week, through the same door as by hand. */
   async startDueSweeps(): Promise<{ started: number }> {
     const due = await sweeps.pageDue(deps.db, sweepEveryDays)
-    for (const { accountId, listId } of due) await sweeps.request(deps.db, accountId, listId, { trigger: 'system' })
+    let started = 0
+    for (const { accountId, listId } of due) {
+      try {
+        await sweeps.request(deps.db, accountId, listId, { trigger: 'system' })
+        started += 1
+      } catch (error) {
+        // one account's list that cannot be swept now is no reason to leave the others out
+        if (!isFairleadError(error)) throw error
+        deps.log.warn({ accountId, listId, code: error.code }, 'a due sweep could not be started')
+      }
+    }
     await deps.deliverOutbox()
-    return { started: due.length }
+    return { started }
   },
 })

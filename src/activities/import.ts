@@ -4,7 +4,7 @@ import * as importPlan from '../db/import/plan.ts'
 import { storePage } from '../db/import/page.ts'
 import * as lanes from '../db/lane.ts'
 import * as runs from '../db/run/state.ts'
-import { beating, withCrm } from './crm.ts'
+import { withCrm } from './crm.ts'
 import type { Dependencies, RunInput } from './dependencies.ts'
 import { readSegment, type SegmentResult } from './segment.ts'
 import { working } from './run.ts'
@@ -47,16 +47,12 @@ export const importActivities = (deps: Dependencies) => ({
         const { target, fields } = await importPlan.targetOf(deps.db, deps.secrets, run)
         const lane = await lanes.claim(deps.db, accountId, runId, 'pull', number)
         const key = { runId, phase: 'pull' as const, lane: number, attempt: lane.attempt }
-        return beating(
-          () => ({ lane: number }),
-          () =>
-            readSegment({
-              lane,
-              fetch: (range, signal) => crm.people(target.entity, fields, range, { signal }),
-              store: (page) => storePage(deps.db, target, key, page),
-              warn: (warnings) => importPlan.warn(deps.db, run, warnings.map(toRunWarning)),
-            }),
-        )
+        return readSegment({
+          lane,
+          fetch: (range, signal) => crm.people(target.entity, fields, range, { signal }),
+          store: (page) => storePage(deps.db, target, key, page),
+          warn: (warnings) => importPlan.warn(deps.db, run, warnings.map(toRunWarning)),
+        })
       }),
     ),
 })

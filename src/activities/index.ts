@@ -1,3 +1,4 @@
+import { beating } from './beat.ts'
 import { connectionActivities } from './connection.ts'
 import type { Dependencies } from './dependencies.ts'
 import { housekeepingActivities } from './housekeeping.ts'
@@ -5,12 +6,13 @@ import { importActivities } from './import.ts'
 import { runActivities } from './run.ts'
 import { sweepActivities } from './sweep.ts'
 
-export const createActivities = (deps: Dependencies) => ({
-  ...connectionActivities(deps),
-  ...housekeepingActivities(deps),
-  ...importActivities(deps),
-  ...runActivities(deps),
-  ...sweepActivities(deps),
-})
+export const createActivities = (deps: Dependencies) =>
+  beating({
+    ...connectionActivities(deps),
+    ...housekeepingActivities(deps),
+    ...importActivities(deps),
+    ...runActivities(deps),
+    ...sweepActivities(deps),
+  })
 
 export type Activities = ReturnType<typeof createActivities>

@@ -7,16 +7,24 @@ import * as runs from '../db/run/state.ts'
 import { removeKeys } from '../db/sweep/compare.ts'
 import type { Dependencies, RunInput } from './dependencies.ts'
 
-const runErrorOf = (error: FairleadError): RunError => ({
+/** `since`: when this cause was met first, as long as no other came between. */
+const runErrorOf = (error: FairleadError, before: RunError | null): RunError => ({
   code: error.code,
   detail: error.message,
   remedy: error.remedy,
   ...(error.details.crm === undefined ? {} : { crm: error.details.crm }),
-  since: new Date().toISOString(),
+  since: (before?.code === error.code ? before.since : undefined) ?? new Date().toISOString(),
 })
 
-/** A transient failure of these codes is given up after so many tries: a retry by a person may heal it, more of the same will not. */
-const triesFor: Partial<Record<ErrorCode, number>> = { crmPaging: 4, crmAnswer: 8, entityDisabled: 4 }
+/**
+ * A transient failure of these codes is given up after so many tries and so long a time of nothing else: a retry by a person may heal it, more of
+ * the same will not.
+ */
+const givenUpAfter: Partial<Record<ErrorCode, { tries: number; ms: number }>> = {
+  crmPaging: { tries: 4, ms: 5000 },
+  entityDisabled: { tries: 4, ms: 5000 },
+  crmAnswer: { tries: 8, ms: 60_000 },
+}
 
 /**
  * A step of a run: marks it running, refuses when it is over, and says on the run what a failing step waits for, so that retries
@@ -36,9 +44,11 @@ export const working = async <T>(
     return result
   } catch (error) {
     if (!isFairleadError(error) || error.kind !== 'transient' || error.code === 'leaseLost') throw error
-    await runs.noteWaiting(deps.db, run.id, runErrorOf(error))
-    const tries = triesFor[error.code]
-    if (tries !== undefined && Context.current().info.attempt >= tries) {
+    const noted = runErrorOf(error, run.error)
+    await runs.noteWaiting(deps.db, run.id, noted)
+    const limit = givenUpAfter[error.code]
+    const lastedMs = Date.now() - Date.parse(noted.since!)
+    if (limit !== undefined && Context.current().info.attempt >= limit.tries && lastedMs >= limit.ms) {
       throw new FairleadError(error.code, { ...error.details, extra: { ...error.details.extra, givenUp: true } })
     }
     throw error
@@ -74,7 +84,7 @@ export const runActivities = (deps: Dependencies) => ({
       code,
       detail: 'detail' in problem ? problem.detail : problem.message,
       remedy: problem.remedy,
-      since: new Date().toISOString(),
+      since: (run.error?.code === code ? run.error.since : undefined) ?? new Date().toISOString(),
     })
     return { wait: true }
   },
@@ -94,7 +104,7 @@ export const runActivities = (deps: Dependencies) => ({
         : outcome.code !== undefined
           ? run.error?.code === outcome.code
             ? run.error
-            : runErrorOf(new FairleadError(outcome.code as ErrorCode))
+            : runErrorOf(new FairleadError(outcome.code as ErrorCode), run.error)
           : rejected && balance.balanced === true
             ? unread
             : unbalanced

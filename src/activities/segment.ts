@@ -1,6 +1,7 @@
-import { CancelledFailure, Context, heartbeat } from '@temporalio/activity'
+import { CancelledFailure, Context } from '@temporalio/activity'
 import type { CrmPage, CrmWarning, KeyRange } from '../domain/crm.ts'
 import type { Lane } from '../db/lane.ts'
+import { beat } from './beat.ts'
 
 /** A segment ends after this many rows or this long, so that a deploy or a cancel never waits long for a checkpoint. */
 export const segmentLimits = { rows: 50_000, ms: 120_000 }
@@ -43,7 +44,7 @@ export const readSegment = async <Row>({ lane, fetch, store, warn }: Segment<Row
       pending?.catch(() => {})
       if (page.warnings.length > 0) await warn(page.warnings)
       const { cancelRequested } = await store(page, number++)
-      heartbeat({ lane: lane.lane, rows })
+      beat({ lane: lane.lane, rows })
       if (cancelRequested || next === null) return { done: next === null, rows, stop: cancelRequested }
       range = next
       if (cancellationSignal.aborted) throw new CancelledFailure('stopped at a checkpoint')

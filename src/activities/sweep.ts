@@ -9,7 +9,9 @@ import { compare, storeKeys } from '../db/sweep/compare.ts'
 import { sweptByUser } from '../db/sweep/list.ts'
 import { settleExtra, settleMissing, settleReturned } from '../db/sweep/settle.ts'
 import type { CrmEntity, CrmField, Crm } from '../domain/crm.ts'
-import { beating, withCrm } from './crm.ts'
+import { Context } from '@temporalio/activity'
+import { beat } from './beat.ts'
+import { withCrm } from './crm.ts'
 import type { Dependencies, RunInput } from './dependencies.ts'
 import { readSegment, type SegmentResult } from './segment.ts'
 import { working } from './run.ts'
@@ -66,54 +68,48 @@ export const sweepActivities = (deps: Dependencies) => ({
       withCrm(deps, accountId, run.connectionId!, async (crm) => {
         const lane = await lanes.claim(deps.db, accountId, runId, 'sweep', number)
         const key = { runId, phase: 'sweep' as const, lane: number, attempt: lane.attempt }
-        return beating(
-          () => ({ lane: number }),
-          () =>
-            readSegment({
-              lane,
-              fetch: (range, signal) => crm.keys(run.entity!, range, { signal }),
-              store: (page, count) => storeKeys(deps.db, accountId, key, page, count),
-              warn: (warnings) => importPlan.warn(deps.db, run, warnings.map(toRunWarning)),
-            }),
-        )
+        return readSegment({
+          lane,
+          fetch: (range, signal) => crm.keys(run.entity!, range, { signal }),
+          store: (page, count) => storeKeys(deps.db, accountId, key, page, count),
+          warn: (warnings) => importPlan.warn(deps.db, run, warnings.map(toRunWarning)),
+        })
       }),
     ),
 
   /**
-   * Compares the ids themselves and settles what differs, id by id (product.md section 4). Answers how many differences are left,
-   * for at most three rounds. Throws massDeletion instead of marking when too many are gone (R15).
+   * Compares the ids themselves and settles what differs, id by id (product.md section 4): so many at a time. Answers how many differences are
+   * left, and whether they are more of the same round. Throws massDeletion instead of marking when too many are gone (R15).
    */
-  settleDifferences: ({ accountId, runId }: RunInput): Promise<{ left: number }> =>
+  settleDifferences: ({ accountId, runId }: RunInput): Promise<{ left: number; more: boolean }> =>
     working(deps, { accountId, runId }, (run) =>
       withCrm(deps, accountId, run.connectionId!, async (crm, connection) => {
+        const signal = Context.current().cancellationSignal
         const { target, fields } = await importPlan.targetOf(deps.db, deps.secrets, run)
         const mark = run.mark?.toISOString() ?? null
         const lane = await lanes.claim(deps.db, accountId, runId, 'sweep', 0)
         const key = { runId, phase: 'sweep' as const, lane: 0, attempt: lane.attempt }
-        let settled = 0
-        return beating(
-          () => ({ settled }),
-          async (signal) => {
-            await settleReturned(deps.db, key, target)
-            const found = await compare(deps.db, runId, target, batch)
-            for (const ids of chunks(found.missing)) {
-              await settleMissing(deps.db, key, target, mark, await ask(crm, run.entity!, fields, ids, signal))
-              settled += ids.length
-            }
-            const sweptBy = await sweptByUser(deps.db, accountId, run.listId!)
-            const otherUser = sweptBy !== null && sweptBy !== connection.crmUserId
-            const suspicious = isMassDeletion(found.extraTotal, found.live) || (otherUser && found.extraTotal > 0)
-            if (suspicious && run.settings.confirmDeletions !== true) {
-              throw new FairleadError('massDeletion', { extra: { gone: found.extraTotal, of: found.live } })
-            }
-            for (const ids of chunks(found.extra)) {
-              await settleExtra(deps.db, key, target, await ask(crm, run.entity!, fields, ids, signal))
-              settled += ids.length
-            }
-            const after = await compare(deps.db, runId, target, 0)
-            return { left: after.missingTotal + after.extraTotal }
-          },
-        )
+        await settleReturned(deps.db, key, target)
+        const found = await compare(deps.db, runId, target, batch)
+        for (const [index, ids] of chunks(found.missing).entries()) {
+          beat({ missing: index * askAtOnce })
+          await settleMissing(deps.db, key, target, mark, await ask(crm, run.entity!, fields, ids, signal))
+        }
+        const sweptBy = await sweptByUser(deps.db, accountId, run.listId!)
+        const otherUser = sweptBy !== null && sweptBy !== connection.crmUserId
+        const suspicious = isMassDeletion(found.extraTotal, found.live) || (otherUser && found.extraTotal > 0)
+        if (suspicious && run.settings.confirmDeletions !== true) {
+          throw new FairleadError('massDeletion', { extra: { gone: found.extraTotal, of: found.live } })
+        }
+        for (const [index, ids] of chunks(found.extra).entries()) {
+          beat({ gone: index * askAtOnce })
+          await settleExtra(deps.db, key, target, await ask(crm, run.entity!, fields, ids, signal))
+        }
+        const after = await compare(deps.db, runId, target, 0)
+        return {
+          left: after.missingTotal + after.extraTotal,
+          more: found.missingTotal > found.missing.length || found.extraTotal > found.extra.length,
+        }
       }),
     ),
 })

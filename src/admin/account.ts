@@ -15,7 +15,7 @@ const setEnabled = async (db: Database, name: string | undefined, enabled: boole
 export const accountCommand: Command = async ({ db, secrets }, [verb, name], options) => {
   switch (verb) {
     case 'add': {
-      if (name === undefined) throw new Error('Name the account.')
+      if (name === undefined || name.trim() === '') throw new Error('Name the account.')
       const timeZone = options['time-zone'] ?? 'UTC'
       if (!Intl.supportedValuesOf('timeZone').includes(timeZone) && timeZone !== 'UTC') {
         throw new Error(`"${timeZone}" is not a time zone; write it as Europe/Berlin.`)

@@ -1,4 +1,5 @@
 import { roles, type Role } from '../domain/account.ts'
+import { FairleadError } from '../domain/errors.ts'
 import * as apiKeys from '../db/apiKey.ts'
 import { accountByName, type Command } from './command.ts'
 
@@ -15,6 +16,8 @@ const dateOf = (text: string): Date => {
   return date
 }
 
+const isId = (text: string): boolean => /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(text)
+
 export const keyCommand: Command = async ({ db }, [verb, accountName, keyId], options) => {
   const account = await accountByName(db, accountName)
   switch (verb) {
@@ -26,6 +29,7 @@ export const keyCommand: Command = async ({ db }, [verb, accountName, keyId], op
     }
     case 'revoke': {
       if (keyId === undefined) throw new Error('Name the key by its id; GET /v1/api-keys lists them.')
+      if (!isId(keyId)) throw new FairleadError('notFound')
       await apiKeys.revoke(db, account.id, keyId)
       return `Key ${keyId} is revoked.`
     }

@@ -436,10 +436,11 @@ export const paces = pgTable('paces', {
   /** how many of the connection's slots may be used now; halves on trouble, grows by one on success */
   allowed: real().notNull(),
   pauseUntil: at(),
-  /** refusals of an accepted login: the mark of a server that allows one session at a time (R21) */
+  /** refusals of an accepted login that stopped with one request at a time: the mark of a server that allows one session at a time (R21) */
   refusals: integer().notNull().default(0),
   /** milliseconds, smoothed: the CRM's usual answer */
   usualMs: real(),
+  /** when it was lowered last by trouble */
   changedAt: createdAt(),
 })
 
@@ -456,6 +457,9 @@ export const outbox = pgTable(
     input: jsonb().$type<Record<string, unknown>>().notNull().default({}),
     createdAt: createdAt(),
     doneAt: at(),
+    /** deliveries that failed, and when the next one is due */
+    tries: integer().notNull().default(0),
+    retryAt: at(),
   },
   (t) => [
     index('outbox_open')

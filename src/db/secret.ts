@@ -37,7 +37,8 @@ export const createSecretBox = (keys: string): SecretBox => {
         throw new FairleadError('secretUnreadable', { detail: `A stored secret needs the key "${keyId}".` })
       }
       try {
-        const decipher = createDecipheriv('aes-256-gcm', key, Buffer.from(iv, 'base64url'))
+        // Without its length a tag that was cut to four bytes, which can be guessed, would do.
+        const decipher = createDecipheriv('aes-256-gcm', key, Buffer.from(iv, 'base64url'), { authTagLength: 16 })
           .setAAD(Buffer.from(context))
           .setAuthTag(Buffer.from(tag, 'base64url'))
         return decipher.update(Buffer.from(text, 'base64url'), undefined, 'utf8') + decipher.final('utf8')

@@ -2,7 +2,7 @@ import type { CrmEntity, CrmField } from './crm.ts'
 import { FairleadError } from './errors.ts'
 import { lockedFields, systemFields } from './list.ts'
 
-const secretName = /passw|pwd|secret|token|hint|^webusername$/i
+const secretName = /passw|pwd|secret(?!ar)|token|credential|webusername|hint(s|question|answer|\d*)?$/i
 
 /** Properties that hold a password or lead to one are never offered and never read. */
 export const isSecretField = (name: string): boolean => secretName.test(name)

@@ -29,7 +29,7 @@ export type EmbeddedTemporal = {
   stop: () => Promise<void>
 }
 
-const searchAttributes = ['AccountId', 'ListId', 'RunKind', 'RunState', 'ConnectionId']
+const searchAttributes = ['AccountId', 'ListId', 'RunKind', 'ConnectionId']
 const keyword = 2
 
 /** Runs `temporal server start-dev` on 127.0.0.1 with Fairlead's search attributes; ready for clients when it resolves. */

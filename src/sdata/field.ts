@@ -3,7 +3,7 @@ import { readMetadata, spellOut, type Described } from './fields/metadata.ts'
 import { readPermissions } from './fields/permission.ts'
 import { findDates, guessAddress, guessFields, keepKnown } from './fields/sample.ts'
 import { readSchema } from './fields/schema.ts'
-import { isSecret } from './fields/secret.ts'
+import { isSecretField } from '../domain/field.ts'
 import type { Session } from './session.ts'
 import { addressEntities, entityNames, isCustom, knownType, lockedNames, usualAddress } from './fields/standard.ts'
 
@@ -21,7 +21,7 @@ const bare = (name: string, maxLength: number | null): Described => ({
 })
 
 const toField = (entity: CrmEntity, property: Described, address: boolean): CrmField | null => {
-  if (property.type === null || isSecret(property.name) || /[^\p{L}\p{N}_]/u.test(property.name)) return null
+  if (property.type === null || isSecretField(property.name) || /[^\p{L}\p{N}_]/u.test(property.name)) return null
   const plain = property.type === 'text' || property.type === 'instant'
   return {
     name: address ? `Address/${property.name}` : property.name,

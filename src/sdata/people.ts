@@ -7,7 +7,7 @@ import { readKeyPage } from './paging/page.ts'
 import { readTexts } from './values/picklist.ts'
 import { readPermissions } from './fields/permission.ts'
 import { createPlan } from './values/plan.ts'
-import { isSecret } from './fields/secret.ts'
+import { isSecretField } from '../domain/field.ts'
 import { addWarning, maySplit, withKnownFields, type Session } from './session.ts'
 import { sizeOf } from './paging/size.ts'
 import { readByIds, type ById } from './paging/split.ts'
@@ -16,7 +16,7 @@ const legalName = /^(?!__)[\p{L}_][\p{L}\p{N}_]*(\/[\p{L}_][\p{L}\p{N}_]*)*$/u
 
 const guard = (fields: CrmField[]): void => {
   for (const { name } of fields) {
-    if (isSecret(name)) throw new FairleadError('secretField')
+    if (isSecretField(name)) throw new FairleadError('secretField')
     if (!legalName.test(name)) throw new FairleadError('unknownField')
   }
 }

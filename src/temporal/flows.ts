@@ -16,7 +16,7 @@ import type * as workflows from '../workflows/index.ts'
 
 type Workflows = typeof workflows
 export type WorkflowName = keyof Workflows
-type Input = { accountId?: string; listId?: string; connectionId?: string; entity?: string }
+type Input = { accountId?: string; listId?: string; connectionId?: string; entity?: string; kind?: string }
 
 const keyword = (name: string) => defineSearchAttributeKey(name, SearchAttributeType.KEYWORD)
 /** What operators filter by in the Temporal UI (O3); ids and kinds only, since search attributes are never encrypted. */
@@ -38,14 +38,14 @@ const kinds: Record<WorkflowName, string> = {
 const summaryOf = (name: WorkflowName, input: Input): string =>
   ({
     importList: `Import of all Infor CRM ${input.entity === 'contact' ? 'contacts' : 'leads'}`,
-    syncList: 'Key sweep of a list',
+    syncList: input.kind === 'sweep' ? 'Key sweep of a list' : 'Sync of a list',
     checkConnection: 'Check of new CRM credentials',
     readFields: `Reading the CRM's fields of ${input.entity}`,
     housekeeping: 'Housekeeping',
   })[name]
 
 const attributesOf = (name: WorkflowName, input: Input): TypedSearchAttributes => {
-  const pairs: SearchAttributePair[] = [{ key: searchAttributes.kind, value: kinds[name] }]
+  const pairs: SearchAttributePair[] = [{ key: searchAttributes.kind, value: input.kind ?? kinds[name] }]
   for (const key of ['accountId', 'listId', 'connectionId'] as const) {
     const value = input[key]
     if (value !== undefined) pairs.push({ key: searchAttributes[key], value })
@@ -70,6 +70,8 @@ export const openFlows = async ({ namespace, taskQueue, ...options }: EngineOpti
   const connection = Connection.lazy({ ...options, connectTimeout: '5 seconds' })
   const client = new Client({ connection, namespace })
   const handle = (workflowId: string): WorkflowHandle => client.workflow.getHandle(workflowId)
+  /** An engine that is away must not keep people or the outbox waiting: what is not taken soon is handed over later. */
+  const soon = <T>(call: () => Promise<T>): Promise<T> => connection.withDeadline(Date.now() + 3000, call)
   const unlessGone = async (work: Promise<unknown>): Promise<void> => {
     try {
       await work
@@ -91,20 +93,22 @@ export const openFlows = async ({ namespace, taskQueue, ...options }: EngineOpti
     ): Promise<void> {
       const input = (args[0] ?? {}) as Input
       try {
-        await client.workflow.start(name, {
-          workflowId,
-          taskQueue,
-          args: args as never,
-          workflowIdConflictPolicy: 'USE_EXISTING',
-          typedSearchAttributes: attributesOf(name, input),
-          staticSummary: summaryOf(name, input),
-        })
+        await soon(() =>
+          client.workflow.start(name, {
+            workflowId,
+            taskQueue,
+            args: args as never,
+            workflowIdConflictPolicy: 'USE_EXISTING',
+            typedSearchAttributes: attributesOf(name, input),
+            staticSummary: summaryOf(name, input),
+          }),
+        )
       } catch (error) {
         if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error
       }
     },
-    signal: (workflowId: string, name: string) => unlessGone(handle(workflowId).signal(name)),
-    cancel: (workflowId: string) => unlessGone(handle(workflowId).cancel()),
+    signal: (workflowId: string, name: string) => unlessGone(soon(() => handle(workflowId).signal(name))),
+    cancel: (workflowId: string) => unlessGone(soon(() => handle(workflowId).cancel())),
     /** false when the engine knows no workflow of that id that is still open */
     async isOpen(workflowId: string): Promise<boolean> {
       try {

@@ -7,22 +7,31 @@ const bulkQueue = `${workflowInfo().taskQueue}-bulk`
 /** Retried without end (R21): what must not be retried says so itself. */
 const retry = { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' } as const
 
-/** Long loops over pages. The heartbeat notices a dead worker; the time-out is far above a segment's own limit of two minutes. */
+/** Every activity beats, so a worker that dies is noticed after this long, whatever it was doing. */
+const heartbeatTimeout = '20 seconds'
+
+/** Long loops over pages; the time-out is far above a segment's own limit of two minutes. */
 export const bulk = proxyActivities<Activities>({
   taskQueue: bulkQueue,
   startToCloseTimeout: '30 minutes',
-  heartbeatTimeout: '20 seconds',
+  heartbeatTimeout,
   retry,
 })
 
 /** A few requests to the CRM. */
-export const crm = proxyActivities<Activities>({ taskQueue: bulkQueue, startToCloseTimeout: '10 minutes', retry })
+export const crm = proxyActivities<Activities>({
+  taskQueue: bulkQueue,
+  startToCloseTimeout: '10 minutes',
+  heartbeatTimeout,
+  retry,
+})
 
 /** A person waits: one attempt of the CRM's login within what the API waits. */
 export const interactive = proxyActivities<Activities>({
   startToCloseTimeout: '2 minutes',
+  heartbeatTimeout,
   retry: { ...retry, maximumAttempts: 5 },
 })
 
 /** Database only. */
-export const local = proxyActivities<Activities>({ startToCloseTimeout: '10 minutes', retry })
+export const local = proxyActivities<Activities>({ startToCloseTimeout: '10 minutes', heartbeatTimeout, retry })

@@ -26,10 +26,11 @@ export const sweep = async (
     onKeys,
   )
   if (!read) return
-  for (let round = 1; round <= rounds; round += 1) {
-    const { left } = await held(() =>
+  for (let round = 1; round <= rounds;) {
+    const { left, more } = await held(() =>
       bulk.settleDifferences.executeWithOptions({ summary: `settle differences, round ${round}` }, [input]),
     )
     if (left === 0) return
+    if (!more) round += 1
   }
 }

@@ -1,6 +1,6 @@
 import { onTestFinished, describe, expect, test } from 'vitest'
 import { parseSchema } from '../../src/sdata/fields/schema.ts'
-import { isSecret } from '../../src/sdata/fields/secret.ts'
+import { isSecretField } from '../../src/domain/field.ts'
 import { startSimulator, type Simulator, type SimulatorOptions } from '../../src/simulator/simulator.ts'
 import { failure, feed, openCrm, tinyServer, type Reaction, type Seen } from './support.ts'
 
@@ -72,11 +72,13 @@ describe('I3: fields of the CRM', () => {
   test('never hold a secret, whatever the entity', async () => {
     const simulator = await start()
     for (const entity of ['lead', 'contact'] as const)
-      for (const { name } of await fieldsOf(simulator.url, entity)) expect(isSecret(name)).toBe(false)
+      for (const { name } of await fieldsOf(simulator.url, entity)) expect(isSecretField(name)).toBe(false)
     expect(
-      ['WebPassword', 'WebPasswordHint', 'webpassword', 'CApiToken', 'UserPwd', 'Address/ClientSecret'].every(isSecret),
+      ['WebPassword', 'WebPasswordHint', 'webpassword', 'CApiToken', 'UserPwd', 'Address/ClientSecret'].every(
+        isSecretField,
+      ),
     ).toBe(true)
-    expect(['Secretary', 'PinNumber', 'Hinterland', 'Compassword'.slice(0, 7), 'Email'].some(isSecret)).toBe(false)
+    expect(['Secretary', 'PinNumber', 'Hinterland', 'Compassword'.slice(0, 7), 'Email'].some(isSecretField)).toBe(false)
   })
 
   test('that the feed does not show are not offered, although metadata lists them', async () => {

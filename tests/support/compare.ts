@@ -4,8 +4,14 @@ import type { Fairlead } from './fairlead.ts'
 
 type Value = string | number | boolean | null | undefined
 
-/** How a CRM value must look on a list (R8): blank text is null, text is well-formed and without NUL, everything else as it is. */
-const expected = (value: unknown): Value => {
+const timeless = /T00:00:05\.000Z$/
+
+/**
+ * How a CRM value must look on a list (R8): blank text is null, text is well-formed and without NUL, a date without time is its day, everything
+ * else as it is.
+ */
+const expected = (value: unknown, type: string): Value => {
+  if (type === 'date' && typeof value === 'string') return value.replace(timeless, '')
   if (typeof value === 'string') {
     const text = value.replaceAll('\u0000', '').toWellFormed()
     return text.trim() === '' ? null : text
@@ -64,8 +70,8 @@ export const differences = async (
         problems.push(`${id} is missing here`)
         continue
       }
-      for (const { key, crmField } of columns) {
-        const theirs = expected(at(person, crmField))
+      for (const { key, crmField, type } of columns) {
+        const theirs = expected(at(person, crmField), type)
         if (!same(record[key], theirs))
           problems.push(`${id} ${crmField}: ${JSON.stringify(record[key])} instead of ${JSON.stringify(theirs)}`)
       }

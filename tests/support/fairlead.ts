@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { pino } from 'pino'
+import { pino, type Logger } from 'pino'
 import { inject } from 'vitest'
 import { createActivities } from '../../src/activities/index.ts'
 import { readConfig } from '../../src/config.ts'
@@ -47,12 +47,13 @@ export type Fairlead = {
   close: () => Promise<void>
 }
 
-type Options = SimulatorOptions & { worker?: boolean; environment?: Record<string, string> }
+type Options = SimulatorOptions & { worker?: boolean; environment?: Record<string, string>; log?: Logger }
 
 /** The whole of Fairlead on a database and a task queue of its own, with a CRM simulator beside it. `worker: false` leaves the worker out. */
 export const openFairlead = async ({
   worker: withWorker = true,
   environment: extra = {},
+  log = pino({ level: process.env['TEST_LOG'] ?? 'silent' }),
   ...simulated
 }: Options = {}): Promise<Fairlead> => {
   const database = await createDatabase()
@@ -75,8 +76,8 @@ export const openFairlead = async ({
         connection: flows.connection,
         namespace: config.TEMPORAL_NAMESPACE,
         taskQueue: flows.taskQueue,
-        activities: createActivities({ db, secrets, log: pino({ level: 'silent' }), crms, deliverOutbox: relay }),
-        log: pino({ level: process.env['TEST_LOG'] ?? 'silent' }),
+        activities: createActivities({ db, secrets, log, crms, deliverOutbox: relay }),
+        log,
       })
     : undefined
   const running = worker?.run()

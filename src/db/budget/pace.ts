@@ -16,9 +16,10 @@ export const adapt = async (sql: Sql, { accountId, connectionId }: Of, outcomes:
   const pause = Math.max(0, ...outcomes.map((each) => each.pause ?? 0))
   const usual = outcomes.reduce((sum, each) => sum + each.ms, 0) / outcomes.length
   await sql`
-    insert into paces as p (account_id, connection_id, allowed, usual_ms, pause_until)
+    insert into paces as p (account_id, connection_id, allowed, usual_ms, pause_until, changed_at)
     select ${accountId}::uuid, ${connectionId}::uuid, case when ${trouble} then greatest(1, concurrency / 2.0) else concurrency end, ${usual}::real,
-      case when ${pause}::float > 0 then now() + make_interval(secs => ${pause / 1000}) end
+      case when ${pause}::float > 0 then now() + make_interval(secs => ${pause / 1000}) end,
+      case when ${trouble} then now() else now() - interval '1 second' end
     from connections where id = ${connectionId}
     on conflict (connection_id) do update set
       allowed = case
@@ -27,17 +28,19 @@ export const adapt = async (sql: Sql, { accountId, connectionId }: Of, outcomes:
         else least(p.allowed + 1, (select concurrency from connections where id = ${connectionId})) end,
       usual_ms = coalesce(p.usual_ms * 0.95 + ${usual}::real * 0.05, ${usual}::real),
       pause_until = case when ${pause}::float > 0 then greatest(p.pause_until, now() + make_interval(secs => ${pause / 1000})) else p.pause_until end,
-      changed_at = now()`
+      changed_at = case when ${trouble} and p.changed_at < now() - interval '1 second' then now() else p.changed_at end`
 }
 
 /**
  * R21: an accepted login whose requests are refused may meet a server that allows one session at a time. First the pace becomes one
- * request at a time; when that helps and the refusals come back later, the limit itself. `false`: it was one at a time already.
+ * request at a time; when that helps and the refusals come back later, the limit itself. `false`: it was one at a time already, so the
+ * refusals are about something else, and those that were counted are forgotten.
  */
 export const slowToOne = async (sql: Sql, { accountId, connectionId }: Of): Promise<'slowed' | 'limited' | false> => {
   const [row] = await sql<{ before: number | null; refusals: number }[]>`
     insert into paces (account_id, connection_id, allowed, refusals) values (${accountId}, ${connectionId}, 1, 1)
-    on conflict (connection_id) do update set allowed = 1, refusals = paces.refusals + 1, changed_at = now()
+    on conflict (connection_id) do update set
+      allowed = 1, refusals = case when paces.allowed < 2 then 0 else paces.refusals + 1 end, changed_at = now()
     returning old.allowed as before, refusals`
   if (row !== undefined && row.before !== null && row.before < 2) return false
   if (row === undefined || row.refusals < 3) return 'slowed'

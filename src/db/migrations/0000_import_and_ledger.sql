@@ -192,7 +192,9 @@ CREATE TABLE "outbox" (
 	"workflow_id" text NOT NULL,
 	"input" jsonb DEFAULT '{}'::jsonb NOT NULL,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
-	"done_at" timestamp (3) with time zone
+	"done_at" timestamp (3) with time zone,
+	"tries" integer DEFAULT 0 NOT NULL,
+	"retry_at" timestamp (3) with time zone
 );
 --> statement-breakpoint
 CREATE TABLE "paces" (

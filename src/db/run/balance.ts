@@ -51,7 +51,8 @@ const factsOf = async (db: Database, run: Run): Promise<Facts> => {
       (select count(*) from said where code = 'cameDuring')::int as came,
       (select count(*) from said where code = 'goneDuring')::int as gone,
       (select count(*) from said where code = 'crmFailed' and crm_id in (select crm_id from swept) and crm_id not in (select crm_id from own))::int as unread,
-      (select count(*) from own where removed_at is not null and not gone)::int as removed,
+      (select count(*) from own o where o.removed_at is not null and not o.gone
+        and (o.crm_id in (select crm_id from swept) or o.crm_id in (select crm_id from said where code = 'cameDuring')))::int as removed,
       (select count(*) from present p where not exists (select from own o where o.crm_id = p.crm_id))::int as missing,
       (select count(*) from own o where not o.gone and o.removed_at is null and not exists (select from present p where p.crm_id = o.crm_id)
         and not exists (select from said where code = 'crmFailed' and said.crm_id = o.crm_id))::int as extra,

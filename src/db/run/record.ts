@@ -31,7 +31,7 @@ export const insertEntries = async (
 }
 
 /**
- * Skips and rejections: one equal to the list's run before this one renews that entry (`times` + 1) instead of making another.
+ * Skips and rejections: one equal to the list's run before this one renews that entry (`times` + 1, kept from now on) instead of making another.
  * An entry that this run holds already is left alone, so a repeated step counts once. Answers how many are new to this run.
  */
 export const renewEntries = async (
@@ -52,7 +52,7 @@ export const renewEntries = async (
       select g.crm_id, g.kind, g.code from given g join entries e on e.last_run_id = ${runId}::uuid and e.list_id = ${target.listId}::uuid
         and e.crm_entity = ${target.entity} and e.crm_id = g.crm_id and e.kind = g.kind and e.code = g.code),
     renewed as (
-      update entries e set last_run_id = ${runId}::uuid, times = e.times + 1, crm = g.crm
+      update entries e set last_run_id = ${runId}::uuid, times = e.times + 1, crm = g.crm, at = now()
       from given g, previous p
       where e.last_run_id = p.id and e.list_id = ${target.listId}::uuid and e.crm_entity = ${target.entity}
         and e.crm_id = g.crm_id and e.kind = g.kind and e.code = g.code

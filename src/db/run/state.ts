@@ -41,7 +41,7 @@ const update = async (
 export const run = (db: Database, runId: string): Promise<boolean> =>
   update(db, runId, ['queued', 'running', 'held'], {
     state: 'running',
-    error: null,
+    error: sql`case when ${runs.state} = 'held' then null else ${runs.error} end` as unknown as RunError,
     startedAt: sql`coalesce(${runs.startedAt}, now())` as unknown as Date,
   })
 

@@ -71,7 +71,7 @@ export const request = (
       kind: 'start',
       name: 'syncList',
       workflowId,
-      input: { accountId, runId: run!.id, listId, connectionId: connection.id },
+      input: { accountId, runId: run!.id, listId, connectionId: connection.id, kind: 'sweep' },
     })
     return { runId: run!.id, created: true }
   })
@@ -114,7 +114,8 @@ export const pageDue = (db: Database, days: number) =>
       and(
         isNull(lists.removedAt),
         isNotNull(lists.connectionId),
-        sql`exists (select from connections c where c.id = ${lists.connectionId} and c.active and c.state = 'connected')`,
+        sql`exists (select from connections c join accounts a on a.id = c.account_id
+          where c.id = ${lists.connectionId} and c.active and c.state = 'connected' and a.connector_enabled)`,
         sql`not exists (select from runs r where r.list_id = ${lists.id} and r.kind in ('import', 'sweep')
           and (r.state in ('queued', 'running', 'held') or r.started_at > now() - make_interval(days => ${days})))`,
       ),

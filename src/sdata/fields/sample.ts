@@ -2,7 +2,7 @@ import type { CallOptions, CrmEntity, FieldType } from '../../domain/crm.ts'
 import { member, type Row } from '../paging/feed.ts'
 import { halves } from '../paging/halves.ts'
 import { isRefusal, spellOut, type Described } from './metadata.ts'
-import { isSecret } from './secret.ts'
+import { isSecretField } from '../../domain/field.ts'
 import { askFeed, withKnownFields, type Session } from '../session.ts'
 import { usualNames } from './standard.ts'
 import { readInstant } from '../values/time.ts'
@@ -50,7 +50,7 @@ export const keepKnown = async (
   described: Described[],
   options: CallOptions,
 ): Promise<{ known: Described[]; row: Row | null }> => {
-  const wanted = described.filter(({ name, type }) => type !== null && !isSecret(name))
+  const wanted = described.filter(({ name, type }) => type !== null && !isSecretField(name))
   if (wanted.length > 100) {
     const [first, rest] = halves(wanted)
     const [a, b] = [await keepKnown(session, entity, first, options), await keepKnown(session, entity, rest, options)]

@@ -1,0 +1,118 @@
+import { bundleWorkflowCode, Worker } from '@temporalio/worker'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import * as runs from '../src/db/run/state.ts'
+import * as sweeps from '../src/db/sweep/list.ts'
+import type { WorkflowName } from '../src/temporal/flows.ts'
+import { workflowsPath } from '../src/temporal/worker.ts'
+import { openFairlead, until, type Fairlead } from './support/fairlead.ts'
+import { fetchHistory, record, recorded, type History } from './support/history.ts'
+
+// a workflow that is missing here does not compile
+const workflows: Record<WorkflowName, true> = {
+  checkConnection: true,
+  housekeeping: true,
+  importList: true,
+  readFields: true,
+  syncList: true,
+}
+
+let bundle: { code: string }
+beforeAll(async () => {
+  bundle = await bundleWorkflowCode({ workflowsPath })
+}, 60_000)
+
+const replay = (history: History) =>
+  Worker.runReplayHistory({ workflowBundle: bundle, replayName: 'replay' }, history, 'recorded')
+
+describe('histories that were recorded before replay with the code of today', () => {
+  test.each(recorded())('$name', async ({ history }) => {
+    await replay(history)
+  })
+
+  test('there is one of every workflow', () => {
+    const names = new Set(recorded().map(({ name }) => name.split('.')[0]))
+    expect([...names].toSorted()).toEqual(Object.keys(workflows).toSorted())
+  })
+})
+
+describe('what happens today replays, too', () => {
+  let fairlead: Fairlead
+  beforeAll(async () => {
+    fairlead = await openFairlead({ leads: 1500, contacts: 10, maxPage: 100, environment: { CRM_TIMEOUT_MS: '2000' } })
+    await fairlead.connect()
+  }, 60_000)
+  afterAll(() => fairlead.close())
+
+  const prove = async (name: string, workflowId: string): Promise<void> => {
+    const history = await fetchHistory(fairlead, workflowId)
+    await replay(history)
+    record(name, history)
+  }
+  const workflowOf = async (runId: string) => (await runs.get(fairlead.db, fairlead.accountId, runId)).workflowId
+  let listId: string
+
+  test('an import', async () => {
+    const run = await fairlead.finished(await fairlead.startImport('lead', ['Company']))
+    listId = run.listId!
+    await prove('importList.succeeded', run.workflowId)
+  })
+
+  test('an import that is held, resumed, and retried on its way', async () => {
+    const { control } = fairlead.simulator
+    control.addFault({ kind: 'unavailable', times: 2, after: 2, match: { kind: 'leads' } })
+    control.addFault({ kind: 'expired', after: 6 })
+    const runId = await fairlead.startImport('lead', ['Company'], true)
+    await until('it is held', async () => (await runs.get(fairlead.db, fairlead.accountId, runId)).state === 'held')
+    control.clearFaults()
+    await fairlead.connect()
+    await fairlead.finished(runId)
+    await prove('importList.held', await workflowOf(runId))
+  })
+
+  test('an import that is cancelled', async () => {
+    fairlead.simulator.control.settings({ latencyMs: 100 })
+    const runId = await fairlead.startImport('lead', ['Company'], true)
+    await until('it reads', async () => {
+      const [sum] = await fairlead.db.$client<[{ n: number }]>`
+        select coalesce(sum(read), 0)::int as n from lanes where run_id = ${runId}`
+      return sum.n > 0
+    })
+    await runs.requestCancel(fairlead.db, fairlead.accountId, runId)
+    expect((await fairlead.finished(runId)).state).toBe('cancelled')
+    fairlead.simulator.control.settings({ latencyMs: 0 })
+    const workflowId = await workflowOf(runId)
+    await fairlead.wiring.flows.client.workflow.getHandle(workflowId).result()
+    await prove('importList.cancelled', workflowId)
+  })
+
+  test('a sweep with differences', async () => {
+    fairlead.simulator.control.remove({ entity: 'lead', random: 3 })
+    fairlead.simulator.control.add({ entity: 'lead', count: 3 })
+    const { runId } = await sweeps.request(fairlead.db, fairlead.accountId, listId)
+    await fairlead.finished(runId)
+    await prove('syncList.sweep', await workflowOf(runId))
+  })
+
+  test('a check of credentials, accepted and refused', async () => {
+    const { id } = (await fairlead.connect({ password: 'wrong' }))!
+    await prove('checkConnection.refused', `connection:${id}`)
+    await fairlead.connect()
+    await prove('checkConnection.accepted', `connection:${id}`)
+  })
+
+  test('a reading of fields', async () => {
+    const { flows, db } = fairlead.wiring
+    const [connection] = await db.query.connections.findMany()
+    const input = { accountId: fairlead.accountId, connectionId: connection!.id, entity: 'contact' as const }
+    await flows.start('readFields', 'fields:test', input)
+    await flows.client.workflow.getHandle('fields:test').result()
+    await prove('readFields.succeeded', 'fields:test')
+  })
+
+  test('housekeeping', async () => {
+    const { flows } = fairlead.wiring
+    await flows.start('housekeeping', 'housekeeping:test')
+    await flows.client.workflow.getHandle('housekeeping:test').result()
+    await prove('housekeeping.succeeded', 'housekeeping:test')
+  })
+})
