@@ -1,4 +1,5 @@
 import * as connections from '../db/connection.ts'
+import { withOneSlot } from '../db/budget/lease.ts'
 import { slowToOne } from '../db/budget/pace.ts'
 import type { Sql } from '../db/database.ts'
 import type { Crm } from '../domain/crm.ts'
@@ -34,8 +35,9 @@ const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
 }
 
 /**
- * R21: one login check by one worker with one request, however many ask for it at once. Refused: the connection needs reconfirming, everything
- * waits, and those who ask next learn it without a request.
+ * R21: one login check by one worker with one request, however many ask for it at once, while no worker asks anything else: a server that allows
+ * one session at a time refuses right passwords too. Refused: the connection needs reconfirming, everything waits, and those who ask next learn it
+ * without a request.
  */
 const checkLogin = (deps: Dependencies, { accountId, id }: Connection): Promise<void> =>
   inTurn(async () => {
@@ -44,7 +46,7 @@ const checkLogin = (deps: Dependencies, { accountId, id }: Connection): Promise<
       await sql`select pg_advisory_xact_lock(hashtextextended(${`login:${id}`}, 0))`
       const connection = await usable(deps, accountId, id)
       try {
-        await deps.crms.of(connection).check({ priority: 'interactive' })
+        await withOneSlot(deps.db.$client, id, () => deps.crms.of(connection).check({ priority: 'interactive' }))
       } catch (error) {
         if (isFairleadError(error) && error.kind === 'held')
           await connections.needReconfirm(deps.db, accountId, id, connections.problemOf(error))
@@ -61,9 +63,14 @@ export const checkConnected = async (deps: Dependencies, accountId: string, conn
  * R21: after a 401 or 403 in the middle of work the login is checked. Accepted: fewer requests at once are tried, and what is still refused is a
  * missing right.
  */
-const judgeRefusal = async (deps: Dependencies, refused: FairleadError, connection: Connection): Promise<never> => {
+const judgeRefusal = async (
+  deps: Dependencies,
+  refused: FairleadError,
+  { connection, beganAt }: { connection: Connection; beganAt: number },
+): Promise<never> => {
   await checkLogin(deps, connection)
-  const slowed = await slowToOne(deps.db.$client, { accountId: connection.accountId, connectionId: connection.id })
+  const { accountId, id: connectionId } = connection
+  const slowed = await slowToOne(deps.db.$client, { accountId, connectionId }, performance.now() - beganAt)
   if (slowed === false) throw new FairleadError('noRight', { crm: refused.details.crm })
   throw new FairleadError('crmBusy', {
     detail:
@@ -84,11 +91,12 @@ export const withCrm = async <T>(
   work: (crm: Crm, connection: Connection) => Promise<T>,
 ): Promise<T> => {
   const connection = await usable(deps, accountId, connectionId)
+  const beganAt = performance.now()
   try {
     return await work(deps.crms.of(connection), connection)
   } catch (error) {
     if (!isFairleadError(error)) throw error
-    if (refusals.has(error.code)) return judgeRefusal(deps, error, connection)
+    if (refusals.has(error.code)) return judgeRefusal(deps, error, { connection, beganAt })
     if (error.kind === 'held' && error.code !== 'connectorDisabled')
       await connections.needReconfirm(deps.db, accountId, connectionId, connections.problemOf(error))
     throw error

@@ -1,6 +1,7 @@
 import { Context } from '@temporalio/activity'
 import { FairleadError, isFairleadError, type ErrorCode } from '../domain/errors.ts'
 import { isOver, type RunError, type RunState } from '../domain/run.ts'
+import { toRunWarning } from '../domain/warning.ts'
 import * as connections from '../db/connection.ts'
 import { balanceOf } from '../db/run/balance.ts'
 import * as runs from '../db/run/state.ts'
@@ -44,6 +45,8 @@ export const working = async <T>(
     return result
   } catch (error) {
     if (!isFairleadError(error) || error.kind !== 'transient' || error.code === 'leaseLost') throw error
+    if (error.details.extra?.['slowed'] === 'limited')
+      await runs.warn(deps.db, run.id, [toRunWarning({ code: 'oneSession', count: 1 })])
     const noted = runErrorOf(error, run.error)
     await runs.noteWaiting(deps.db, run.id, noted)
     const limit = givenUpAfter[error.code]

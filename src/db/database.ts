@@ -20,6 +20,18 @@ export const openDatabase = (url: string, options: { max?: number; name?: string
   return drizzle(client, { schema, casing: 'snake_case' })
 }
 
+/**
+ * A transaction for statements that compare whole sets. Never by nested loops: a table that was just filled has no statistics yet, the planner
+ * takes a hundred thousand rows for a handful, and such a loop then takes hours.
+ */
+export const compareSets = <T>(db: Database, work: (sql: Sql) => Promise<T>): Promise<T> =>
+  db.$client.begin(async (tx) => {
+    const sql = tx as unknown as Sql
+    await sql`set local enable_nestloop = off`
+    await sql`set local work_mem = '64MB'`
+    return work(sql)
+  }) as Promise<T>
+
 /** Brings the schema up to date. Safe to call from several processes at once: they take turns under an advisory lock. */
 export const migrate = async (url: string): Promise<void> => {
   const client = postgres(url, { max: 1, onnotice: () => {} })

@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Sql } from '../database.ts'
 
 export type Lease = { slot: number; fence: number }
@@ -50,4 +52,28 @@ export const release = async (sql: Sql, connectionId: string, holder: string, le
   await sql`
     update slots set holder = null, lease_until = null
     where connection_id = ${connectionId} and slot = ${lease.slot} and fence = ${lease.fence} and holder = ${holder}`
+}
+
+/** Long enough for the few requests of a login check; a worker that dies leaves one slot for as long. */
+const reserveSeconds = 120
+
+/**
+ * Runs `work` while the connection has one slot: the others are taken as they come free and given back afterwards. Whatever `work` asks the CRM
+ * then, no worker asks at the same time.
+ */
+export const withOneSlot = async <T>(sql: Sql, connectionId: string, work: () => Promise<T>): Promise<T> => {
+  const holder = randomUUID()
+  const reserve = () => sql`
+    with reserved as (
+      update slots set holder = ${holder}, fence = fence + 1, lease_until = now() + make_interval(secs => ${reserveSeconds})
+      where connection_id = ${connectionId} and slot > 1 and (lease_until is null or lease_until < now()) returning slot)
+    select from slots where connection_id = ${connectionId} and slot > 1 and holder is distinct from ${holder}
+      and slot not in (select slot from reserved) limit 1`
+  try {
+    while ((await reserve()).length > 0) await sleep(10)
+    return await work()
+  } finally {
+    await sql`
+      update slots set holder = null, lease_until = null where connection_id = ${connectionId} and holder = ${holder}`
+  }
 }

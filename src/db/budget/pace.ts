@@ -33,17 +33,24 @@ export const adapt = async (sql: Sql, { accountId, connectionId }: Of, outcomes:
 
 /**
  * R21: an accepted login whose requests are refused may meet a server that allows one session at a time. First the pace becomes one
- * request at a time; when that helps and the refusals come back later, the limit itself. `false`: it was one at a time already, so the
- * refusals are about something else, and those that were counted are forgotten.
+ * request at a time; when that helps and the refusals come back later, the limit itself. `false`: the refused work, which began `elapsedMs` ago,
+ * went on at one request at a time all along, so the refusals are about something else, and those that were counted are forgotten.
  */
-export const slowToOne = async (sql: Sql, { accountId, connectionId }: Of): Promise<'slowed' | 'limited' | false> => {
-  const [row] = await sql<{ before: number | null; refusals: number }[]>`
-    insert into paces (account_id, connection_id, allowed, refusals) values (${accountId}, ${connectionId}, 1, 1)
+export const slowToOne = async (
+  sql: Sql,
+  { accountId, connectionId }: Of,
+  elapsedMs: number,
+): Promise<'slowed' | 'limited' | false> => {
+  const began = sql`now() - make_interval(secs => ${elapsedMs / 1000})`
+  const [row] = await sql<[{ refusals: number; alone: boolean | null }]>`
+    insert into paces as p (account_id, connection_id, allowed, refusals) values (${accountId}, ${connectionId}, 1, 1)
     on conflict (connection_id) do update set
-      allowed = 1, refusals = case when paces.allowed < 2 then 0 else paces.refusals + 1 end, changed_at = now()
-    returning old.allowed as before, refusals`
-  if (row !== undefined && row.before !== null && row.before < 2) return false
-  if (row === undefined || row.refusals < 3) return 'slowed'
+      allowed = 1,
+      refusals = case when p.allowed >= 2 then p.refusals + 1 when p.changed_at < ${began} then 0 else p.refusals end,
+      changed_at = case when p.allowed >= 2 then now() else p.changed_at end
+    returning refusals, old.allowed < 2 and old.changed_at < ${began} as alone`
+  if (row.alone === true) return false
+  if (row.refusals < 3) return 'slowed'
   await sql`update connections set concurrency = 1 where id = ${connectionId}`
   await sql`delete from slots where connection_id = ${connectionId} and slot > 1`
   return 'limited'

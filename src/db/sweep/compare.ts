@@ -1,5 +1,5 @@
 import type { CrmPage } from '../../domain/crm.ts'
-import type { Database, Sql } from '../database.ts'
+import { compareSets, type Database, type Sql } from '../database.ts'
 import * as lanes from '../lane.ts'
 
 export type SweepTarget = { accountId: string; listId: string; connectionId: string; entity: 'lead' | 'contact' }
@@ -48,14 +48,9 @@ const settled = (sql: Sql, runId: string, target: SweepTarget) => sql`
 export type Differences = { missing: string[]; missingTotal: number; extra: string[]; extraTotal: number; live: number }
 
 /** Which ids are on one side only, beyond those that the run has settled: at most `limit` of each, and how many in all. */
-export const compare = async (
-  db: Database,
-  runId: string,
-  target: SweepTarget,
-  limit: number,
-): Promise<Differences> => {
-  const sql = db.$client
-  const [found] = await sql<[Differences]>`
+export const compare = (db: Database, runId: string, target: SweepTarget, limit: number): Promise<Differences> =>
+  compareSets(db, async (sql) => {
+    const [found] = await sql<[Differences]>`
     with ${swept(sql, runId)}, ${live(sql, target)}, ${settled(sql, runId, target)},
     missing as materialized (
       select s.crm_id from swept s
@@ -68,8 +63,8 @@ export const compare = async (
     select array(select crm_id from missing order by crm_id limit ${limit}) as missing, (select count(*) from missing)::int as "missingTotal",
       array(select crm_id from extra order by crm_id limit ${limit}) as extra, (select count(*) from extra)::int as "extraTotal",
       (select count(*) from live)::int as live`
-  return found
-}
+    return found
+  })
 
 /** Keys that the CRM shows again are linked again (R15). */
 export const relink = async (sql: Sql, runId: string, target: SweepTarget): Promise<string[]> => {

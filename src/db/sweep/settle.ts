@@ -1,6 +1,6 @@
 import type { CrmPerson } from '../../domain/crm.ts'
 import type { CrmSaid } from '../../domain/errors.ts'
-import type { Database, Sql } from '../database.ts'
+import { compareSets, type Database, type Sql } from '../database.ts'
 import { storePeople, type PageTarget } from '../import/page.ts'
 import * as lanes from '../lane.ts'
 import { insertEntries, rejectUnreadable } from '../run/record.ts'
@@ -64,7 +64,7 @@ export const settleExtra = (db: Database, key: lanes.LaneKey, target: Target, an
 
 /** People that were taken to be deleted and are there again. */
 export const settleReturned = (db: Database, key: lanes.LaneKey, target: Target): Promise<void> =>
-  inTransaction(db, async (sql) => {
+  compareSets(db, async (sql) => {
     const back = await relink(sql, key.runId, target)
     await insertEntries(
       sql,
