@@ -2,7 +2,8 @@
 FROM node:24.21.0-trixie-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci --omit=dev --ignore-scripts
+COPY patches ./patches
+RUN npm ci --ignore-scripts && npx patch-package --error-on-fail && npm prune --omit=dev --ignore-scripts
 COPY src ./src
 RUN node src/temporal/bundle.ts dist/workflows.js
 # Temporal's client comes for five systems; the servers of `npm start` and the loader for Node 20 are of no use here.

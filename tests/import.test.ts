@@ -82,7 +82,7 @@ test('two people with one address are two records, and the original spelling is 
     balance: { balanced: true, listTotal: 4 },
   })
   const rows = await fairlead.db.$client<{ email: string[]; people: number }[]>`
-    select array_agg(coalesce(trim(fields->>'c1'), 'none') order by fields->>'c1' collate "C") as email, count(*)::int as people
+    select json_agg(coalesce(trim(fields->>'c1'), 'none') order by fields->>'c1' collate "C") as email, count(*)::int as people
     from records where list_id = ${run.listId} group by email_key order by email_key nulls last`
   expect(rows).toEqual([
     { email: ['jo@example.COM', 'Jo@Example.com'], people: 2 },

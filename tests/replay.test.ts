@@ -31,7 +31,7 @@ describe('histories that were recorded before replay with the code of today', ()
 
   test('there is one of every workflow', () => {
     const names = new Set(recorded().map(({ name }) => name.split('.')[0]))
-    expect([...names].toSorted()).toEqual(Object.keys(workflows).toSorted())
+    expect(names).toEqual(new Set(Object.keys(workflows)))
   })
 })
 

@@ -15,6 +15,8 @@ export const openDatabase = (url: string, options: { max?: number; name?: string
   const client = postgres(url, {
     max: options.max ?? 12,
     onnotice: () => {},
+    // Nothing reads arrays, and a connection that is lost while it asks for their types would end the process.
+    fetch_types: false,
     connection: { application_name: options.name ?? 'fairlead' },
   })
   return drizzle(client, { schema, casing: 'snake_case' })

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { FairleadError } from '../../src/domain/errors.ts'
 import { chooseFields } from '../../src/domain/field.ts'

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { isSameCrm } from '../../src/domain/connection.ts'
 import { laneCount, laneOffsets, laneRanges } from '../../src/domain/lane.ts'

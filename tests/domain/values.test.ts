@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { CrmValue } from '../../src/domain/crm.ts'
 import { normaliseEmail } from '../../src/domain/email.ts'

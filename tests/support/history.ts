@@ -1,12 +1,11 @@
 import { historyFromJSON, historyToJSON } from '@temporalio/common/lib/proto-utils.js'
-import type { temporal } from '@temporalio/proto'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { Fairlead } from './fairlead.ts'
 
 const folder = join(import.meta.dirname, '..', 'histories')
-export type History = temporal.api.history.v1.IHistory
+export type History = Parameters<typeof historyToJSON>[0]
 
 export const fetchHistory = ({ wiring }: Fairlead, workflowId: string): Promise<History> =>
   wiring.flows.client.workflow.getHandle(workflowId).fetchHistory()

@@ -60,8 +60,8 @@ export const compare = (db: Database, runId: string, target: SweepTarget, limit:
       select l.crm_id from live l
       where not exists (select from swept s where s.crm_id = l.crm_id)
         and not exists (select from settled e where e.crm_id = l.crm_id and e.code = 'cameDuring'))
-    select array(select crm_id from missing order by crm_id limit ${limit}) as missing, (select count(*) from missing)::int as "missingTotal",
-      array(select crm_id from extra order by crm_id limit ${limit}) as extra, (select count(*) from extra)::int as "extraTotal",
+    select to_json(array(select crm_id from missing order by crm_id limit ${limit})) as missing, (select count(*) from missing)::int as "missingTotal",
+      to_json(array(select crm_id from extra order by crm_id limit ${limit})) as extra, (select count(*) from extra)::int as "extraTotal",
       (select count(*) from live)::int as live`
     return found
   })

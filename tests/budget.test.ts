@@ -1,0 +1,162 @@
+import { once } from 'node:events'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { withOneSlot } from '../src/db/budget/lease.ts'
+import * as runs from '../src/db/run/state.ts'
+import type { Slot } from '../src/domain/crm.ts'
+import { jostle, leaseMs, openWorkers, type Workers } from './support/budget.ts'
+import { openFairlead, until } from './support/fairlead.ts'
+import { startWorker } from './support/worker.ts'
+
+let workers: Workers
+beforeAll(async () => {
+  workers = await openWorkers()
+})
+afterAll(() => workers.close())
+
+test('R26: three workers together never hold more slots than the limit, and no fewer', async () => {
+  expect(await jostle(await workers.connect(3), 3)).toBe(3)
+})
+
+test('R26: where slots are short, interactive work goes first, then bulk work in the order of its asking', async () => {
+  const shared = await workers.connect(1)
+  const [first, second, third] = shared.budgets
+  const holder = await first!.take('bulk')
+  const order: string[] = []
+  const ask = async (name: string, worker: typeof first, priority: 'bulk' | 'interactive'): Promise<void> => {
+    const slot = await worker!.take(priority)
+    order.push(name)
+    await slot.release()
+  }
+  const asked = [ask('an import', second, 'bulk')]
+  await shared.waiting(1)
+  asked.push(ask('another import', third, 'bulk'))
+  await shared.waiting(2)
+  asked.push(ask('a form', first, 'interactive'))
+  await shared.waiting(3)
+  await holder.release()
+  await Promise.all(asked)
+  expect(order).toEqual(['a form', 'an import', 'another import'])
+  await shared.waiting(0)
+})
+
+test('R27: ten lists that are due at once take turns, and none starves', async () => {
+  const shared = await workers.connect(1)
+  const holder = await shared.budgets[0]!.take('bulk')
+  const turns = Array.from({ length: 10 }, () => 0)
+  let widest = 0
+  const list = async (index: number): Promise<void> => {
+    for (let turn = 0; turn < 5; turn += 1) {
+      const slot = await shared.budgets[index % 3]!.take('bulk')
+      turns[index]! += 1
+      widest = Math.max(widest, Math.max(...turns) - Math.min(...turns))
+      await slot.release()
+    }
+  }
+  const lists = turns.map((_, index) => list(index))
+  await shared.waiting(10)
+  await holder.release()
+  await Promise.all(lists)
+  expect(widest).toBeLessThanOrEqual(2)
+})
+
+describe('R26: a worker that dies', () => {
+  test('while it holds a slot has its requests aborted first, and the slot is granted again only after the lease', async () => {
+    const shared = await workers.connect(1)
+    const dying = workers.spare()
+    const lost = await shared.budgetOf(dying).take('bulk')
+    await dying.$client.end()
+    const leaseEndsAt = (await shared.grantedAt()) + leaseMs
+    let next: Slot | undefined
+    const granted = shared.budgets[1]!.take('interactive').then((slot) => (next = slot))
+    await once(lost.signal, 'abort')
+    expect(lost.signal.reason).toMatchObject({ code: 'leaseLost' })
+    expect(next, 'nobody has the slot yet').toBeUndefined()
+    await granted
+    expect(await shared.grantedAt()).toBeGreaterThanOrEqual(leaseEndsAt)
+    await lost.release()
+    expect(await shared.grantedAt(), 'a late release takes nothing away').toBeGreaterThanOrEqual(leaseEndsAt)
+    await next!.release()
+  })
+
+  test('while it waits loses its place, so that those behind it go on', async () => {
+    const shared = await workers.connect(1)
+    const dying = workers.spare()
+    const holder = await shared.budgets[0]!.take('bulk')
+    const dead = expect(shared.budgetOf(dying).take('interactive')).rejects.toThrow()
+    await shared.waiting(1)
+    const behind = shared.budgets[1]!.take('bulk')
+    await shared.waiting(2)
+    await dying.$client.end()
+    await dead
+    await holder.release()
+    await (await behind).release()
+    await shared.waiting(1)
+  })
+})
+
+test('R21: while a login is checked all workers have one slot between them, and afterwards every slot again', async () => {
+  const shared = await workers.connect(4)
+  const { sql, of, budgets } = shared
+  const before: Slot[] = []
+  for (const budget of budgets) before.push(await budget.take('bulk'))
+  let checking = false
+  const check = withOneSlot(sql, of.connectionId, async () => {
+    checking = true
+    const only = await budgets[0]!.take('interactive')
+    const second = budgets[1]!.take('interactive')
+    await shared.waiting(1)
+    await only.release()
+    await (await second).release()
+  })
+  await until('the free slot is reserved', async () => {
+    const rows = await sql`select from slots where connection_id = ${of.connectionId} and holder is not null`
+    return rows.length === 4
+  })
+  expect(checking, 'requests that are under way end first').toBe(false)
+  await Promise.all(before.map((slot) => slot.release()))
+  await check
+  expect(await jostle(shared, 4)).toBe(4)
+})
+
+test('a waiter that gives up leaves the line', async () => {
+  const shared = await workers.connect(1)
+  const holder = await shared.budgets[0]!.take('bulk')
+  const giveUp = new AbortController()
+  const waiting = shared.budgets[1]!.take('bulk', giveUp.signal)
+  await shared.waiting(1)
+  giveUp.abort()
+  await expect(waiting).rejects.toThrow()
+  await shared.waiting(0)
+  await holder.release()
+})
+
+test('R26, R27: three worker processes with three imports at once never have more requests under way than the limit', async () => {
+  const fairlead = await openFairlead({ worker: false, leads: 2400, contacts: 600, maxPage: 100, latencyMs: 40 })
+  onTestFinished(() => fairlead.close())
+  await Promise.all([1, 2, 3].map(() => startWorker(fairlead)))
+  await fairlead.connect()
+  const { db, accountId, simulator, wiring } = fairlead
+  await db.$client.begin(async (sql) => {
+    await sql`update connections set concurrency = 3`
+    await sql`delete from slots where slot > 3`
+  })
+  simulator.control.resetGauges()
+  const ids = await Promise.all([
+    fairlead.startImport('lead'),
+    fairlead.startImport('contact'),
+    fairlead.startImport('lead', ['Company'], true),
+  ])
+  for (const run of await Promise.all(ids.map((id) => fairlead.finished(id))))
+    expect(run).toMatchObject({ state: 'succeeded', balance: { balanced: true } })
+  expect(simulator.control.gauges().maxInFlight).toBe(3)
+  const histories = await Promise.all(
+    ids.map(async (id) => {
+      const { workflowId } = await runs.get(db, accountId, id)
+      return wiring.flows.client.workflow.getHandle(workflowId).fetchHistory()
+    }),
+  )
+  const identities = histories.flatMap(({ events }) =>
+    (events ?? []).map((event) => event.activityTaskStartedEventAttributes?.identity).filter(Boolean),
+  )
+  expect(new Set(identities).size, 'workers that took part').toBe(3)
+}, 60_000)

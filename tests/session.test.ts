@@ -1,0 +1,24 @@
+import { expect, onTestFinished, test } from 'vitest'
+import { differences } from './support/compare.ts'
+import { openFairlead } from './support/fairlead.ts'
+import { startWorker } from './support/worker.ts'
+
+test.each([401, 403] as const)(
+  'R21: two workers read a CRM that refuses a second session with %i, one request at a time: no password is called wrong, nobody is left out',
+  async (oneSession) => {
+    const fairlead = await openFairlead({ worker: false, leads: 2400, contacts: 1, maxPage: 100, latencyMs: 20 })
+    onTestFinished(() => fairlead.close())
+    await Promise.all([startWorker(fairlead), startWorker(fairlead)])
+    await fairlead.connect()
+    // It was slowed down twice before, and that helped: the next time its limit becomes one.
+    const sql = fairlead.db.$client
+    await sql`update paces set refusals = 2`
+    fairlead.simulator.control.settings({ oneSession })
+    const run = await fairlead.finished(await fairlead.startImport('lead'))
+    expect(run).toMatchObject({ state: 'succeeded', error: null, balance: { balanced: true, listTotal: 2400 } })
+    if (oneSession === 401) expect(run.warnings).toContainEqual(expect.objectContaining({ code: 'oneSession' }))
+    expect([...(await sql`select state, problem from connections`)]).toEqual([{ state: 'connected', problem: null }])
+    expect(await differences(fairlead, run.listId!, 'lead')).toEqual([])
+  },
+  60_000,
+)

@@ -1,0 +1,200 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import * as runs from '../src/db/run/state.ts'
+import * as sweeps from '../src/db/sweep.ts'
+import type { CrmEntity } from '../src/domain/crm.ts'
+import { differences } from './support/compare.ts'
+import { openFairlead, until, type Fairlead } from './support/fairlead.ts'
+
+/** Three contacts belong to an owner of their own: when the CRM user may not see it, they are gone, and can come back. */
+const hidden = { owner: 'FHIDDEN00001', ids: [] as string[] }
+const lists = { lead: '', contact: '' }
+let fairlead: Fairlead
+
+beforeAll(async () => {
+  fairlead = await openFairlead({ leads: 3000, contacts: 600, maxPage: 500 })
+  const { control } = fairlead.simulator
+  hidden.ids = control
+    .people({ entity: 'contact', count: 3 })
+    .items.map(({ Id }) => Id)
+    .toSorted()
+  control.massUpdate({ entity: 'contact', ids: hidden.ids, values: { Owner: hidden.owner } })
+  await fairlead.connect()
+  await Promise.all(
+    (['lead', 'contact'] as const).map(async (entity) => {
+      const run = await fairlead.finished(await fairlead.startImport(entity))
+      expect(run.state).toBe('succeeded')
+      lists[entity] = run.listId!
+    }),
+  )
+}, 60_000)
+afterAll(() => fairlead.close())
+
+const follow = async ({ runId }: { runId: string }): Promise<runs.Run> => fairlead.finished(runId)
+const sweep = async (listId: string) => follow(await sweeps.request(fairlead.db, fairlead.accountId, listId))
+const confirm = async ({ id }: runs.Run) => follow(await sweeps.confirm(fairlead.db, fairlead.accountId, id))
+const remove = (entity: CrmEntity, random: number) => fairlead.simulator.control.remove({ entity, random }).ids.sort()
+
+const marked = async (entity: CrmEntity): Promise<string[]> => {
+  const rows = await fairlead.db.$client<{ id: string }[]>`
+    select crm_id as id from crm_people where entity = ${entity} and state = 'deletedInCrm' order by crm_id`
+  return rows.map(({ id }) => id)
+}
+const entriesOf = (run: runs.Run) =>
+  fairlead.db.$client<{ kind: string; code: string; id: string }[]>`
+    select kind, code, crm_id as id from entries where last_run_id = ${run.id} order by crm_id`
+const each = (kind: string, code: string, ids: string[]) => ids.map((id) => ({ kind, code, id }))
+const green = { state: 'succeeded', error: null, balance: { balanced: true, difference: 0, missing: 0, extra: 0 } }
+
+describe('R15: people that are gone from the CRM', () => {
+  test('keep their records, are marked deletedInCrm and listed, and the ledger balances', async () => {
+    const gone = remove('contact', 4)
+    const run = await sweep(lists.contact)
+    expect(run).toMatchObject({ ...green, counts: { sweep: { deleted: 4, read: 0 } }, balance: { listTotal: 596 } })
+    expect(await entriesOf(run)).toEqual(each('deleted', 'deletedInCrm', gone))
+    expect(await marked('contact')).toEqual(gone)
+    const [{ kept }] = await fairlead.db.$client<[{ kept: number }]>`
+      select count(*)::int as kept from records where list_id = ${lists.contact} and removed_at is null and crm_id in ${fairlead.db.$client(gone)}`
+    expect(kept).toBe(4)
+  })
+
+  test('are linked again when their keys are seen again', async () => {
+    const before = await marked('contact')
+    fairlead.simulator.control.setUser({ username: 'admin', hiddenOwners: [hidden.owner] })
+    expect(await sweep(lists.contact)).toMatchObject({ ...green, counts: { sweep: { deleted: 3 } } })
+    expect(await marked('contact')).toEqual([...before, ...hidden.ids].sort())
+    fairlead.simulator.control.setUser({ username: 'admin', hiddenOwners: [] })
+    const run = await sweep(lists.contact)
+    expect(run).toMatchObject({ ...green, balance: { listTotal: 596 } })
+    expect(await entriesOf(run)).toEqual(each('relinked', 'seenAgain', hidden.ids))
+    expect(await marked('contact')).toEqual(before)
+    expect(await differences(fairlead, lists.contact, 'contact')).toEqual([])
+  })
+
+  test('are marked without a question when they are exactly 50, or exactly 2 %', async () => {
+    const before = await marked('contact')
+    const [fifty, twoPercent] = [remove('contact', 50), remove('lead', 60)]
+    const [contacts, leads] = await Promise.all([sweep(lists.contact), sweep(lists.lead)])
+    expect(contacts).toMatchObject({ ...green, counts: { sweep: { deleted: 50 } } })
+    expect(leads).toMatchObject({ ...green, counts: { sweep: { deleted: 60 } }, balance: { listTotal: 2940 } })
+    expect(await marked('contact')).toEqual([...before, ...fifty].sort())
+    expect(await marked('lead')).toEqual(twoPercent)
+  })
+
+  test('are a mass deletion when they are more than 50 and more than 2 %: none is marked until a person confirms', async () => {
+    const before = await marked('lead')
+    const gone = remove('lead', 59)
+    const held = await sweep(lists.lead)
+    expect(held).toMatchObject({
+      state: 'incomplete',
+      error: { code: 'massDeletion' },
+      counts: { sweep: { deleted: 0 } },
+      balance: { balanced: false, extra: 59 },
+    })
+    expect(await marked('lead')).toEqual(before)
+    expect(await confirm(held)).toMatchObject({ ...green, counts: { sweep: { deleted: 59 } } })
+    expect(await marked('lead')).toEqual([...before, ...gone].sort())
+    await expect(confirm(held)).rejects.toMatchObject({ code: 'nothingToConfirm' })
+  })
+})
+
+test('R15: the first sweep after the CRM user changed marks nobody if anybody is missing, however few', async () => {
+  const [before] = [await marked('contact'), remove('contact', 1)]
+  fairlead.simulator.control.setUser({ username: 'second', password: 'secret', role: 'admin', userId: 'U6UJ9A00000Z' })
+  expect(await fairlead.connect({ username: 'second' })).toMatchObject({ state: 'connected', username: 'second' })
+  const held = await sweep(lists.contact)
+  expect(held).toMatchObject({ state: 'incomplete', error: { code: 'massDeletion' }, balance: { extra: 1 } })
+  expect(await marked('contact')).toEqual(before)
+  expect(await confirm(held)).toMatchObject({ ...green, counts: { sweep: { deleted: 1 } } })
+  remove('contact', 2)
+  expect(await sweep(lists.contact)).toMatchObject({ ...green, counts: { sweep: { deleted: 2 } } })
+  expect(await sweep(lists.lead), 'nobody is missing among the leads').toMatchObject(green)
+})
+
+test('R15: people missing here are fetched, those added to the CRM after the import too', async () => {
+  const added = fairlead.simulator.control.add({ entity: 'contact', count: 2 }).ids
+  const lost = await fairlead.db.$client<{ id: string }[]>`
+    delete from records where id in (
+      select r.id from records r where list_id = ${lists.contact} and not exists (select from crm_people p where p.crm_id = r.crm_id) limit 3)
+    returning crm_id as id`
+  const run = await sweep(lists.contact)
+  expect(run).toMatchObject({ ...green, counts: { sweep: { read: 5, created: 5, deleted: 0 } } })
+  const ids = [...added, ...lost.map(({ id }) => id)].sort()
+  expect(await entriesOf(run)).toEqual(each('changedDuring', 'foundBySweep', ids))
+  expect(await differences(fairlead, lists.contact, 'contact')).toEqual([])
+})
+
+describe('R15: a read that is not whole marks nobody', () => {
+  test('a kind that is disabled, before the keys are read or when the missing are asked for by name', async () => {
+    const before = [...(await marked('lead')), ...(await marked('contact'))]
+    remove('lead', 1)
+    remove('contact', 1)
+    const { control } = fairlead.simulator
+    control.addFault({ kind: 'disabledKind', name: 'leads', match: { kind: 'leads' } })
+    control.addFault({ kind: 'disabledKind', name: 'contacts', match: { kind: 'contacts', contains: 'Id in (' } })
+    for (const run of await Promise.all([sweep(lists.lead), sweep(lists.contact)]))
+      expect(run).toMatchObject({ state: 'incomplete', error: { code: 'entityDisabled' } })
+    expect([...(await marked('lead')), ...(await marked('contact'))]).toEqual(before)
+    control.clearFaults()
+    for (const run of await Promise.all([sweep(lists.lead), sweep(lists.contact)]))
+      expect(run).toMatchObject({ ...green, counts: { sweep: { deleted: 1 } } })
+  })
+
+  test('keys that miss people who are there when they are asked for by name', async () => {
+    const { control } = fairlead.simulator
+    control.resetGauges()
+    expect(await sweep(lists.contact)).toMatchObject(green)
+    const requests = control.journal().filter(({ path }) => path.endsWith('/-/contacts')).length
+    const before = await marked('contact')
+    control.setUser({ username: 'second', hiddenOwners: [hidden.owner] })
+    const back = { entity: 'contact', ids: hidden.ids, values: { Owner: 'SYST00000001' } }
+    control.script({ afterRequests: requests, match: { kind: 'contacts' }, do: [{ massUpdate: back }] })
+    const run = await sweep(lists.contact)
+    expect(run).toMatchObject({ ...green, balance: { explained: { cameDuring: 3 } } })
+    expect(await entriesOf(run)).toEqual(each('changedDuring', 'cameDuring', hidden.ids))
+    expect(await marked('contact')).toEqual(before)
+  })
+})
+
+test('R17: a record that was removed here is not brought back, and is explained, even when the CRM loses the person', async () => {
+  const sql = fairlead.db.$client
+  const removed = await sql<{ id: string }[]>`
+    update records set removed_at = now() where id in (
+      select r.id from records r where list_id = ${lists.contact} and not exists (select from crm_people p where p.crm_id = r.crm_id) limit 2)
+    returning crm_id as id`
+  const run = await sweep(lists.contact)
+  expect(run).toMatchObject({ ...green, counts: { sweep: { read: 0 } }, balance: { explained: { removed: 2 } } })
+  fairlead.simulator.control.remove({ entity: 'contact', ids: [removed[0]!.id] })
+  expect(await sweep(lists.contact)).toMatchObject({ ...green, balance: { explained: { removed: 1 } } })
+  const still = await sql`select from records where list_id = ${lists.contact} and removed_at is not null`
+  expect(still).toHaveLength(2)
+})
+
+test('R19: a sweep that is asked for while one is under way is that one', async () => {
+  fairlead.simulator.control.settings({ latencyMs: 300 })
+  const ask = () => sweeps.request(fairlead.db, fairlead.accountId, lists.lead)
+  const [first, second] = await Promise.all([ask(), ask()])
+  expect(second.runId).toBe(first.runId)
+  expect([first, second].filter(({ created }) => created)).toHaveLength(1)
+  await fairlead.wiring.relay()
+  const state = async () => (await runs.get(fairlead.db, fairlead.accountId, first.runId)).state
+  await until('the sweep is running', async () => (await state()) === 'running')
+  expect(await ask()).toEqual({ runId: first.runId, created: false })
+  fairlead.simulator.control.settings({ latencyMs: 0 })
+  expect(await follow(first)).toMatchObject(green)
+})
+
+test('R22, section 4: people that the CRM cannot deliver twice in a row renew their entry', async () => {
+  const { control } = fairlead.simulator
+  const ids = control.people({ entity: 'contact', count: 10 }).items.flatMap(({ Id }, n) => (n === 5 ? [Id] : []))
+  const fault = control.addFault({ kind: 'poison', ids })
+  const first = await fairlead.finished(await fairlead.startImport('contact', [], true))
+  const second = await sweep(first.listId!)
+  for (const run of [first, second])
+    expect(run).toMatchObject({ state: 'incomplete', error: { code: 'crmFailed' }, balance: { balanced: true } })
+  expect(second.counts!['sweep']).toMatchObject({ read: ids.length, rejected: ids.length })
+  control.clearFaults(fault)
+  expect(await sweep(first.listId!)).toMatchObject({ ...green, counts: { sweep: { created: ids.length } } })
+  const entries = await fairlead.db.$client`
+    select first_run_id, last_run_id, times from entries where list_id = ${first.listId} and code = 'crmFailed'`
+  expect([...entries]).toEqual(ids.map(() => ({ first_run_id: first.id, last_run_id: second.id, times: 2 })))
+})
