@@ -100,7 +100,7 @@ test('R21: while a login is checked all workers have one slot between them, and 
   const before: Slot[] = []
   for (const budget of budgets) before.push(await budget.take('bulk'))
   let checking = false
-  const check = withOneSlot(sql, of.connectionId, async () => {
+  const check = withOneSlot(sql, of.connectionId, new AbortController().signal, async () => {
     checking = true
     const only = await budgets[0]!.take('interactive')
     const second = budgets[1]!.take('interactive')

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import * as sweeps from '../src/db/sweep/list.ts'
 import type { Fault } from '../src/simulator/faults.ts'
 import { openFairlead, type Fairlead } from './support/fairlead.ts'
-import { fetchHistory } from './support/history.ts'
+import { checkOf, fetchHistory } from './support/history.ts'
 
 let fairlead: Fairlead
 const lines: string[] = []
@@ -77,8 +77,7 @@ test('R37: neither histories nor logs hold a person, a secret or a reply of the 
     const sweep = await fairlead.finished(runId)
     histories.push(textsOf(await fetchHistory(fairlead, sweep.workflowId)))
   }
-  const [connection] = await fairlead.db.query.connections.findMany()
-  histories.push(textsOf(await fetchHistory(fairlead, `connection:${connection!.id}`)))
+  histories.push(textsOf(await fetchHistory(fairlead, await checkOf(fairlead))))
   const all = histories.join('')
   expect(all).toContain(runIds[0])
   expectNone(all, 'histories')

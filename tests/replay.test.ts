@@ -5,7 +5,7 @@ import * as sweeps from '../src/db/sweep/list.ts'
 import type { WorkflowName } from '../src/temporal/flows.ts'
 import { workflowsPath } from '../src/temporal/worker.ts'
 import { openFairlead, until, type Fairlead } from './support/fairlead.ts'
-import { fetchHistory, record, recorded, type History } from './support/history.ts'
+import { checkOf, fetchHistory, record, recorded, type History } from './support/history.ts'
 
 // a workflow that is missing here does not compile
 const workflows: Record<WorkflowName, true> = {
@@ -94,10 +94,10 @@ describe('what happens today replays, too', () => {
   })
 
   test('a check of credentials, accepted and refused', async () => {
-    const { id } = (await fairlead.connect({ password: 'wrong' }))!
-    await prove('checkConnection.refused', `connection:${id}`)
+    await fairlead.connect({ password: 'wrong' })
+    await prove('checkConnection.refused', await checkOf(fairlead))
     await fairlead.connect()
-    await prove('checkConnection.accepted', `connection:${id}`)
+    await prove('checkConnection.accepted', await checkOf(fairlead))
   })
 
   test('a reading of fields', async () => {

@@ -1,12 +1,19 @@
+import { Context } from '@temporalio/activity'
 import { isSameCrm } from '../domain/connection.ts'
 import type { Crm, CrmEntity, CrmField } from '../domain/crm.ts'
 import { FairleadError, isFairleadError } from '../domain/errors.ts'
 import * as connections from '../db/connection.ts'
 import { candidateContext } from '../db/secret.ts'
-import { checkConnected, withCrm } from './crm.ts'
+import { beat } from './beat.ts'
+import { checkAlone, checkLogin, withCrm } from './crm.ts'
 import type { Dependencies } from './dependencies.ts'
 
 type Input = { accountId: string; connectionId: string }
+type Attempt = { accountId: string } & connections.CandidateKey
+
+/** So many CRMs are asked at once, and no more begun after this long; the next hour begins with the rest. */
+const healthAtOnce = 8
+const healthMs = 15 * 60_000
 
 const sampleSize = 200
 const createDate: CrmField = {
@@ -54,33 +61,35 @@ export const connectionActivities = (deps: Dependencies) => ({
    * C1, C2: tries the candidate with one login. Accepted, it becomes the connection with what was found there; refused, it is erased
    * and the connection stays as it was. Never throws for what the CRM answers: the candidate's state says it.
    */
-  async checkCandidate({ accountId, connectionId }: Input): Promise<{ state: 'accepted' | 'refused' }> {
+  async checkCandidate({ accountId, connectionId, candidateId }: Attempt): Promise<{ state: 'accepted' | 'refused' }> {
     const candidate = await connections.findCandidate(deps.db, accountId, connectionId)
-    if (candidate === undefined || candidate.state !== 'checking' || candidate.secret === null) {
-      return { state: candidate?.state === 'accepted' ? 'accepted' : 'refused' }
+    const known = candidate?.id === candidateId ? candidate : undefined
+    if (known === undefined || known.state !== 'checking' || known.secret === null) {
+      return { state: known?.state === 'accepted' ? 'accepted' : 'refused' }
     }
     const connection = await connections.get(deps.db, accountId, connectionId)
-    const password = deps.secrets.open(candidate.secret, candidateContext(connectionId))
-    const credentials = { url: candidate.url, username: candidate.username, password }
+    const password = deps.secrets.open(known.secret, candidateContext(connectionId))
+    const credentials = { url: known.url, username: known.username, password }
     const crm = deps.crms.open(connection, credentials)
     try {
-      const identity = await crm.check({ priority: 'interactive' })
+      const identity = await checkAlone(deps, connectionId, (options) => crm.check(options))
       const moved = connection.url !== null && (connection.state === 'reset' || connection.url !== identity.url)
-      const known = !moved || (await isKnownCrm(deps, crm, { accountId, connectionId }))
-      if (!known && connection.state !== 'reset') throw new FairleadError('otherCrm')
+      const same = !moved || (await isKnownCrm(deps, crm, { accountId, connectionId }))
+      if (!same && connection.state !== 'reset') throw new FairleadError('otherCrm')
       const fields = await fieldsOf(crm)
-      await connections.accept(deps.db, deps.secrets, accountId, connectionId, {
+      const key = { connectionId, candidateId }
+      const accepted = await connections.accept(deps.db, deps.secrets, accountId, key, {
         identity,
-        username: candidate.username,
+        username: known.username,
         password,
         fields,
-        otherCrm: !known,
+        otherCrm: !same,
       })
       await deps.deliverOutbox()
-      return { state: 'accepted' }
+      return { state: accepted ? 'accepted' : 'refused' }
     } catch (error) {
       if (!isFairleadError(error)) throw error
-      await connections.refuse(deps.db, accountId, connectionId, error)
+      await connections.refuse(deps.db, accountId, { connectionId, candidateId }, error)
       return { state: 'refused' }
     } finally {
       await crm.close()
@@ -88,8 +97,8 @@ export const connectionActivities = (deps: Dependencies) => ({
   },
 
   /** A check that failed on our side: the new credentials are erased all the same. */
-  async dropCandidate({ accountId, connectionId }: Input): Promise<{ state: 'refused' }> {
-    await connections.refuse(deps.db, accountId, connectionId, new FairleadError('internal'))
+  async dropCandidate({ accountId, connectionId, candidateId }: Attempt): Promise<{ state: 'refused' }> {
+    await connections.refuse(deps.db, accountId, { connectionId, candidateId }, new FairleadError('internal'))
     return { state: 'refused' }
   },
 
@@ -100,19 +109,30 @@ export const connectionActivities = (deps: Dependencies) => ({
       return { fields: fields.length }
     }),
 
-  /** C4: one login check of each connected CRM; what needs a person is held, what passes by is only noted. */
+  /**
+   * C4: one login check of each connected CRM, the longest unchecked first; what needs a person is held, what passes by is only noted. CRMs that
+   * do not answer keep nobody else from being checked.
+   */
   async checkHealth(): Promise<{ checked: number; failing: number }> {
-    const connected = await connections.pageConnected(deps.db)
-    let failing = 0
-    for (const { accountId, connectionId } of connected) {
-      try {
-        await checkConnected(deps, accountId, connectionId)
-        await connections.noteCheck(deps.db, accountId, connectionId, null)
-      } catch (error) {
-        failing += 1
-        await connections.noteCheck(deps.db, accountId, connectionId, connections.problemOf(error))
+    const waiting = await connections.pageConnected(deps.db)
+    const until = Date.now() + healthMs
+    const seen = { checked: 0, failing: 0 }
+    const checkNext = async (): Promise<void> => {
+      for (let next = waiting.shift(); next !== undefined && Date.now() < until; next = waiting.shift()) {
+        const { accountId, connectionId } = next
+        Context.current().cancellationSignal.throwIfAborted()
+        try {
+          await checkLogin(deps, accountId, connectionId)
+        } catch (error) {
+          if (!isFairleadError(error)) throw error
+          seen.failing += 1
+          await connections.noteCheck(deps.db, accountId, connectionId, connections.problemOf(error))
+        }
+        seen.checked += 1
+        beat(seen)
       }
     }
-    return { checked: connected.length, failing }
+    await Promise.all(Array.from({ length: healthAtOnce }, checkNext))
+    return seen
   },
 })

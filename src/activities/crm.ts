@@ -1,8 +1,10 @@
+import { Context } from '@temporalio/activity'
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import * as connections from '../db/connection.ts'
 import { withOneSlot } from '../db/budget/lease.ts'
 import { slowToOne } from '../db/budget/pace.ts'
-import type { Sql } from '../db/database.ts'
-import type { Crm } from '../domain/crm.ts'
+import type { CallOptions, Crm, CrmIdentity } from '../domain/crm.ts'
 import { FairleadError, isFairleadError, type ErrorCode } from '../domain/errors.ts'
 import type { Dependencies } from './dependencies.ts'
 
@@ -26,38 +28,55 @@ const usable = async ({ db }: Dependencies, accountId: string, connectionId: str
   throw new FairleadError(code, { detail, crm })
 }
 
-/** One login check at a time in this process: each keeps a database connection while it waits for the CRM, and the pool must never run dry. */
-let turn: Promise<unknown> = Promise.resolve()
-const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
-  const mine = turn.then(work)
-  turn = mine.catch(() => undefined)
-  return mine
+const askAgainMs = 200
+
+/** One login with one request at a time, by what a person may wait for; what takes longer is a time-out of the CRM. */
+export const checkAlone = async (
+  { db }: Dependencies,
+  connectionId: string,
+  check: (options: CallOptions) => Promise<CrmIdentity>,
+): Promise<CrmIdentity> => {
+  const deadline = AbortSignal.timeout(connections.checkMs - 15_000)
+  const signal = AbortSignal.any([Context.current().cancellationSignal, deadline])
+  try {
+    return await withOneSlot(db.$client, connectionId, signal, () => check({ priority: 'interactive', signal }))
+  } catch (error) {
+    if (deadline.aborted) throw new FairleadError('crmTimeout', { cause: error })
+    throw error
+  }
 }
 
 /**
- * R21: one login check by one worker with one request, however many ask for it at once, while no worker asks anything else: a server that allows
- * one session at a time refuses right passwords too. Refused: the connection needs reconfirming, everything waits, and those who ask next learn it
- * without a request.
+ * R21: one login check by one worker, however many ask for it at once, while no worker asks the CRM anything else: a server that allows one
+ * session at a time refuses right passwords too. Those who ask meanwhile wait and share what it finds. Refused: the connection needs reconfirming,
+ * and everything waits.
  */
-const checkLogin = (deps: Dependencies, { accountId, id }: Connection): Promise<void> =>
-  inTurn(async () => {
-    await deps.db.$client.begin(async (tx) => {
-      const sql = tx as unknown as Sql
-      await sql`select pg_advisory_xact_lock(hashtextextended(${`login:${id}`}, 0))`
-      const connection = await usable(deps, accountId, id)
-      try {
-        await withOneSlot(deps.db.$client, id, () => deps.crms.of(connection).check({ priority: 'interactive' }))
-      } catch (error) {
-        if (isFairleadError(error) && error.kind === 'held')
-          await connections.needReconfirm(deps.db, accountId, id, connections.problemOf(error))
-        throw error
-      }
-    })
-  })
-
-/** C4: the regular check of a connection that is at work or idle; a connection that waits for a person is left alone. */
-export const checkConnected = async (deps: Dependencies, accountId: string, connectionId: string): Promise<void> =>
-  checkLogin(deps, await usable(deps, accountId, connectionId))
+export const checkLogin = async (deps: Dependencies, accountId: string, connectionId: string): Promise<void> => {
+  const { db, crms } = deps
+  const holder = randomUUID()
+  for (let since: string | null = null; ;) {
+    const connection = await usable(deps, accountId, connectionId)
+    const claim = await connections.claimCheck(db.$client, connectionId, holder, since)
+    if (claim.accepted) return
+    since ??= claim.now
+    if (!claim.mine) {
+      await sleep(askAgainMs, undefined, { signal: Context.current().cancellationSignal })
+      continue
+    }
+    let accepted = false
+    try {
+      await checkAlone(deps, connectionId, (options) => crms.of(connection).check(options))
+      accepted = true
+      return
+    } catch (error) {
+      if (isFairleadError(error) && error.kind === 'held')
+        await connections.needReconfirm(db, connection, connections.problemOf(error))
+      throw error
+    } finally {
+      await connections.releaseCheck(db, connectionId, holder, accepted)
+    }
+  }
+}
 
 /**
  * R21: after a 401 or 403 in the middle of work the login is checked. Accepted: fewer requests at once are tried, and what is still refused is a
@@ -68,8 +87,8 @@ const judgeRefusal = async (
   refused: FairleadError,
   { connection, beganAt }: { connection: Connection; beganAt: number },
 ): Promise<never> => {
-  await checkLogin(deps, connection)
   const { accountId, id: connectionId } = connection
+  await checkLogin(deps, accountId, connectionId)
   const slowed = await slowToOne(deps.db.$client, { accountId, connectionId }, performance.now() - beganAt)
   if (slowed === false) throw new FairleadError('noRight', { crm: refused.details.crm })
   throw new FairleadError('crmBusy', {
@@ -98,7 +117,7 @@ export const withCrm = async <T>(
     if (!isFairleadError(error)) throw error
     if (refusals.has(error.code)) return judgeRefusal(deps, error, { connection, beganAt })
     if (error.kind === 'held' && error.code !== 'connectorDisabled')
-      await connections.needReconfirm(deps.db, accountId, connectionId, connections.problemOf(error))
+      await connections.needReconfirm(deps.db, connection, connections.problemOf(error))
     throw error
   }
 }

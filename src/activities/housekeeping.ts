@@ -6,12 +6,14 @@ import type { Dependencies } from './dependencies.ts'
 
 const sweepEveryDays = 7
 const entryDays = 90
+const removedListDays = 30
 
 export const housekeepingActivities = (deps: Dependencies) => ({
-  /** O6: entries live 90 days, keys of idempotent requests a day, delivered messages a week. */
-  async expire(): Promise<{ entries: number; idempotency: number; outbox: number }> {
+  /** O6: entries live 90 days, records of a removed list 30 days, keys of idempotent requests a day, delivered messages a week. */
+  async expire(): Promise<{ entries: number; records: number; idempotency: number; outbox: number }> {
     return {
       entries: await housekeeping.removeEntries(deps.db, entryDays),
+      records: await housekeeping.removeRecords(deps.db, removedListDays),
       idempotency: await housekeeping.removeIdempotency(deps.db, 1),
       outbox: await removeDone(deps.db, 7),
     }

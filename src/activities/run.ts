@@ -82,7 +82,7 @@ export const runActivities = (deps: Dependencies) => ({
     const run = await runs.get(deps.db, accountId, runId)
     const { connection, enabled } = await connections.getForWork(deps.db, accountId, run.connectionId!)
     if (connection.state === 'connected' && enabled) return { wait: false }
-    const problem = connection.problem ?? new FairleadError(code as ErrorCode)
+    const problem = connection.problem?.code === code ? connection.problem : new FairleadError(code as ErrorCode)
     await runs.hold(deps.db, runId, {
       code,
       detail: 'detail' in problem ? problem.detail : problem.message,

@@ -7,7 +7,7 @@ import * as lanes from '../db/lane.ts'
 import * as runs from '../db/run/state.ts'
 import { compare, storeKeys } from '../db/sweep/compare.ts'
 import { sweptByUser } from '../db/sweep/list.ts'
-import { settleExtra, settleMissing, settleReturned } from '../db/sweep/settle.ts'
+import { settleExtra, settleMissing, settleReturned, type Answer } from '../db/sweep/settle.ts'
 import type { CrmEntity, CrmField, Crm } from '../domain/crm.ts'
 import { Context } from '@temporalio/activity'
 import { beat } from './beat.ts'
@@ -20,9 +20,29 @@ import { working } from './run.ts'
 const batch = 20_000
 const askAtOnce = 500
 
-const ask = async (crm: Crm, entity: CrmEntity, fields: CrmField[], ids: string[], signal: AbortSignal) => {
-  const answer = await crm.peopleById(entity, fields, ids, { signal })
-  return { asked: ids, found: answer.rows, unreadable: answer.unreadable }
+type Question = { crm: Crm; entity: CrmEntity; signal: AbortSignal }
+
+/** Whether people are there, by their keys alone: no field can hide them. */
+const askKeys = async ({ crm, entity, signal }: Question, ids: string[]): Promise<Answer> => {
+  const { rows, unreadable } = await crm.peopleById(entity, [], ids, { signal })
+  return { asked: ids, found: rows, unreadable }
+}
+
+/**
+ * People with their fields. Whoever does not come is asked for by key before being taken to be gone: a server that leaves out people whose
+ * related data are missing must not make them disappear.
+ */
+const askPeople = async (question: Question, fields: CrmField[], ids: string[]): Promise<Answer> => {
+  const { rows, unreadable } = await question.crm.peopleById(question.entity, fields, ids, { signal: question.signal })
+  const came = new Set([...rows, ...unreadable].map(({ id }) => id))
+  const absent = ids.filter((id) => !came.has(id))
+  if (absent.length === 0) return { asked: ids, found: rows, unreadable }
+  const { found: hidden, unreadable: broken } = await askKeys(question, absent)
+  return {
+    asked: ids,
+    found: rows,
+    unreadable: [...unreadable, ...broken, ...hidden.map(({ id }) => ({ id, crm: {} }))],
+  }
 }
 
 const chunks = (ids: string[]): string[][] =>
@@ -84,7 +104,7 @@ export const sweepActivities = (deps: Dependencies) => ({
   settleDifferences: ({ accountId, runId }: RunInput): Promise<{ left: number; more: boolean }> =>
     working(deps, { accountId, runId }, (run) =>
       withCrm(deps, accountId, run.connectionId!, async (crm, connection) => {
-        const signal = Context.current().cancellationSignal
+        const question = { crm, entity: run.entity!, signal: Context.current().cancellationSignal }
         const { target, fields } = await importPlan.targetOf(deps.db, deps.secrets, run)
         const mark = run.mark?.toISOString() ?? null
         const lane = await lanes.claim(deps.db, accountId, runId, 'sweep', 0)
@@ -93,7 +113,7 @@ export const sweepActivities = (deps: Dependencies) => ({
         const found = await compare(deps.db, runId, target, batch)
         for (const [index, ids] of chunks(found.missing).entries()) {
           beat({ missing: index * askAtOnce })
-          await settleMissing(deps.db, key, target, mark, await ask(crm, run.entity!, fields, ids, signal))
+          await settleMissing(deps.db, key, target, mark, await askPeople(question, fields, ids))
         }
         const sweptBy = await sweptByUser(deps.db, accountId, run.listId!)
         const otherUser = sweptBy !== null && sweptBy !== connection.crmUserId
@@ -103,7 +123,7 @@ export const sweepActivities = (deps: Dependencies) => ({
         }
         for (const [index, ids] of chunks(found.extra).entries()) {
           beat({ gone: index * askAtOnce })
-          await settleExtra(deps.db, key, target, await ask(crm, run.entity!, fields, ids, signal))
+          await settleExtra(deps.db, key, target, await askKeys(question, ids))
         }
         const after = await compare(deps.db, runId, target, 0)
         return {

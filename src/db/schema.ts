@@ -51,7 +51,7 @@ const accountId = () =>
 
 export const accounts = pgTable('accounts', {
   id: id(),
-  name: text().notNull().unique(),
+  name: text().notNull(),
   timeZone: text().notNull().default('UTC'),
   connectorEnabled: boolean().notNull().default(true),
   ambiguousMatch: text().$type<AmbiguousMatch>().notNull().default('best'),
@@ -117,7 +117,11 @@ export const connections = pgTable(
     /** the most concurrent requests (R26) */
     concurrency: integer().notNull().default(4),
     problem: jsonb().$type<ConnectionProblem>(),
+    /** when the login was accepted last, or refused */
     checkedAt: at(),
+    /** who checks the login at this moment, and how long at most (R21: one at a time) */
+    checkingBy: uuid(),
+    checkingUntil: at(),
     connectedAt: at(),
     createdAt: createdAt(),
   },
@@ -134,6 +138,10 @@ export const candidates = pgTable('connection_candidates', {
   connectionId: uuid()
     .primaryKey()
     .references(() => connections.id),
+  /** names this attempt: what a check of earlier credentials finds out says nothing about these */
+  id: uuid()
+    .notNull()
+    .default(sql`uuidv7()`),
   accountId: accountId(),
   url: text().notNull(),
   username: text().notNull(),
@@ -475,9 +483,9 @@ export const idempotency = pgTable(
     key: text().notNull(),
     /** hash of method, path and body */
     request: bytea().notNull(),
-    status: integer(),
-    location: text(),
-    body: jsonb().$type<Record<string, unknown>>(),
+    status: integer().notNull(),
+    location: text().notNull(),
+    body: jsonb().$type<Record<string, unknown>>().notNull(),
     createdAt: createdAt(),
   },
   (t) => [primaryKey({ columns: [t.accountId, t.key] })],

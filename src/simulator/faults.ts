@@ -50,6 +50,8 @@ export type Fault = Common &
     | { kind: 'mfa' }
     | { kind: 'redirect'; to: string; status?: number }
     | { kind: 'lostRows'; every: number }
+    /** these rows are missing wherever the property is selected, as where a server joins what is null */
+    | { kind: 'hiddenRows'; ids: string[]; property: string }
     | { kind: 'wrongOrder' }
   )
 
@@ -83,6 +85,7 @@ export const faultKinds: FaultKind[] = [
   'mfa',
   'redirect',
   'lostRows',
+  'hiddenRows',
   'wrongOrder',
 ]
 

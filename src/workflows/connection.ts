@@ -1,9 +1,10 @@
 import { interactive, local } from './activities.ts'
 
 type Input = { accountId: string; connectionId: string }
+type Attempt = Input & { candidateId: string }
 
 /** C1, C2: tries new credentials; the API waits for the candidate's state. */
-export async function checkConnection(input: Input): Promise<{ state: 'accepted' | 'refused' }> {
+export async function checkConnection(input: Attempt): Promise<{ state: 'accepted' | 'refused' }> {
   try {
     return await interactive.checkCandidate.executeWithOptions({ summary: 'one login with the new credentials' }, [
       input,

@@ -18,15 +18,22 @@ afterEach(() => {
 const credentials = { url: 'https://crm.example.com', username: 'fairlead', password: 'correct horse' }
 
 /** Does what the workflow would: settles the candidate of the account's connection a moment after it was asked for. */
-const engine = (account: Account, settle: (connectionId: string) => Promise<unknown>) => {
+const engine = (account: Account, settle: (key: connections.CandidateKey) => Promise<unknown>) => {
   api.services.relay = async () => {
-    const connection = await connections.findActive(api.db, account.id)
-    if (connection !== undefined) setTimeout(() => void settle(connection.id), 60)
+    const key = await attemptOf(account)
+    if (key !== undefined) setTimeout(() => void settle(key), 60)
   }
 }
 
-const accept = (account: Account) => (connectionId: string) =>
-  connections.accept(api.db, api.secrets, account.id, connectionId, {
+const attemptOf = async (account: Account): Promise<connections.CandidateKey | undefined> => {
+  const connection = await connections.findActive(api.db, account.id)
+  if (connection === undefined) return undefined
+  const candidate = await connections.findCandidate(api.db, account.id, connection.id)
+  return candidate && { connectionId: connection.id, candidateId: candidate.id }
+}
+
+const accept = (account: Account) => (key: connections.CandidateKey) =>
+  connections.accept(api.db, api.secrets, account.id, key, {
     identity: {
       url: 'https://crm.example.com/sdata',
       version: '8.5.0',
@@ -42,9 +49,9 @@ const accept = (account: Account) => (connectionId: string) =>
     otherCrm: false,
   })
 
-const refuse = (account: Account, code: ErrorCode) => (connectionId: string) => {
+const refuse = (account: Account, code: ErrorCode) => (key: connections.CandidateKey) => {
   const crm = { status: 401, code: 'Unauthorized', message: 'The CRM says no.' }
-  return connections.refuse(api.db, account.id, connectionId, new FairleadError(code, { crm }))
+  return connections.refuse(api.db, account.id, key, new FairleadError(code, { crm }))
 }
 
 describe('C1: connecting', () => {
@@ -196,7 +203,10 @@ describe('I3: the CRM’s fields', () => {
     const url = '/v1/crm/fields?entity=contact&refresh=true'
     const late = await api.call('GET', url, { key: account.keys.viewer })
     expect(late.status).toBe(202)
-    engine(account, () => connections.upsertFields(api.db, account.id, connectionId, 'contact', crmFields.slice(0, 2)))
+    api.services.relay = async () => {
+      const fields = crmFields.slice(0, 2)
+      setTimeout(() => void connections.upsertFields(api.db, account.id, connectionId, 'contact', fields), 60)
+    }
     const fresh = await api.call('GET', url, { key: account.keys.viewer })
     expect(fresh).toMatchObject({ status: 200 })
     expect(fresh.body.items).toHaveLength(2)

@@ -10,6 +10,12 @@ export type History = Parameters<typeof historyToJSON>[0]
 export const fetchHistory = ({ wiring }: Fairlead, workflowId: string): Promise<History> =>
   wiring.flows.client.workflow.getHandle(workflowId).fetchHistory()
 
+/** The id of the workflow that checked credentials last. */
+export const checkOf = async ({ db }: Fairlead): Promise<string> => {
+  const [candidate] = await db.query.candidates.findMany()
+  return `connection:${candidate!.connectionId}:${candidate!.id}`
+}
+
 /** Recorded histories by name, `<workflow>.<what happened>`. */
 export const recorded = (): { name: string; history: History }[] =>
   readdirSync(folder)

@@ -47,17 +47,28 @@ const problems = [
 
 export const connectionRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, secrets, relay }) => {
   /** Waits for the check of new credentials: 200 when they were accepted, their problem when not, 202 while nobody knows. */
-  const settle = async (accountId: string, connectionId: string, reply: FastifyReply): Promise<Connection> => {
+  const settle = async (
+    accountId: string,
+    { connectionId, candidateId }: connections.CandidateKey,
+    reply: FastifyReply,
+  ): Promise<Connection> => {
     await relay()
-    const candidate = await poll(reply, async () => {
+    const judged = await poll(reply, async () => {
       const found = await connections.findCandidate(db, accountId, connectionId)
-      return found?.state === 'checking' ? undefined : found
+      if (found?.id !== candidateId) return { state: 'replaced', problem: null } as const
+      return found.state === 'checking' ? undefined : found
     })
-    if (candidate?.state === 'refused') {
-      const { code = 'internal', detail, remedy, crm } = candidate.problem ?? {}
+    if (judged?.state === 'replaced') {
+      throw new FairleadError('connectionBusy', {
+        detail: 'The connection was reset, or other credentials were handed in, while these were checked.',
+        remedy: 'GET /v1/connection shows what holds now; send them again if they are still wanted.',
+      })
+    }
+    if (judged?.state === 'refused') {
+      const { code = 'internal', detail, remedy, crm } = judged.problem ?? {}
       throw new FairleadError(code, { detail, remedy, crm })
     }
-    reply.code(candidate === undefined ? 202 : 200)
+    reply.code(judged === undefined ? 202 : 200)
     return readConnection(db, accountId)
   }
 
@@ -85,10 +96,10 @@ export const connectionRoutes: FastifyPluginAsyncZod<Services> = async (app, { d
     },
     async (request, reply) => {
       const { accountId } = request.caller
-      const { connectionId } = await connections.propose(db, secrets, accountId, { ...request.body, mode: 'connect' })
-      const entry = { action: 'connection.connect', targetId: connectionId } as const
+      const key = await connections.propose(db, secrets, accountId, { ...request.body, mode: 'connect' })
+      const entry = { action: 'connection.connect', targetId: key.connectionId } as const
       await audits.insert(db, accountId, actorOf(request), entry)
-      return settle(accountId, connectionId, reply)
+      return settle(accountId, key, reply)
     },
   )
 
@@ -107,10 +118,10 @@ export const connectionRoutes: FastifyPluginAsyncZod<Services> = async (app, { d
     async (request, reply) => {
       const { accountId } = request.caller
       const input = { ...request.body, url: '', mode: 'reconfirm' } as const
-      const { connectionId } = await connections.propose(db, secrets, accountId, input)
-      const entry = { action: 'connection.reconfirm', targetId: connectionId } as const
+      const key = await connections.propose(db, secrets, accountId, input)
+      const entry = { action: 'connection.reconfirm', targetId: key.connectionId } as const
       await audits.insert(db, accountId, actorOf(request), entry)
-      return settle(accountId, connectionId, reply)
+      return settle(accountId, key, reply)
     },
   )
 

@@ -54,14 +54,19 @@ export const release = async (sql: Sql, connectionId: string, holder: string, le
     where connection_id = ${connectionId} and slot = ${lease.slot} and fence = ${lease.fence} and holder = ${holder}`
 }
 
-/** Long enough for the few requests of a login check; a worker that dies leaves one slot for as long. */
-const reserveSeconds = 120
+/** Longer than any work with one slot; a worker that dies leaves the others idle for as long. */
+const reserveSeconds = 60
 
 /**
  * Runs `work` while the connection has one slot: the others are taken as they come free and given back afterwards. Whatever `work` asks the CRM
- * then, no worker asks at the same time.
+ * then, no worker asks at the same time. Ends with `signal`, which must come before the reservation runs out.
  */
-export const withOneSlot = async <T>(sql: Sql, connectionId: string, work: () => Promise<T>): Promise<T> => {
+export const withOneSlot = async <T>(
+  sql: Sql,
+  connectionId: string,
+  signal: AbortSignal,
+  work: () => Promise<T>,
+): Promise<T> => {
   const holder = randomUUID()
   const reserve = () => sql`
     with reserved as (
@@ -70,7 +75,8 @@ export const withOneSlot = async <T>(sql: Sql, connectionId: string, work: () =>
     select from slots where connection_id = ${connectionId} and slot > 1 and holder is distinct from ${holder}
       and slot not in (select slot from reserved) limit 1`
   try {
-    while ((await reserve()).length > 0) await sleep(10)
+    for (let pause = 10; (await reserve()).length > 0; pause = Math.min(pause * 1.5, 200))
+      await sleep(pause, undefined, { signal })
     return await work()
   } finally {
     await sql`

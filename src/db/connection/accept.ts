@@ -5,7 +5,7 @@ import { candidates, connections } from '../schema.ts'
 import { connectionContext, type SecretBox } from '../secret.ts'
 import { upsertFields } from './fields.ts'
 import { get, lockAccount } from './find.ts'
-import { ensureSlots } from './propose.ts'
+import { ensureSlots, ofAttempt, type CandidateKey } from './propose.ts'
 import { resumeHeld } from './state.ts'
 
 type Acceptance = {
@@ -17,16 +17,26 @@ type Acceptance = {
   otherCrm: boolean
 }
 
-/** Makes the candidate the connection, with what was found there, and wakes the runs that waited (C2). */
+/**
+ * Makes the candidate the connection, with what was found there, and wakes the runs that waited (C2). Answers false, and changes nothing, when
+ * the candidate was replaced or reset while it was checked.
+ */
 export const accept = (
   db: Database,
   secrets: SecretBox,
   accountId: string,
-  connectionId: string,
+  key: CandidateKey,
   { identity, username, password, fields, otherCrm }: Acceptance,
-): Promise<{ connectionId: string }> =>
+): Promise<boolean> =>
   db.transaction(async (tx) => {
     await lockAccount(tx, accountId)
+    const judged = await tx
+      .update(candidates)
+      .set({ state: 'accepted', secret: null, problem: null })
+      .where(ofAttempt(key))
+      .returning({ id: candidates.id })
+    if (judged.length === 0) return false
+    const { connectionId } = key
     let connection = await get(tx, accountId, connectionId)
     if (otherCrm) {
       await tx.update(connections).set({ active: false }).where(eq(connections.id, connectionId))
@@ -52,10 +62,6 @@ export const accept = (
     for (const [entity, found] of Object.entries(fields)) {
       await upsertFields(tx, accountId, connection.id, entity as CrmEntity, found)
     }
-    await tx
-      .update(candidates)
-      .set({ state: 'accepted', secret: null, problem: null })
-      .where(eq(candidates.connectionId, connectionId))
     await resumeHeld(tx, accountId)
-    return { connectionId: connection.id }
+    return true
   })

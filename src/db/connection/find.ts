@@ -1,4 +1,4 @@
-import { and, desc, eq, sql } from 'drizzle-orm'
+import { and, eq, sql } from 'drizzle-orm'
 import { FairleadError } from '../../domain/errors.ts'
 import type { Database } from '../database.ts'
 import type { Transaction } from '../outbox.ts'
@@ -57,7 +57,7 @@ export const findCandidate = async (db: Database, accountId: string, connectionI
   return found
 }
 
-/** Linked people at random, with the CreateDate that we know: the test whether a CRM is the one we knew (C3). */
+/** Linked people at random who were not seen to go, with the CreateDate that we know: the test whether a CRM is the one we knew (C3). */
 export const sampleLinks = (db: Database, accountId: string, connectionId: string, limit: number) =>
   db
     .select({
@@ -67,14 +67,23 @@ export const sampleLinks = (db: Database, accountId: string, connectionId: strin
     })
     .from(records)
     .innerJoin(lists, eq(lists.id, records.listId))
-    .where(and(eq(lists.accountId, accountId), eq(lists.connectionId, connectionId), sql`${records.crmId} is not null`))
+    .where(
+      and(
+        eq(lists.accountId, accountId),
+        eq(lists.connectionId, connectionId),
+        sql`${records.crmId} is not null
+      and not exists (select from crm_people p where p.connection_id = ${lists.connectionId} and p.entity = ${records.crmEntity}
+        and p.crm_id = ${records.crmId})`,
+      ),
+    )
     .orderBy(sql`random()`)
     .limit(limit)
 
+/** Connections whose login is to be checked, those first that were not checked for the longest time. */
 export const pageConnected = (db: Database) =>
   db
     .select({ accountId: connections.accountId, connectionId: connections.id })
     .from(connections)
     .innerJoin(accounts, eq(accounts.id, connections.accountId))
     .where(and(connections.active, eq(connections.state, 'connected'), accounts.connectorEnabled))
-    .orderBy(desc(connections.id))
+    .orderBy(sql`${connections.checkedAt} nulls first`)

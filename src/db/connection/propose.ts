@@ -7,6 +7,8 @@ import { candidateContext, type SecretBox } from '../secret.ts'
 import { findActive, lockAccount, type Connection } from './find.ts'
 import { problemOf } from './state.ts'
 
+/** Names one attempt with new credentials. */
+export type CandidateKey = { connectionId: string; candidateId: string }
 type Proposal = { url: string; username: string; password: string; mode: 'connect' | 'reconfirm' }
 
 /** A check that has not ended after this long is taken to be lost. */
@@ -21,7 +23,7 @@ export const propose = (
   secrets: SecretBox,
   accountId: string,
   { url, username, password, mode }: Proposal,
-): Promise<{ connectionId: string }> =>
+): Promise<CandidateKey> =>
   db.transaction(async (tx) => {
     await lockAccount(tx, accountId)
     let connection = await findActive(tx, accountId)
@@ -52,20 +54,23 @@ export const propose = (
       secret: secrets.seal(password, candidateContext(connectionId)),
       state: 'checking' as const,
       problem: null,
-      createdAt: new Date(),
+      id: sql`uuidv7()`,
+      createdAt: sql`now()`,
     }
-    await tx
+    const [made] = await tx
       .insert(candidates)
       .values({ connectionId, ...candidate })
       .onConflictDoUpdate({ target: candidates.connectionId, set: candidate })
+      .returning({ id: candidates.id })
+    const key = { connectionId, candidateId: made!.id }
     await outbox.insert(tx, {
       accountId,
       kind: 'start',
       name: 'checkConnection',
-      workflowId: `connection:${connectionId}`,
-      input: { accountId, connectionId },
+      workflowId: `connection:${connectionId}:${key.candidateId}`,
+      input: { accountId, ...key },
     })
-    return { connectionId }
+    return key
   })
 
 export const ensureSlots = async (
@@ -77,10 +82,14 @@ export const ensureSlots = async (
   await tx.delete(slots).where(and(eq(slots.connectionId, id), sql`${slots.slot} > ${concurrency}`))
 }
 
+/** The candidate of this attempt as long as nobody has judged it, or put another in its place. */
+export const ofAttempt = ({ connectionId, candidateId }: CandidateKey) =>
+  and(eq(candidates.connectionId, connectionId), eq(candidates.id, candidateId), eq(candidates.state, 'checking'))
+
 /** Erases refused credentials; the connection stays as it was. */
-export const refuse = async (db: Database, accountId: string, connectionId: string, error: unknown): Promise<void> => {
+export const refuse = async (db: Database, accountId: string, key: CandidateKey, error: unknown): Promise<void> => {
   await db
     .update(candidates)
     .set({ state: 'refused', secret: null, problem: problemOf(error) })
-    .where(and(eq(candidates.accountId, accountId), eq(candidates.connectionId, connectionId)))
+    .where(and(eq(candidates.accountId, accountId), ofAttempt(key)))
 }

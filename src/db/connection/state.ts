@@ -5,7 +5,7 @@ import * as audits from '../audit.ts'
 import type { Database } from '../database.ts'
 import * as outbox from '../outbox.ts'
 import { accounts, candidates, connections, runs } from '../schema.ts'
-import { findActive } from './find.ts'
+import { findActive, type Connection } from './find.ts'
 
 export const problemOf = (error: unknown): ConnectionProblem => {
   const known = isFairleadError(error) ? error : new FairleadError('internal')
@@ -18,11 +18,10 @@ export const problemOf = (error: unknown): ConnectionProblem => {
   }
 }
 
-/** C4: holds all work of the connection until a person reconfirms the login. */
+/** C4: holds all work of the connection until a person reconfirms the login, unless that has happened since `connection` was read. */
 export const needReconfirm = async (
   db: Database,
-  accountId: string,
-  connectionId: string,
+  { accountId, id, secret }: Connection,
   problem: ConnectionProblem,
 ): Promise<void> => {
   await db
@@ -31,7 +30,8 @@ export const needReconfirm = async (
     .where(
       and(
         eq(connections.accountId, accountId),
-        eq(connections.id, connectionId),
+        eq(connections.id, id),
+        eq(connections.secret, secret ?? ''),
         inArray(connections.state, ['connected', 'needsReconfirm']),
       ),
     )
@@ -42,7 +42,7 @@ export const noteCheck = async (
   db: Database,
   accountId: string,
   connectionId: string,
-  problem: ConnectionProblem | null,
+  problem: ConnectionProblem,
 ): Promise<void> => {
   await db
     .update(connections)
@@ -71,12 +71,15 @@ export const reset = (db: Database, accountId: string): Promise<void> =>
       await outbox.insert(tx, { accountId, kind: 'cancel', name: 'cancel', workflowId })
   })
 
-/** Wakes the runs that wait for the account's CRM: after a reconfirmation (C2), or when the connector is enabled again (C5). */
+/**
+ * Wakes the runs that wait for the account's CRM: after a reconfirmation (C2), or when the connector is enabled again (C5). Also those at work,
+ * since one may be about to be held for a reason that is gone now.
+ */
 export const resumeHeld = async (tx: outbox.Transaction, accountId: string): Promise<void> => {
   const held = await tx
     .select({ workflowId: runs.workflowId })
     .from(runs)
-    .where(and(eq(runs.accountId, accountId), eq(runs.state, 'held')))
+    .where(and(eq(runs.accountId, accountId), inArray(runs.state, ['running', 'held'])))
   for (const { workflowId } of held) await outbox.insert(tx, { accountId, kind: 'signal', name: 'resume', workflowId })
 }
 

@@ -38,6 +38,7 @@ CREATE TABLE "audit" (
 --> statement-breakpoint
 CREATE TABLE "connection_candidates" (
 	"connection_id" uuid PRIMARY KEY NOT NULL,
+	"id" uuid DEFAULT uuidv7() NOT NULL,
 	"account_id" uuid NOT NULL,
 	"url" text NOT NULL,
 	"username" text NOT NULL,
@@ -79,6 +80,8 @@ CREATE TABLE "connections" (
 	"concurrency" integer DEFAULT 4 NOT NULL,
 	"problem" jsonb,
 	"checked_at" timestamp (3) with time zone,
+	"checking_by" uuid,
+	"checking_until" timestamp (3) with time zone,
 	"connected_at" timestamp (3) with time zone,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	CONSTRAINT "connections_concurrency" CHECK (concurrency between 1 and 32)

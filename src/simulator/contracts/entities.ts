@@ -43,6 +43,16 @@ export const guard = (call: Call, rows: Row[]): void => {
     throw new Refusal(403, 'ApplicationDiagnosis', 'You do not have access to this record.')
 }
 
+/** Which ids the fault `hiddenRows` takes out of this answer. */
+const hiding = ({ args, strikes }: Call, kind: Kind): ((id: string) => boolean) | undefined => {
+  const hidden = strikes.get('hiddenRows')
+  const name = hidden?.property.toLowerCase()
+  if (hidden === undefined || !['Lead', 'Contact'].includes(kind.entity)) return undefined
+  if (!args.select?.some((path) => path.join('/').toLowerCase() === name)) return undefined
+  const ids = new Set(hidden.ids.map((id) => id.toUpperCase()))
+  return (id) => ids.has(id.toUpperCase())
+}
+
 export const feed = (world: World, call: Call, kind: Kind, where = call.args.where): Reply => {
   const { args, login, strikes } = call
   if (args.select !== undefined && kind.name === 'users' && world.settings.userSelectFails)
@@ -61,7 +71,10 @@ export const feed = (world: World, call: Call, kind: Kind, where = call.args.whe
     sees: sightOf(call, kind),
   })
   const every = strikes.get('lostRows')?.every
-  const kept = every && args.startIndex > 1 ? found.refs.filter((_ref, at) => (at + 1) % every !== 0) : found.refs
+  const hides = hiding(call, kind)
+  const kept = found.refs.filter(
+    (ref, at) => !(every && args.startIndex > 1 && (at + 1) % every === 0) && !hides?.(idOf(kind.store, ref)),
+  )
   const refs = strikes.get('wrongOrder') ? kept.toReversed() : kept
   const rows = refs.map((ref) => rowOf(kind, ref))
   guard(call, rows)
