@@ -8,7 +8,7 @@ const SecretKeys = z.string().regex(/^[\w-]{1,32}:[A-Za-z0-9+/]{43}=(,[\w-]{1,32
 /** Every variable Fairlead reads, with its default. `.env.example` lists the same names; a test keeps them equal. */
 export const variables = {
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).default('postgres://fairlead:fairlead@127.0.0.1:5432/fairlead'),
-  DATABASE_POOL: z.coerce.number().int().min(2).max(100).default(12),
+  DATABASE_POOL: z.coerce.number().int().min(4).max(100).default(12),
   TEMPORAL_ADDRESS: z.string().default('127.0.0.1:7233'),
   TEMPORAL_NAMESPACE: z.string().default('default'),
   /** several installations may share a namespace, each with a queue of its own */

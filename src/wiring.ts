@@ -1,4 +1,5 @@
 import { loadClientConnectConfig } from '@temporalio/envconfig'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createBudget } from './db/budget/budget.ts'
 import type { Connection } from './db/connection.ts'
 import { openDatabase, type Database } from './db/database.ts'
@@ -19,7 +20,7 @@ export type Wiring = {
   db: Database
   secrets: SecretBox
   flows: Flows
-  /** hands the outbox to Temporal now; rows of an engine that does not answer wait for the next time */
+  /** hands the outbox to Temporal now, for a moment; what an engine does not take is handed over later */
   relay: () => Promise<void>
   close: () => Promise<void>
 }
@@ -45,6 +46,29 @@ const temporalOptions = (config: Config): EngineOptions => {
   }
 }
 
+/** An engine that is slow keeps nobody waiting longer: what was committed is handed over all the same. */
+const relayWaitMs = 1500
+
+/** However many ask at once, `work` runs once at a time, and once more for those who asked while it ran: it keeps one database connection. */
+const oneAtATime = (work: () => Promise<void>): (() => Promise<void>) => {
+  let running: Promise<void> | undefined
+  let next: Promise<void> | undefined
+  const begin = (): Promise<void> => {
+    running = work().finally(() => {
+      running = undefined
+    })
+    return running
+  }
+  return () => {
+    if (running === undefined) return begin()
+    next ??= running.then(() => {
+      next = undefined
+      return begin()
+    })
+    return next
+  }
+}
+
 /** Opens what the API and the worker share; `close` closes it in reverse. Nothing is contacted before it is needed. */
 export const wire = async (config: Config, service: string): Promise<Wiring> => {
   if (config.FAIRLEAD_SECRET_KEYS === undefined) {
@@ -56,27 +80,25 @@ export const wire = async (config: Config, service: string): Promise<Wiring> => 
   const db = openDatabase(config.DATABASE_URL, { max: config.DATABASE_POOL, name: `fairlead-${service}` })
   const secrets = createSecretBox(config.FAIRLEAD_SECRET_KEYS)
   const flows = await openFlows(temporalOptions(config))
+  const deliverAll = oneAtATime(async () => {
+    try {
+      for (let sent = 1; sent > 0;) {
+        const delivery = await outbox.deliver(db, send(flows))
+        sent = delivery.sent
+        for (const { workflowId, error } of delivery.failures)
+          log.warn({ workflowId, name: (error as Error).name }, 'the engine did not take a message; it is tried again')
+      }
+    } catch (error) {
+      log.warn({ name: (error as Error).name }, 'the outbox could not be read; it is tried again')
+    }
+  })
   return {
     config,
     log,
     db,
     secrets,
     flows,
-    relay: async () => {
-      try {
-        for (let sent = 1; sent > 0;) {
-          const delivery = await outbox.deliver(db, send(flows))
-          sent = delivery.sent
-          for (const { workflowId, error } of delivery.failures)
-            log.warn(
-              { workflowId, name: (error as Error).name },
-              'the engine did not take a message; it is tried again',
-            )
-        }
-      } catch (error) {
-        log.warn({ name: (error as Error).name }, 'the outbox could not be read; it is tried again')
-      }
-    },
+    relay: () => Promise.race([deliverAll(), sleep(relayWaitMs, undefined, { ref: false })]),
     close: async () => {
       await flows.close()
       await db.$client.end({ timeout: 5 })
@@ -84,26 +106,38 @@ export const wire = async (config: Config, service: string): Promise<Wiring> => 
   }
 }
 
-/** Opens each connection's CRM once per process; new credentials open a new one. */
+/** Longer than any activity may take: what nobody asked for since then, nobody uses. */
+const idleMs = 31 * 60_000
+
+/** Opens each connection's CRM once per process; new credentials open a new one. One that is not used any more is forgotten with its password. */
 export const openCrms = (db: Database, secrets: SecretBox, connector: CrmConnector, timeoutMs: number) => {
-  const opened = new Map<string, { secret: string; crm: Crm }>()
+  const opened = new Map<string, { secret: string; crm: Crm; idle: NodeJS.Timeout }>()
   const budgetOf = ({ accountId, id }: Connection) => createBudget(db, { accountId, connectionId: id, timeoutMs })
   const open: Dependencies['crms']['open'] = (connection, credentials) =>
     connector.open({ ...credentials, connectionId: connection.id }, budgetOf(connection))
+  const forget = async (id: string): Promise<void> => {
+    const known = opened.get(id)
+    clearTimeout(known?.idle)
+    opened.delete(id)
+    await known?.crm.close()
+  }
   return {
     open,
     of(connection: Connection): Crm {
       const { id, secret, url, username } = connection
-      if (secret === null || url === null || username === null) throw new FairleadError('notConnected')
       const known = opened.get(id)
-      if (known?.secret === secret) return known.crm
-      void known?.crm.close()
+      if (known !== undefined && known.secret === secret) {
+        known.idle.refresh()
+        return known.crm
+      }
+      void forget(id)
+      if (secret === null || url === null || username === null) throw new FairleadError('notConnected')
       const crm = open(connection, { url, username, password: secrets.open(secret, connectionContext(id)) })
-      opened.set(id, { secret, crm })
+      opened.set(id, { secret, crm, idle: setTimeout(() => void forget(id), idleMs).unref() })
       return crm
     },
     close: async () => {
-      await Promise.all([...opened.values()].map(({ crm }) => crm.close()))
+      await Promise.all([...opened.keys()].map(forget))
     },
   }
 }

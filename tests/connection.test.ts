@@ -71,7 +71,7 @@ test('C3: a CRM that has deleted many people is still the one we know', async ()
   fairlead.simulator.control.remove({ entity: 'lead', random: 200 })
   const { runId } = await sweeps.request(fairlead.db, fairlead.accountId, run.listId!, {
     trigger: 'api',
-    settings: { confirmDeletions: true },
+    settings: { confirmDeletions: 200 },
   })
   expect(await fairlead.finished(runId)).toMatchObject({ state: 'succeeded' })
   await connections.reset(fairlead.db, fairlead.accountId)

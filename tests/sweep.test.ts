@@ -80,6 +80,21 @@ describe('R15: people that are gone from the CRM', () => {
     expect(await marked('lead')).toEqual(twoPercent)
   })
 
+  test('are marked after a confirmation only about as many as the person saw', async () => {
+    const listId = lists.lead
+    remove('lead', 70)
+    const held = await sweep(listId)
+    expect(held).toMatchObject({ state: 'incomplete', error: { code: 'massDeletion', gone: 70 } })
+    expect(held.error!.detail).toMatch(/^70 of \d+ records are gone from the CRM; none was marked\.$/)
+    remove('lead', 80)
+    const more = await confirm(held)
+    expect(more).toMatchObject({ state: 'incomplete', error: { code: 'massDeletion', gone: 150 } })
+    const [last] = remove('lead', 1)
+    const done = await confirm(more)
+    expect(done).toMatchObject({ ...green, counts: { sweep: { deleted: 151 } } })
+    expect(await marked('lead')).toContain(last)
+  })
+
   test('are a mass deletion when they are more than 50 and more than 2 %: none is marked until a person confirms', async () => {
     const before = await marked('lead')
     const gone = remove('lead', 59)

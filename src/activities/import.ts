@@ -1,9 +1,7 @@
 import { laneCount, laneOffsets, laneRanges } from '../domain/lane.ts'
-import { toRunWarning } from '../domain/warning.ts'
 import * as importPlan from '../db/import/plan.ts'
 import { storePage } from '../db/import/page.ts'
 import * as lanes from '../db/lane.ts'
-import * as runs from '../db/run/state.ts'
 import { withCrm } from './crm.ts'
 import type { Dependencies, RunInput } from './dependencies.ts'
 import { readSegment, type SegmentResult } from './segment.ts'
@@ -23,20 +21,10 @@ export const importActivities = (deps: Dependencies) => ({
         const total = await crm.total(entity)
         const count = laneCount(total, connection.concurrency)
         const keys = await Promise.all(laneOffsets(total ?? 0, count).map((offset) => crm.keyAt(entity, offset)))
-        const ranges = laneRanges(keys)
-        await runs.plan(deps.db, runId, { mark: mark === null ? null : new Date(mark), total })
-        await lanes.insert(
-          deps.db,
-          ranges.map(({ after, upTo }, lane) => ({
-            accountId,
-            runId,
-            phase: 'pull',
-            lane,
-            afterKey: after,
-            upToKey: upTo,
-          })),
-        )
-        return { lanes: ranges.map((_, lane) => lane) }
+        const fixed = { mark: mark === null ? null : new Date(mark), total }
+        return {
+          lanes: await lanes.plan(deps.db, { accountId, runId, phase: 'pull' }, { ranges: laneRanges(keys), fixed }),
+        }
       })
     }),
 
@@ -51,7 +39,6 @@ export const importActivities = (deps: Dependencies) => ({
           lane,
           fetch: (range, signal) => crm.people(target.entity, fields, range, { signal }),
           store: (page) => storePage(deps.db, target, key, page),
-          warn: (warnings) => importPlan.warn(deps.db, run, warnings.map(toRunWarning)),
         })
       }),
     ),

@@ -1,15 +1,14 @@
 import { Context } from '@temporalio/activity'
 import { FairleadError, isFairleadError, type ErrorCode } from '../domain/errors.ts'
 import { isOver, type RunError, type RunState } from '../domain/run.ts'
-import { toRunWarning } from '../domain/warning.ts'
 import * as connections from '../db/connection.ts'
 import { balanceOf } from '../db/run/balance.ts'
 import * as runs from '../db/run/state.ts'
-import { removeKeys } from '../db/sweep/compare.ts'
+import { warn } from '../db/run/warning.ts'
 import type { Dependencies, RunInput } from './dependencies.ts'
 
 /** `since`: when this cause was met first, as long as no other came between. */
-const runErrorOf = (error: FairleadError, before: RunError | null): RunError => ({
+export const runErrorOf = (error: FairleadError, before: RunError | null): RunError => ({
   code: error.code,
   detail: error.message,
   remedy: error.remedy,
@@ -46,7 +45,7 @@ export const working = async <T>(
   } catch (error) {
     if (!isFairleadError(error) || error.kind !== 'transient' || error.code === 'leaseLost') throw error
     if (error.details.extra?.['slowed'] === 'limited')
-      await runs.warn(deps.db, run.id, [toRunWarning({ code: 'oneSession', count: 1 })])
+      await warn(deps.db, { runId: run.id, listId: run.listId! }, [{ code: 'oneSession', count: 1 }])
     const noted = runErrorOf(error, run.error)
     await runs.noteWaiting(deps.db, run.id, noted)
     const limit = givenUpAfter[error.code]
@@ -121,7 +120,6 @@ export const runActivities = (deps: Dependencies) => ({
       mark: complete && !rejected && run.kind === 'import' ? run.mark : null,
       sweptByUser: complete ? connection.crmUserId : null,
     })
-    await removeKeys(deps.db, runId)
     return { state }
   },
 })

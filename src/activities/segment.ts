@@ -1,5 +1,5 @@
 import { CancelledFailure, Context } from '@temporalio/activity'
-import type { CrmPage, CrmWarning, KeyRange } from '../domain/crm.ts'
+import type { CrmPage, KeyRange } from '../domain/crm.ts'
 import type { Lane } from '../db/lane.ts'
 import { beat } from './beat.ts'
 
@@ -12,9 +12,8 @@ export type SegmentResult = { done: boolean; rows: number; stop: boolean }
 export type Segment<Row> = {
   lane: Lane
   fetch: (range: KeyRange, signal: AbortSignal) => Promise<CrmPage<Row>>
-  /** one transaction a page; answers whether the run is asked to stop */
+  /** one transaction a page, its warnings included; answers whether the run is asked to stop */
   store: (page: CrmPage<Row>, number: number) => Promise<{ cancelRequested: boolean }>
-  warn: (warnings: CrmWarning[]) => Promise<void>
 }
 
 const afterNextPage = (range: KeyRange, page: CrmPage<unknown>): KeyRange | null =>
@@ -24,7 +23,7 @@ const afterNextPage = (range: KeyRange, page: CrmPage<unknown>): KeyRange | null
  * Reads a lane from its cursor in key order, the next page under way while this one is stored. A cancelled or shut-down attempt
  * stops after the page that it is storing; what was fetched and not stored is fetched again by the next attempt.
  */
-export const readSegment = async <Row>({ lane, fetch, store, warn }: Segment<Row>): Promise<SegmentResult> => {
+export const readSegment = async <Row>({ lane, fetch, store }: Segment<Row>): Promise<SegmentResult> => {
   if (lane.done) return { done: true, rows: 0, stop: false }
   const { cancellationSignal } = Context.current()
   const stop = new AbortController()
@@ -42,7 +41,6 @@ export const readSegment = async <Row>({ lane, fetch, store, warn }: Segment<Row
       const more = next !== null && rows < segmentLimits.rows && Date.now() < endAt
       pending = more ? fetch(next, signal) : null
       pending?.catch(() => {})
-      if (page.warnings.length > 0) await warn(page.warnings)
       const { cancelRequested } = await store(page, number++)
       beat({ lane: lane.lane, rows })
       if (cancelRequested || next === null) return { done: next === null, rows, stop: cancelRequested }

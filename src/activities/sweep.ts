@@ -1,7 +1,6 @@
 import { laneCount, laneOffsets, laneRanges } from '../domain/lane.ts'
 import { FairleadError } from '../domain/errors.ts'
-import { isMassDeletion } from '../domain/sweep.ts'
-import { toRunWarning } from '../domain/warning.ts'
+import { needsConfirmation } from '../domain/sweep.ts'
 import * as importPlan from '../db/import/plan.ts'
 import * as lanes from '../db/lane.ts'
 import * as runs from '../db/run/state.ts'
@@ -14,7 +13,7 @@ import { beat } from './beat.ts'
 import { withCrm } from './crm.ts'
 import type { Dependencies, RunInput } from './dependencies.ts'
 import { readSegment, type SegmentResult } from './segment.ts'
-import { working } from './run.ts'
+import { runErrorOf, working } from './run.ts'
 
 /** Differences are settled so many at a time, asked for so many at once. */
 const batch = 20_000
@@ -24,8 +23,8 @@ type Question = { crm: Crm; entity: CrmEntity; signal: AbortSignal }
 
 /** Whether people are there, by their keys alone: no field can hide them. */
 const askKeys = async ({ crm, entity, signal }: Question, ids: string[]): Promise<Answer> => {
-  const { rows, unreadable } = await crm.peopleById(entity, [], ids, { signal })
-  return { asked: ids, found: rows, unreadable }
+  const { rows, unreadable, warnings } = await crm.peopleById(entity, [], ids, { signal })
+  return { asked: ids, found: rows, unreadable, warnings }
 }
 
 /**
@@ -33,14 +32,16 @@ const askKeys = async ({ crm, entity, signal }: Question, ids: string[]): Promis
  * related data are missing must not make them disappear.
  */
 const askPeople = async (question: Question, fields: CrmField[], ids: string[]): Promise<Answer> => {
-  const { rows, unreadable } = await question.crm.peopleById(question.entity, fields, ids, { signal: question.signal })
+  const { crm, entity, signal } = question
+  const { rows, unreadable, warnings } = await crm.peopleById(entity, fields, ids, { signal })
   const came = new Set([...rows, ...unreadable].map(({ id }) => id))
   const absent = ids.filter((id) => !came.has(id))
-  if (absent.length === 0) return { asked: ids, found: rows, unreadable }
+  if (absent.length === 0) return { asked: ids, found: rows, unreadable, warnings }
   const { found: hidden, unreadable: broken } = await askKeys(question, absent)
   return {
     asked: ids,
     found: rows,
+    warnings,
     unreadable: [...unreadable, ...broken, ...hidden.map(({ id }) => ({ id, crm: {} }))],
   }
 }
@@ -58,29 +59,18 @@ export const sweepActivities = (deps: Dependencies) => ({
       const planned = await lanes.all(deps.db, runId, 'sweep')
       if (planned.length > 0) return { lanes: planned.map(({ lane }) => lane) }
       const read = await lanes.all(deps.db, runId, 'pull')
-      const ranges =
+      const plan =
         read.length > 0
-          ? read.map(({ afterKey, upToKey }) => ({ after: afterKey, upTo: upToKey }))
+          ? { ranges: read.map(({ afterKey, upToKey }) => ({ after: afterKey, upTo: upToKey })) }
           : await withCrm(deps, accountId, run.connectionId!, async (crm, connection) => {
               await importPlan.noteFields(deps.db, run, await crm.fields(run.entity!))
               const total = await crm.total(run.entity!)
               const mark = await crm.latestChange(run.entity!)
-              await runs.plan(deps.db, runId, { mark: mark === null ? null : new Date(mark), total })
               const offsets = laneOffsets(total ?? 0, laneCount(total, connection.concurrency))
-              return laneRanges(await Promise.all(offsets.map((offset) => crm.keyAt(run.entity!, offset))))
+              const keys = await Promise.all(offsets.map((offset) => crm.keyAt(run.entity!, offset)))
+              return { ranges: laneRanges(keys), fixed: { mark: mark === null ? null : new Date(mark), total } }
             })
-      await lanes.insert(
-        deps.db,
-        ranges.map(({ after, upTo }, lane) => ({
-          accountId,
-          runId,
-          phase: 'sweep',
-          lane,
-          afterKey: after,
-          upToKey: upTo,
-        })),
-      )
-      return { lanes: ranges.map((_, lane) => lane) }
+      return { lanes: await lanes.plan(deps.db, { accountId, runId, phase: 'sweep' }, plan) }
     }),
 
   sweepSegment: ({ accountId, runId, lane: number }: RunInput & { lane: number }): Promise<SegmentResult> =>
@@ -91,8 +81,7 @@ export const sweepActivities = (deps: Dependencies) => ({
         return readSegment({
           lane,
           fetch: (range, signal) => crm.keys(run.entity!, range, { signal }),
-          store: (page, count) => storeKeys(deps.db, accountId, key, page, count),
-          warn: (warnings) => importPlan.warn(deps.db, run, warnings.map(toRunWarning)),
+          store: (page, count) => storeKeys(deps.db, { accountId, listId: run.listId! }, key, page, count),
         })
       }),
     ),
@@ -117,9 +106,12 @@ export const sweepActivities = (deps: Dependencies) => ({
         }
         const sweptBy = await sweptByUser(deps.db, accountId, run.listId!)
         const otherUser = sweptBy !== null && sweptBy !== connection.crmUserId
-        const suspicious = isMassDeletion(found.extraTotal, found.live) || (otherUser && found.extraTotal > 0)
-        if (suspicious && run.settings.confirmDeletions !== true) {
-          throw new FairleadError('massDeletion', { extra: { gone: found.extraTotal, of: found.live } })
+        const { extraTotal: gone, live: of } = found
+        if (needsConfirmation({ gone, live: of, otherUser, confirmed: run.settings.confirmDeletions ?? 0 })) {
+          const detail = `${gone} of ${of} records are gone from the CRM${otherUser ? ', as its new user sees it' : ''}; none was marked.`
+          const error = new FairleadError('massDeletion', { detail })
+          await runs.noteWaiting(deps.db, runId, { ...runErrorOf(error, null), gone, of })
+          throw error
         }
         for (const [index, ids] of chunks(found.extra).entries()) {
           beat({ gone: index * askAtOnce })

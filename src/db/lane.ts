@@ -1,7 +1,8 @@
 import { and, asc, eq, sql } from 'drizzle-orm'
+import type { KeyRange } from '../domain/crm.ts'
 import { FairleadError } from '../domain/errors.ts'
 import type { Database, Sql } from './database.ts'
-import { lanes } from './schema.ts'
+import { lanes, runs } from './schema.ts'
 
 export type Lane = typeof lanes.$inferSelect
 export type Phase = Lane['phase']
@@ -40,9 +41,35 @@ export const all = (db: Database, runId: string, phase: Phase): Promise<Lane[]> 
     .where(and(eq(lanes.runId, runId), eq(lanes.phase, phase)))
     .orderBy(asc(lanes.lane))
 
-export const insert = async (db: Database, rows: (typeof lanes.$inferInsert)[]): Promise<void> => {
-  await db.insert(lanes).values(rows).onConflictDoNothing()
+export type LanePlan = {
+  ranges: KeyRange[]
+  /** R14: the mark and the hint are fixed with the lanes, before the first page is read */
+  fixed?: { mark: Date | null; total: number | null }
 }
+
+/** Stores the lanes of a phase, once: whoever comes second finds those of the first. Answers the numbers of the lanes that are to be read. */
+export const plan = (
+  db: Database,
+  { accountId, runId, phase }: { accountId: string; runId: string; phase: Phase },
+  { ranges, fixed }: LanePlan,
+): Promise<number[]> =>
+  db.transaction(async (tx) => {
+    await tx.select({ id: runs.id }).from(runs).where(eq(runs.id, runId)).for('update')
+    const ofPhase = and(eq(lanes.runId, runId), eq(lanes.phase, phase))
+    const known = await tx.select({ lane: lanes.lane }).from(lanes).where(ofPhase).orderBy(asc(lanes.lane))
+    if (known.length > 0) return known.map(({ lane }) => lane)
+    if (fixed !== undefined) await tx.update(runs).set(fixed).where(eq(runs.id, runId))
+    const rows = ranges.map(({ after, upTo }, lane) => ({
+      accountId,
+      runId,
+      phase,
+      lane,
+      afterKey: after,
+      upToKey: upTo,
+    }))
+    await tx.insert(lanes).values(rows)
+    return rows.map(({ lane }) => lane)
+  })
 
 /** Begins an attempt at a lane; whatever an older attempt still commits is rolled back by its fence. */
 export const claim = async (

@@ -34,7 +34,7 @@ export type CrmPerson = { id: string; values: Record<string, CrmValue> }
 
 /** What one read found out on the way, said on the run: properties that the CRM no longer knows, odd answers. */
 export type CrmWarning = {
-  code: 'fieldMissing' | 'wrongTotal' | 'shortPages' | 'valueUnreadable' | 'oneSession'
+  code: 'fieldMissing' | 'fieldAbsent' | 'wrongTotal' | 'shortPages' | 'valueUnreadable' | 'oneSession'
   field?: string
   count: number
 }

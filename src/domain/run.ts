@@ -8,8 +8,17 @@ export type EntryKind = 'created' | 'updated' | 'skipped' | 'rejected' | 'delete
 /** field name → before and after; what was not there before is missing */
 export type EntryChanges = Record<string, { before?: unknown; after?: unknown }>
 export type RunWarning = { code: string; message: string; count: number; field?: string }
-export type RunError = { code: string; detail: string; remedy: string; crm?: CrmSaid; since?: string }
-export type RunSettings = { fields?: string[]; confirmDeletions?: boolean; scope?: 'verify' | 'sweep' }
+export type RunError = {
+  code: string
+  detail: string
+  remedy: string
+  crm?: CrmSaid
+  since?: string
+  gone?: number
+  of?: number
+}
+/** confirmDeletions: how many records a person has agreed to see marked as gone */
+export type RunSettings = { fields?: string[]; confirmDeletions?: number }
 
 /** read = created + updated + unchanged + skipped + rejected; the others stand beside the sum. */
 export type PhaseCounts = {

@@ -4,6 +4,8 @@ import type { RunWarning } from './run.ts'
 const sentences: Record<CrmWarning['code'], (field: string | undefined) => string> = {
   fieldMissing: (field) =>
     `${field ?? 'A field'} no longer exists in the CRM or may not be seen by the CRM user: it is left out and keeps what was read before.`,
+  fieldAbsent: (field) =>
+    `${field ?? 'A field'} did not come with some people although it was asked for: their values are left as they were.`,
   wrongTotal: () => 'The CRM’s totals are wrong; the keys themselves were compared.',
   shortPages: () => 'The CRM gives fewer rows a page than asked; reading takes longer.',
   valueUnreadable: (field) => `Values of ${field ?? 'a field'} could not be read and are left as they were.`,

@@ -47,8 +47,10 @@ const toPeople = async (
   const plan = createPlan(readable, texts.byField)
   const people = rows.map((row) => ({ id: keyOf(row), values: plan.read(row) }))
   if (rows.length > 0) {
-    for (const field of [...missing, ...texts.unknown, ...plan.absent()])
-      addWarning(warnings, { code: 'fieldMissing', field, count: rows.length })
+    for (const field of missing) addWarning(warnings, { code: 'fieldMissing', field, count: rows.length })
+    // passing or the server's way to say null: no proof that the field is gone
+    for (const field of [...texts.unknown, ...plan.absent()])
+      addWarning(warnings, { code: 'fieldAbsent', field, count: rows.length })
   }
   if (session.client.oneSession()) addWarning(warnings, { code: 'oneSession', count: 1 })
   for (const [field, count] of plan.unreadable()) addWarning(warnings, { code: 'valueUnreadable', field, count })

@@ -225,7 +225,7 @@ describe('picklists', () => {
     simulator.control.addFault({ kind: 'htmlError', match: { contains: 'picklists' } })
     const page = await crm.people('lead', fields, { after: null, upTo: null })
     expect(page.rows.every(({ values }) => 'Email' in values && !('CSegment' in values))).toBe(true)
-    expect(page.warnings).toEqual([{ code: 'fieldMissing', field: 'CSegment', count: 40 }])
+    expect(page.warnings).toEqual([{ code: 'fieldAbsent', field: 'CSegment', count: 40 }])
   })
 
   test('whose items are only linked are read from there', async () => {

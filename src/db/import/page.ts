@@ -6,6 +6,7 @@ import type { Database, Sql } from '../database.ts'
 import { emailHexOf } from '../emailKey.ts'
 import * as lanes from '../lane.ts'
 import { rejectUnreadable } from '../run/record.ts'
+import { addWarnings } from '../run/warning.ts'
 import { mergeExisting } from './merge.ts'
 
 export type PageTarget = {
@@ -102,6 +103,7 @@ const storeMixed = (db: Database, target: PageTarget, key: lanes.LaneKey, page: 
     const rejected = await rejectUnreadable(sql, target, key.runId, key.phase, page.unreadable)
     counts.read += rejected
     counts.rejected += rejected
+    await addWarnings(sql, { runId: key.runId, listId: target.listId }, page.warnings)
     return lanes.advance(sql, key, stepTo(page, counts))
   })
 
@@ -114,7 +116,8 @@ export const storePage = async (
   key: lanes.LaneKey,
   page: Page,
 ): Promise<lanes.Moved> => {
-  if (page.rows.length === 0 || page.unreadable.length > 0) return storeMixed(db, target, key, page)
+  if (page.rows.length === 0 || page.unreadable.length + page.warnings.length > 0)
+    return storeMixed(db, target, key, page)
   try {
     return await storeNew(db, target, key, page)
   } catch (error) {

@@ -1,13 +1,12 @@
-import { and, eq, inArray, isNull, sql } from 'drizzle-orm'
+import { and, eq, inArray, sql } from 'drizzle-orm'
 import type { CrmField } from '../../domain/crm.ts'
-import type { RunWarning } from '../../domain/run.ts'
 import type { ColumnPlan } from '../../domain/values.ts'
 import { FairleadError } from '../../domain/errors.ts'
-import { toRunWarning } from '../../domain/warning.ts'
 import { findFields, upsertFields } from '../connection.ts'
 import type { Database } from '../database.ts'
 import { hashKeyOf } from '../emailKey.ts'
-import * as runs from '../run/state.ts'
+import type * as runs from '../run/state.ts'
+import { warn } from '../run/warning.ts'
 import { columns } from '../schema.ts'
 import type { SecretBox } from '../secret.ts'
 import type { PageTarget } from './page.ts'
@@ -30,38 +29,15 @@ export const noteFields = async (db: Database, run: runs.Run, live: CrmField[]):
   await upsertFields(db, run.accountId, run.connectionId!, run.entity!, live)
   const names = new Set(live.map((field) => field.name.toLowerCase()))
   const bound = await boundColumns(db, run.listId!)
-  const missing = bound.filter((column) => !names.has(column.crmField!.toLowerCase()))
-  await setStale(
-    db,
-    run.listId!,
-    bound.filter((column) => column.staleAt !== null && !missing.includes(column)).map((column) => column.crmField!),
-    false,
-  )
-  if (missing.length === 0) return
-  await warn(
-    db,
-    run,
-    missing.map((column) => toRunWarning({ code: 'fieldMissing', field: column.crmField!, count: 1 })),
-  )
-}
-
-const setStale = async (db: Database, listId: string, fields: string[], stale: boolean): Promise<void> => {
-  if (fields.length === 0) return
-  await db
-    .update(columns)
-    .set({ staleAt: stale ? new Date() : null })
-    .where(
-      and(eq(columns.listId, listId), inArray(columns.crmField, fields), stale ? isNull(columns.staleAt) : undefined),
-    )
-}
-
-/** Says what reading found out; a field that turned out to be missing makes its column stale. */
-export const warn = async (db: Database, run: runs.Run, warnings: RunWarning[]): Promise<void> => {
-  await runs.warn(db, run.id, warnings)
-  const missing = warnings
-    .filter((each) => each.code === 'fieldMissing' && each.field !== undefined)
-    .map((each) => each.field!)
-  await setStale(db, run.listId!, missing, true)
+  const isThere = (column: { crmField: string | null }): boolean => names.has(column.crmField!.toLowerCase())
+  const back = bound.filter((column) => column.staleAt !== null && isThere(column)).map(({ key }) => key)
+  if (back.length > 0) {
+    const ofList = and(eq(columns.listId, run.listId!), inArray(columns.key, back))
+    await db.update(columns).set({ staleAt: null }).where(ofList)
+  }
+  const missing = bound.filter((column) => !isThere(column))
+  const warnings = missing.map(({ crmField }) => ({ code: 'fieldMissing' as const, field: crmField!, count: 1 }))
+  await warn(db, { runId: run.id, listId: run.listId! }, warnings)
 }
 
 /** What a page of the run's list is read with, and where it goes: stale columns are not asked for. */

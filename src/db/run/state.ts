@@ -1,16 +1,9 @@
 import { and, eq, inArray, sql } from 'drizzle-orm'
 import { FairleadError } from '../../domain/errors.ts'
-import {
-  isOver,
-  type Balance,
-  type PhaseCounts,
-  type RunError,
-  type RunState,
-  type RunWarning,
-} from '../../domain/run.ts'
+import { isOver, type Balance, type PhaseCounts, type RunError, type RunState } from '../../domain/run.ts'
 import type { Database } from '../database.ts'
 import * as outbox from '../outbox.ts'
-import { lists, runs } from '../schema.ts'
+import { lists, runs, sweptKeys } from '../schema.ts'
 
 export type Run = typeof runs.$inferSelect
 
@@ -48,13 +41,6 @@ export const run = (db: Database, runId: string): Promise<boolean> =>
 export const hold = (db: Database, runId: string, error: RunError): Promise<boolean> =>
   update(db, runId, ['queued', 'running', 'held'], { state: 'held', error })
 
-/** R14: the mark and the hint are fixed once, before the first page is read. */
-export const plan = (
-  db: Database,
-  runId: string,
-  values: { mark: Date | null; total: number | null },
-): Promise<boolean> => update(db, runId, ['running'], values)
-
 export const enter = (db: Database, runId: string, phase: Run['phase']): Promise<boolean> =>
   update(db, runId, ['running', 'held'], { phase })
 
@@ -65,21 +51,6 @@ export const noteWaiting = async (db: Database, runId: string, error: RunError |
     .set({ error })
     .where(and(eq(runs.id, runId), eq(runs.state, 'running'), error === null ? sql`error is not null` : undefined))
 }
-
-/** Adds to the run's warnings: one of each code and field, with its count. */
-export const warn = (db: Database, runId: string, warnings: RunWarning[]): Promise<void> =>
-  db.transaction(async (tx) => {
-    const [row] = await tx.select({ warnings: runs.warnings }).from(runs).where(eq(runs.id, runId)).for('update')
-    if (row === undefined) return
-    const merged = [...row.warnings]
-    for (const warning of warnings) {
-      const index = merged.findIndex((each) => each.code === warning.code && each.field === warning.field)
-      const known = merged[index]
-      if (known === undefined) merged.push(warning)
-      else merged[index] = { ...known, count: known.count + warning.count }
-    }
-    await tx.update(runs).set({ warnings: merged }).where(eq(runs.id, runId))
-  })
 
 type Ending = {
   state: RunState
@@ -107,7 +78,9 @@ export const finish = (db: Database, run: Run, ending: Ending): Promise<void> =>
       })
       .where(and(eq(runs.id, run.id), inArray(runs.state, ['queued', 'running', 'held'])))
       .returning({ id: runs.id })
-    if (moved === undefined || run.listId === null) return
+    if (moved === undefined) return
+    await tx.delete(sweptKeys).where(eq(sweptKeys.runId, run.id))
+    if (run.listId === null) return
     await tx
       .update(lists)
       .set({

@@ -1,6 +1,7 @@
 import type { CrmPage } from '../../domain/crm.ts'
 import { compareSets, type Database, type Sql } from '../database.ts'
 import * as lanes from '../lane.ts'
+import { addWarnings } from '../run/warning.ts'
 
 export type SweepTarget = { accountId: string; listId: string; connectionId: string; entity: 'lead' | 'contact' }
 
@@ -10,7 +11,7 @@ export type SweepTarget = { accountId: string; listId: string; connectionId: str
  */
 export const storeKeys = (
   db: Database,
-  accountId: string,
+  { accountId, listId }: { accountId: string; listId: string },
   key: lanes.LaneKey,
   page: CrmPage<string>,
   number: number,
@@ -23,6 +24,7 @@ export const storeKeys = (
         insert into swept_keys (run_id, lane, page, account_id, keys)
         values (${key.runId}, ${key.lane}, ${number}, ${accountId}, ${keys.join('\n')})`
     }
+    await addWarnings(sql, { runId: key.runId, listId }, page.warnings)
     const counts = { ...lanes.noLaneCounts(), keys: keys.length }
     return lanes.advance(sql, key, { cursor: page.next, done: page.next === null, counts })
   })
@@ -83,8 +85,4 @@ export const markDeleted = async (sql: Sql, runId: string, target: SweepTarget, 
     from unnest(string_to_array(${ids.join('\n')}::text, E'\n')) as x (id)
     on conflict do nothing returning crm_id`
   return marked.map((row) => row.crm_id)
-}
-
-export const removeKeys = async (db: Database, runId: string): Promise<void> => {
-  await db.$client`delete from swept_keys where run_id = ${runId}`
 }

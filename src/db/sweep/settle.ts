@@ -1,12 +1,18 @@
-import type { CrmPerson } from '../../domain/crm.ts'
+import type { CrmPerson, CrmWarning } from '../../domain/crm.ts'
 import type { CrmSaid } from '../../domain/errors.ts'
 import { compareSets, type Database, type Sql } from '../database.ts'
 import { storePeople, type PageTarget } from '../import/page.ts'
 import * as lanes from '../lane.ts'
 import { insertEntries, rejectUnreadable } from '../run/record.ts'
+import { addWarnings } from '../run/warning.ts'
 import { markDeleted, relink, type SweepTarget } from './compare.ts'
 
-export type Answer = { asked: string[]; found: CrmPerson[]; unreadable: { id: string; crm: CrmSaid }[] }
+export type Answer = {
+  asked: string[]
+  found: CrmPerson[]
+  unreadable: { id: string; crm: CrmSaid }[]
+  warnings: CrmWarning[]
+}
 type Target = SweepTarget & PageTarget
 
 const count = (sql: Sql, key: lanes.LaneKey, counts: Partial<lanes.LaneCounts>) =>
@@ -42,6 +48,7 @@ export const settleMissing = (
       ...gone.map((id) => ({ kind: 'changedDuring' as const, code: 'goneDuring', crmId: id })),
     ])
     const rejected = await rejectUnreadable(sql, target, key.runId, 'sweep', answer.unreadable)
+    await addWarnings(sql, { runId: key.runId, listId: target.listId }, answer.warnings)
     await count(sql, key, { ...counts, read: counts.read + rejected, rejected })
   })
 

@@ -42,7 +42,8 @@ export const findRoot = async (client: Client, roots: string[], options: CallOpt
       const upgraded = here.protocol === 'https:' && root.startsWith('http:')
       return upgraded ? `https://${here.host}${new URL(root).pathname}` : root
     }
-    said = { status: reply.status, message: diagnoseText(reply.text).message }
+    // not its text: whoever may connect a CRM must not read what else stands in the network (R38)
+    said = { status: reply.status }
     if (reply.status >= 500 || reply.status === 429 || reply.status === 408)
       failing = fromDiagnosis(reply.status, diagnoseText(reply.text), reply.retryAfterMs)
   }
