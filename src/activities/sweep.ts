@@ -87,7 +87,7 @@ export const sweepActivities = (deps: Dependencies) => ({
     ),
 
   /**
-   * Compares the ids themselves and settles what differs, id by id (product.md section 4): so many at a time. Answers how many differences are
+   * Compares the ids themselves and settles what differs, id by id (docs/rules.md): so many at a time. Answers how many differences are
    * left, and whether they are more of the same round. Throws massDeletion instead of marking when too many are gone (R15).
    */
   settleDifferences: ({ accountId, runId }: RunInput): Promise<{ left: number; more: boolean }> =>

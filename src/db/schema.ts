@@ -133,7 +133,7 @@ export const connections = pgTable(
   ],
 )
 
-/** New credentials that are being checked; the secret goes when they are refused (design.md 4.16). */
+/** New credentials that are being checked; the secret goes when they are refused (docs/decisions/0007). */
 export const candidates = pgTable('connection_candidates', {
   connectionId: uuid()
     .primaryKey()

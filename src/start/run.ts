@@ -1,6 +1,6 @@
 import type { Api } from './api.ts'
 
-/** What the start needs of a run (product.md, section 4). */
+/** What the start needs of a run. */
 export type Run = {
   id: string
   state: 'queued' | 'running' | 'held' | 'succeeded' | 'incomplete' | 'failed' | 'cancelled'

@@ -3,7 +3,7 @@ import { bulk, crm } from './activities.ts'
 import type { holding } from './held.ts'
 import { readLanes } from './lanes.ts'
 
-/** Differences that are left after this many rounds stay visible in the ledger (product.md section 4). */
+/** Differences that are left after this many rounds stay visible in the ledger (docs/rules.md). */
 const rounds = 3
 
 /** R15: reads all keys of the entity, then settles what differs, id by id. */

@@ -1,7 +1,7 @@
 import { normaliseEmail } from '../../src/domain/email.ts'
 import type { Condition, Filter } from '../../src/domain/filter.ts'
 
-/** What a filter means, in plain JavaScript over a record's values: written from product.md, sharing nothing with the SQL. */
+/** What a filter means, in plain JavaScript over a record's values: it shares nothing with the SQL. */
 export const matches = (filter: Filter, fields: Record<string, unknown>): boolean => {
   if ('and' in filter) return filter.and.every((each) => matches(each, fields))
   if ('or' in filter) return filter.or.some((each) => matches(each, fields))

@@ -15,7 +15,7 @@ type Proposal = { url: string; username: string; password: string; mode: 'connec
 const checkMinutes = 2
 
 /**
- * Stores new credentials as a candidate and asks for their check (design.md 4.16); the connection itself does not change.
+ * Stores new credentials as a candidate and asks for their check (docs/decisions/0007); the connection itself does not change.
  * Errors: connectorDisabled, connectionBusy while another check is under way, notConnected for a reconfirmation of nothing.
  */
 export const propose = (

@@ -17,7 +17,7 @@ type Facts = {
   duplicateEmail: number
 }
 
-/** The sums of a run's lanes by phase, as product.md section 4 has them. */
+/** The sums of a run's lanes by phase. */
 export const countsOf = async (db: Database, runId: string): Promise<Record<string, PhaseCounts>> => {
   const rows = await db.$client<(PhaseCounts & { phase: string })[]>`
     select phase, sum(read)::int as read, sum(created)::int as created, sum(updated)::int as updated, sum(unchanged)::int as unchanged,

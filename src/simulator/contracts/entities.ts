@@ -17,7 +17,7 @@ const styleOf = (call: Call): Style => ({
   compact: call.args.compact,
 })
 
-/** Owner security: rows of hidden owners do not exist for the user (sdata.md 5.9). */
+/** Owner security: rows of hidden owners do not exist for the user. */
 const sightOf = (call: Call, kind: Kind): Query['sees'] => {
   const { hiddenOwners, username } = call.login
   const owner = relationNamed(kind, 'Owner')?.key

@@ -10,7 +10,7 @@ const valueOf = (world: World, kindName: string, id: Value | undefined, name: st
   return row && property ? read(row, property) : null
 }
 
-/** The rules that fire when a history entry is saved: names follow from ids, dates and texts have defaults (sdata.md 11.1). */
+/** The rules that fire when a history entry is saved: names follow from ids, dates and texts have defaults. */
 export const fillHistory = (world: World, sent: Values, login: Login, at: number): Values => {
   const completed = sent['CompletedDate'] ?? at
   const values: Values = {

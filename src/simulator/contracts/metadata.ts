@@ -82,7 +82,7 @@ const entityDocument = (world: World, call: Call, kind: Kind): Document => ({
 const children = ['properties', 'relationships', 'filters', 'validationRules']
 const entities: Listing = { title: 'Entities', path: 'entities', entity: 'Entity', exact: true, fallback: 10, children }
 
-/** sdata.md 9.1 and 9.2: present from 8.0 on, ten rows a page by default, names as they are written. */
+/** Metadata: present from 8.0 on, ten rows a page by default, names as they are written. */
 export const metadata = (world: World, call: Call): Reply => {
   if (world.settings.mode === '7.5.4') throw noHandler('slx/metadata/-/')
   const [first, second, ...rest] = call.segments

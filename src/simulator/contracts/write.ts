@@ -36,7 +36,7 @@ const readRelation = (world: World, relation: Relation, value: unknown, change: 
   if (Object.keys(value).some((name) => !name.startsWith('$'))) change.nested.push({ relation, payload: value })
 }
 
-/** Properties that the payload names; what is computed, read-only, unknown or forbidden is passed over (sdata.md 10.2). */
+/** Properties that the payload names; what is computed, read-only, unknown or forbidden is passed over. */
 export const readPayload = (world: World, kind: Kind, payload: Payload, login: Login): Change => {
   const change: Change = { values: {}, nested: [] }
   for (const [name, value] of Object.entries(payload)) {

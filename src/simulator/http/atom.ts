@@ -72,7 +72,7 @@ const searches: Record<string, string> = {
   $itemsPerPage: 'itemsPerPage',
 }
 
-/** The same document as Atom (sdata.md 4.5), from its JSON. */
+/** The same document as Atom, from its JSON. */
 export const toAtom = (json: string, payload: string): { text: string; type: string } => {
   const document = parseJson(json) as Json
   const head = '<?xml version="1.0" encoding="utf-8"?>\n'

@@ -13,7 +13,7 @@ export const credentialsIn = (headers: IncomingHttpHeaders): { username: string;
   return { username: text.slice(0, at), password: text.slice(at + 1) }
 }
 
-/** sdata.md 3.1 and 3.2 */
+/** Who is let in, and how others are turned away. */
 const wrongCredentials = (headers: IncomingHttpHeaders): Refusal => {
   const message = 'The user name or password is incorrect.'
   if (String(headers['x-authorization-mode'] ?? '').toLowerCase() === 'no-challenge')
@@ -40,7 +40,7 @@ export const enter = (world: World, headers: IncomingHttpHeaders, strikes: Strik
   return login
 }
 
-/** sdata.md 3.9 */
+/** A second factor is asked for. */
 export const mfaBody = (base: string): string =>
   JSON.stringify({
     mfaRequired: true,

@@ -10,7 +10,7 @@ export const accountNames = (seed: number) => {
   return (n: number): string => `${company(n)} ${n.toString(36).toUpperCase()}`
 }
 
-/** sdata.md 8.5; about one account for five contacts */
+/** About one account for five contacts */
 export const makeAccounts = ({ seed, contacts, accounts, store }: Making): Kind => {
   const person = makePeople(seed, 'accounts')
   const name = text('AccountName', 128, accountNames(seed))

@@ -39,7 +39,7 @@ const lines = (seed: number, name: string) => {
   }
 }
 
-/** sdata.md 8.2: a lead's own address, without a feed */
+/** A lead's own address, without a feed */
 export const makeLeadAddresses = ({ seed, leads }: Making): Kind => {
   const { properties, fullAddress, cityLine } = lines(seed, 'leadAddresses')
   return kindOf({
@@ -58,7 +58,7 @@ export const makeLeadAddresses = ({ seed, leads }: Making): Kind => {
   })
 }
 
-/** sdata.md 8.4: those of the contacts first, then those of the accounts */
+/** Addresses: those of the contacts first, then those of the accounts */
 export const makeAddresses = ({ seed, contacts, accounts }: Making): Kind => {
   const { properties, fullAddress, cityLine, address1 } = lines(seed, 'addresses')
   return kindOf({

@@ -9,7 +9,7 @@ import { makePeople } from './people.ts'
 import { dateOnly } from './times.ts'
 import { departments } from './words.ts'
 
-/** sdata.md 8.3 */
+/** Contacts of the standard model. */
 export const makeContacts = ({ seed, leads, contacts, accounts, store }: Making): Kind => {
   const leadMail = makePeople(seed, 'leads').plainEmail
   const person = makePeople(seed, 'contacts', leads === 0 ? undefined : (n) => leadMail(n % leads))

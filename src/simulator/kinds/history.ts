@@ -18,7 +18,7 @@ export const historyTypes = {
 
 const ids = (names: string) => names.split(' ').map((name) => property(name, 'id', { length: 12 }))
 
-/** sdata.md 8.7: empty at first, every link a plain id */
+/** History: empty at first, every link a plain id */
 export const makeHistory = (): Kind => {
   const [description, ...rest] = texts(
     'Description 64, Notes 255, Category 64, Priority 64, Result 64, ResultCode 8, CompletedUser 12, UserName 64, AccountName 128, ContactName 64, LeadName 64, OpportunityName 64, TicketNumber 64, ProcessNode 64, UserDef1 255, UserDef2 255, UserDef3 255, Location 255, PhoneNumber 32',

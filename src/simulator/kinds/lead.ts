@@ -9,7 +9,7 @@ import { leadSourceIds } from './staff.ts'
 import { dateOnly } from './times.ts'
 import { employees } from './words.ts'
 
-/** sdata.md 8.1 */
+/** Leads of the standard model. */
 export const makeLeads = ({ seed, leads, store }: Making): Kind => {
   const person = makePeople(seed, 'leads')
   const [addressRoll, sourceRoll, assigned] = [

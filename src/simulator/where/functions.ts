@@ -21,7 +21,7 @@ const shift = (items: Value[], sign: 1 | -1): Value => {
   return number(third) + sign * number(amount) * (units[string(first).toLowerCase()] ?? 86_400_000)
 }
 
-/** sdata.md 5.2. Any null argument gives null. */
+/** What the where language knows; any null argument gives null. */
 export const functions: Record<string, Operation> = {
   concat: (items) => items.map(string).join(''),
   left: ([text, count]) => string(text).slice(0, number(count)),

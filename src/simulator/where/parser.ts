@@ -19,7 +19,7 @@ export type Expression =
 const comparisons = new Set(['eq', 'ne', 'lt', 'le', 'gt', 'ge'])
 const reserved = new Set([...comparisons, 'and', 'or', 'in', 'like', 'between', 'mul', 'div', 'mod', 'not'])
 
-/** Precedence, tightest first: member access, unary, mul div mod, + -, comparison, and, or (sdata.md 5.1). */
+/** Precedence, tightest first: member access, unary, mul div mod, + -, comparison, and, or. */
 class Parser {
   private readonly tokens: Token[]
   private position = 0
