@@ -11,12 +11,14 @@ import { isFairleadError } from './domain/errors.ts'
 
 const usage = `npm run admin -- account add NAME [--time-zone ZONE]   a new account, with its first administrator key
 npm run admin -- account list                          all accounts
-npm run admin -- account enable NAME                   let its connector work (C5)
-npm run admin -- account disable NAME                  stop its connector; work waits
+npm run admin -- account enable ACCOUNT                let its connector work (C5)
+npm run admin -- account disable ACCOUNT               stop its connector; work waits
 npm run admin -- key add ACCOUNT [--role admin] [--name NAME] [--expires 2027-12-31]
 npm run admin -- key revoke ACCOUNT KEYID
 npm run admin -- secrets rotate                        encrypt all secrets with the first key of FAIRLEAD_SECRET_KEYS
-npm run admin -- migrate                               bring the database up to date`
+npm run admin -- migrate                               bring the database up to date
+
+ACCOUNT is the name of an account, or its id.`
 
 /** O5: what an operator does without the API. */
 const commands: Record<string, Command> = {

@@ -67,6 +67,26 @@ describe('O5: accounts', () => {
   })
 })
 
+test('O5: accounts of one name are told apart by id; a name that several have is refused', async () => {
+  await addAccount('First Twin')
+  await addAccount('Second Twin')
+  const [first, second] = [await operator.accountId('First Twin'), await operator.accountId('Second Twin')]
+  await operator.db.$client`update accounts set name = 'Twins Ltd' where id in (${first}, ${second})`
+  for (const words of [
+    ['account', 'disable', 'Twins Ltd'],
+    ['key', 'add', 'Twins Ltd'],
+  ])
+    expectRefused(await operator.admin(words), 'Several accounts are named "Twins Ltd"; use the id')
+  expect(await operator.done('account', 'disable', second)).toBe('The connector of "Twins Ltd" is disabled.\n')
+  const listed = (await operator.done('account', 'list')).split('\n').filter((line) => line.includes('Twins Ltd'))
+  expect(listed).toEqual([`${first}  enabled   Twins Ltd`, `${second}  disabled  Twins Ltd`])
+  const key = keyIn(await operator.done('key', 'add', first))
+  expect(await apiKeys.findByKey(operator.db, key)).toMatchObject({ accountId: first })
+  // an account that calls itself by the id of another one is not mistaken for it
+  await operator.db.$client`update accounts set name = ${first} where id = ${second}`
+  expect(await operator.done('account', 'disable', first)).toBe('The connector of "Twins Ltd" is disabled.\n')
+})
+
 describe('O5, R36: keys', () => {
   test('are made with a role and an end, and revoked; the last administrator key stays', async () => {
     const first = (await apiKeys.findByKey(operator.db, await addAccount('Keys Ltd')))!

@@ -23,19 +23,22 @@ test('SIGTERM ends a worker at its next page, and another goes on at once', asyn
   fairlead.simulator.control.settings({ latencyMs: 300 })
   const runId = await fairlead.startImport('lead')
   const lanes = () =>
-    fairlead.db.$client<{ pages: number; attempt: number }[]>`
-      select pages, attempt from lanes where run_id = ${runId} and phase = 'pull' order by lane`
+    fairlead.db.$client<{ pages: number; attempt: number; done: boolean }[]>`
+      select pages, attempt, done from lanes where run_id = ${runId} and phase = 'pull' order by lane`
   await until('every lane has stored a page', async () => {
     const all = await lanes()
     return all.length === 4 && all.every(({ pages }) => pages > 0)
   })
-  const second = await startWorker(fairlead)
   expect(await first.stop()).toBe(0)
   expect(first.output()).toContain('worker stopped')
+  const stopped = await lanes()
   expect((await runs.get(fairlead.db, fairlead.accountId, runId)).state).toBe('running')
+  const second = await startWorker(fairlead)
   await expectProven(fairlead, await fairlead.finished(runId), 'lead', 6000)
   // one attempt before the signal, one after: nothing waited for a heartbeat to stay away
-  expect((await lanes()).map(({ attempt }) => attempt)).toEqual([2, 2, 2, 2])
+  const ended = (await lanes()).map(({ attempt }) => attempt)
+  expect(ended).toEqual(stopped.map(({ done }) => (done ? 1 : 2)))
+  expect(ended).toContain(2)
   expect(await second.stop()).toBe(0)
 }, 120_000)
 

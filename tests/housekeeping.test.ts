@@ -63,12 +63,35 @@ describe('O6: expiry', () => {
     expect(await sql`select from runs where id in ${sql([first, second])}`).toHaveLength(2)
   })
 
+  test('records go 30 days after their list was removed; its run and the records of other lists stay', async () => {
+    const { db, accountId } = fairlead
+    const sql = db.$client
+    const removedSince = async (age: string): Promise<string> => {
+      const id = await addList(db, accountId, { name: age })
+      await addRun(db, accountId, { listId: id })
+      await sql`insert into records (account_id, list_id, fields) select ${accountId}, ${id}, '{}' from generate_series(1, 10001)`
+      await sql`update lists set removed_at = now() - ${age}::interval where id = ${id}`
+      return id
+    }
+    const [old, young] = [await removedSince('30 days 1 minute'), await removedSince('29 days 23 hours')]
+    await housekeep()
+    const left =
+      await sql`select list_id as id, count(*)::int from records where list_id in ${sql([old, young, listId])}
+      group by list_id order by count`
+    expect([...left]).toEqual([
+      { id: listId, count: 1200 },
+      { id: young, count: 10001 },
+    ])
+    expect(await sql`select from runs where list_id = ${old}`).toHaveLength(1)
+    await sql`delete from records where list_id = ${young}`
+  })
+
   test('answers to idempotent requests go after a day, delivered messages after a week, undelivered ones never', async () => {
     const sql = fairlead.db.$client
     for (const age of ['23 hours', '25 hours'])
       await sql`
-        insert into idempotency (account_id, key, request, created_at)
-        values (${fairlead.accountId}, ${age}, ''::bytea, now() - ${age}::interval)`
+        insert into idempotency (account_id, key, request, status, location, body, created_at)
+        values (${fairlead.accountId}, ${age}, ''::bytea, 202, '/v1/runs/gone', '{}', now() - ${age}::interval)`
     for (const [name, done] of Object.entries({ 'six days': '6 days', 'eight days': '8 days', never: null }))
       await sql`
         insert into outbox (account_id, kind, name, workflow_id, created_at, done_at)

@@ -75,6 +75,11 @@ test('every route with a key says its role and its problems, each with the enum 
   }
 })
 
+test('descriptions name no rules or capabilities, which readers of the API cannot look up', () => {
+  const texts = [document.components, ...operations().map(({ operation }) => operation)]
+  expect(JSON.stringify(texts).match(/[^"]*\([A-Z]\d{1,2}(, [A-Z]\d{1,2})*\)[^"]*/g)).toBeNull()
+})
+
 test('every body and every answer has an example', () => {
   for (const { name, path, operation } of operations()) {
     if (path === '/metrics') continue

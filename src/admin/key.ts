@@ -1,7 +1,7 @@
 import { roles, type Role } from '../domain/account.ts'
 import { FairleadError } from '../domain/errors.ts'
 import * as apiKeys from '../db/apiKey.ts'
-import { accountByName, type Command } from './command.ts'
+import { accountOf, isId, type Command } from './command.ts'
 
 const roleOf = (text: string): Role => {
   const role = roles.find((each) => each === text)
@@ -16,10 +16,8 @@ const dateOf = (text: string): Date => {
   return date
 }
 
-const isId = (text: string): boolean => /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(text)
-
-export const keyCommand: Command = async ({ db }, [verb, accountName, keyId], options) => {
-  const account = await accountByName(db, accountName)
+export const keyCommand: Command = async ({ db }, [verb, accountWord, keyId], options) => {
+  const account = await accountOf(db, accountWord)
   switch (verb) {
     case 'add': {
       const role = roleOf(options.role ?? 'admin')

@@ -14,18 +14,16 @@ const isTimeZone = (name: string): boolean => {
 }
 
 const TimeZone = text(64).refine(isTimeZone, 'is not an IANA time zone such as Europe/Berlin')
-const AmbiguousMatch = z.enum(['best', 'all', 'hold']).meta({ description: 'several CRM people with one address (R4)' })
-const UnmappedAddress = z
-  .enum(['push', 'reject'])
-  .meta({ description: 'a record whose address has no system usage (R28)' })
-const Conflict = z.enum(['crmWins', 'latestWins']).meta({ description: 'both sides changed a field (R13)' })
+const AmbiguousMatch = z.enum(['best', 'all', 'hold']).meta({ description: 'several CRM people with one address' })
+const UnmappedAddress = z.enum(['push', 'reject']).meta({ description: 'a record whose address has no system usage' })
+const Conflict = z.enum(['crmWins', 'latestWins']).meta({ description: 'both sides changed a field' })
 
 const Account = z
   .object({
     id: Id,
     name: z.string(),
     timeZone: z.string(),
-    connectorEnabled: z.boolean().meta({ description: 'set by the operator (C5)' }),
+    connectorEnabled: z.boolean().meta({ description: 'set by the operator' }),
     ambiguousMatch: AmbiguousMatch,
     unmappedAddress: UnmappedAddress,
     conflict: Conflict,
@@ -77,7 +75,7 @@ export const accountRoutes: FastifyPluginAsyncZod<Services> = async (app, { db }
   app.patch(
     '/account',
     {
-      config: { role: 'admin', problems: ['nameTaken'] },
+      config: { role: 'admin' },
       schema: { tags, summary: 'Change settings', body: AccountChanges, response: { 200: Account } },
     },
     async ({ caller, id, body }) =>

@@ -7,7 +7,7 @@ import { cutPage, readCursor, writeCursor } from './cursor.ts'
 import { Id, Instant, instant, instantOrNull, Name, pageOf, PageQuery } from './schemas.ts'
 import type { Services } from './services.ts'
 
-const Role = z.enum(roles).meta({ description: 'each may do what the ones before it may (R36)' })
+const Role = z.enum(roles).meta({ description: 'each may do what the ones before it may' })
 
 const keyMembers = {
   id: Id,

@@ -30,6 +30,7 @@ import { eventRoutes } from './run/events.ts'
 import { ledgerRoutes } from './run/ledger.ts'
 import { runRoutes } from './run/read.ts'
 import type { Services } from './services.ts'
+import { refuseBroken, refuseBrokenHeaders } from './socket.ts'
 import { refuseMethods, refuseSurprises } from './strict.ts'
 
 declare module 'fastify' {
@@ -78,6 +79,9 @@ export const buildApp = async (services: Services, options: AppOptions = {}): Pr
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     bodyLimit: 1024 * 1024,
     genReqId: () => randomUUID(),
+    clientErrorHandler: (error, socket) => refuseBroken(services.log, error, socket),
+    // Node's own answer has no body; refuseBrokenHeaders gives it one.
+    http: { requireHostHeader: false },
     frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
     forceCloseConnections: 'idle',
   }).withTypeProvider<ZodTypeProvider>() as unknown as FastifyInstance
@@ -101,6 +105,7 @@ export const buildApp = async (services: Services, options: AppOptions = {}): Pr
     reply.header('x-request-id', request.id)
     if (request.url.startsWith('/v1/')) reply.header('cache-control', 'no-store')
   })
+  refuseBrokenHeaders(app)
   refuseSurprises(app)
   logAnswers(app)
 

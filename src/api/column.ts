@@ -18,7 +18,7 @@ const Column = z
     locked: z.boolean().meta({ description: 'always there: Email, FirstName, LastName' }),
     system: z.boolean().meta({ description: 'read for Fairlead’s own use' }),
     position: z.number().int(),
-    staleAt: Instant.nullable().meta({ description: 'since when the CRM does not know the field (R24)' }),
+    staleAt: Instant.nullable().meta({ description: 'since when the CRM does not know the field' }),
     createdAt: Instant,
   })
   .meta({

@@ -11,6 +11,7 @@ const description = `Joins marketing lists with Infor CRM.
 
 Every request needs \`Authorization: Bearer <API key>\`. A key has the role \`viewer\`, \`marketer\` or \`admin\`; each may do what the ones before it may.
 Failures are problems (RFC 9457) with a stable \`code\`, one sentence about the cause and one about the remedy.
+What is not valid HTTP, or comes too slowly, is refused before any route with \`malformedRequest\`, \`headersTooLarge\` or \`requestTimeout\`.
 Collections are pages: \`items\`, and \`nextCursor\` to go on with. Unknown properties are refused.`
 
 /** Every route with a key can answer these. */

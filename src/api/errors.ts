@@ -10,11 +10,15 @@ const fastifyCodes: Record<string, ErrorCode> = {
   FST_ERR_CTP_INVALID_JSON_BODY: 'invalidJson',
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'invalidJson',
   FST_ERR_BAD_URL: 'notFound',
+  FST_ERR_MAX_PARAM_LENGTH: 'notFound',
 }
 
 /** Connection failures of the driver, and of Postgres while it starts, stops or is full. */
 const databaseGone =
   /^(CONNECTION_(CLOSED|ENDED|DESTROYED)|CONNECT_TIMEOUT|ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|EPIPE|ETIMEDOUT|08...|57P0[123]|53300)$/
+
+/** Deadlock, serialization failure, lock not available: the same request can succeed a moment later. */
+const databaseContended = /^(40P01|40001|55P03)$/
 
 /** `/fields/3/name` → `fields[3].name` */
 const pathOf = (pointer: string): string =>
@@ -51,6 +55,9 @@ export const toFairleadError = (error: unknown): FairleadError => {
   const inDatabase = failureCode(error)
   if (inDatabase !== undefined && databaseGone.test(inDatabase)) {
     return new FairleadError('databaseUnavailable', { cause: error, retryAfterMs: 2000 })
+  }
+  if (inDatabase !== undefined && databaseContended.test(inDatabase)) {
+    return new FairleadError('overloaded', { cause: error, retryAfterMs: 1000 })
   }
   return new FairleadError('internal', { cause: error })
 }

@@ -2,10 +2,9 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import * as audits from '../db/audit.ts'
 import * as imports from '../db/import.ts'
-import * as runs from '../db/run/read.ts'
 import { actorOf } from './auth.ts'
 import { IdempotencyHeaders, once } from './idempotency.ts'
-import { Run, runJson } from './run/json.ts'
+import { Run } from './run/json.ts'
 import { Entity, text } from './schemas.ts'
 import type { Services } from './services.ts'
 
@@ -24,8 +23,6 @@ const NewImport = z
   .meta({ id: 'NewImport', examples: [{ entity: 'lead', fields: ['WorkPhone', 'Address/City'] }] })
 
 export const importRoutes: FastifyPluginAsyncZod<Services> = async (app, services) => {
-  const { db, relay } = services
-
   app.post(
     '/imports',
     {
@@ -39,7 +36,6 @@ export const importRoutes: FastifyPluginAsyncZod<Services> = async (app, service
           'secretField',
           'duplicateField',
           'idempotencyMismatch',
-          'conflict',
         ],
       },
       schema: {
@@ -53,16 +49,14 @@ export const importRoutes: FastifyPluginAsyncZod<Services> = async (app, service
       },
     },
     (request, reply) =>
-      once(db, request, reply, async () => {
+      once(services, request, reply, async (tx) => {
         const { accountId } = request.caller
-        const { runId, created } = await imports.request(db, accountId, request.body)
+        const { runId, created } = await imports.request(tx, accountId, request.body)
         const details = { entity: request.body.entity, fields: request.body.fields.length }
         if (created) {
-          await audits.insert(db, accountId, actorOf(request), { action: 'import.start', targetId: runId, details })
+          await audits.insert(tx, accountId, actorOf(request), { action: 'import.start', targetId: runId, details })
         }
-        await relay()
-        const body = runJson(services, await runs.get(db, accountId, runId))
-        return { status: created ? 202 : 200, location: `/v1/runs/${runId}`, body }
+        return { runId, created }
       }),
   )
 }

@@ -18,7 +18,7 @@ const List = z
     folder: z.object({ id: Id, name: z.string() }),
     position: z.number().int().meta({ description: 'among the lists of the folder; 0 is the top' }),
     recordCount: z.number().int(),
-    mark: Instant.nullable().meta({ description: 'the CRM’s changes were read up to here, by its own clock (R14)' }),
+    mark: Instant.nullable().meta({ description: 'the CRM’s changes were read up to here, by its own clock' }),
     lastRun: z.object({ id: Id, kind: RunKind, state: RunState, finishedAt: Instant.nullable() }).nullable(),
     createdAt: Instant,
   })
@@ -141,7 +141,8 @@ export const listRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, sec
       schema: {
         tags,
         summary: 'Remove a list',
-        description: 'Its run stops at the next checkpoint; the history of its runs stays. The CRM is untouched.',
+        description:
+          'Its run stops at the next checkpoint; its records are deleted after 30 days; the history of its runs stays. The CRM is untouched.',
         params: ListParams,
         response: { 204: z.undefined() },
       },

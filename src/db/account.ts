@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { FairleadError } from '../domain/errors.ts'
 import * as audits from './audit.ts'
 import type { Database } from './database.ts'
-import { refuseTwins } from './failure.ts'
+import type { Transaction } from './outbox.ts'
 import { accounts, folders } from './schema.ts'
 import { hashKeyContext, type SecretBox } from './secret.ts'
 
@@ -15,36 +15,37 @@ export const find = async (db: Database, accountId: string): Promise<Account | u
   return found
 }
 
+/** Makes transactions of an account take turns. `no key update` lets others add rows that belong to it meanwhile. */
+export const lock = async (tx: Transaction, accountId: string, strength: 'update' | 'no key update'): Promise<void> => {
+  await tx.select({ id: accounts.id }).from(accounts).where(eq(accounts.id, accountId)).for(strength)
+}
+
 export const get = async (db: Database, accountId: string): Promise<Account> => {
   const found = await find(db, accountId)
   if (found === undefined) throw new FairleadError('notFound')
   return found
 }
 
-/** A new account with its own hash key and the folder `Default`. Errors: nameTaken. */
+/** A new account with its own hash key and the folder `Default`. Several may have one name. */
 export const insert = async (
   db: Database,
   secrets: SecretBox,
   { name, timeZone }: { name: string; timeZone?: string },
 ): Promise<Account> =>
-  refuseTwins(
-    db.transaction(async (tx) => {
-      const [{ id } = { id: '' }] = await tx.execute<{ id: string }>(sql`select uuidv7()::text as id`)
-      const hashKey = secrets.seal(randomBytes(32).toString('base64'), hashKeyContext(id))
-      const [account] = await tx.insert(accounts).values({ id, name, timeZone, hashKey }).returning()
-      await tx.insert(folders).values({ accountId: id, name: 'Default' })
-      await audits.insert(tx, id, audits.operator, { action: 'account.create', targetId: id })
-      return account!
-    }),
-  )
+  db.transaction(async (tx) => {
+    const [{ id } = { id: '' }] = await tx.execute<{ id: string }>(sql`select uuidv7()::text as id`)
+    const hashKey = secrets.seal(randomBytes(32).toString('base64'), hashKeyContext(id))
+    const [account] = await tx.insert(accounts).values({ id, name, timeZone, hashKey }).returning()
+    await tx.insert(folders).values({ accountId: id, name: 'Default' })
+    await audits.insert(tx, id, audits.operator, { action: 'account.create', targetId: id })
+    return account!
+  })
 
 export const update = (db: Database, accountId: string, changes: Changes, actor: audits.Actor): Promise<Account> =>
-  refuseTwins(
-    db.transaction(async (tx) => {
-      const [account] = await tx.update(accounts).set(changes).where(eq(accounts.id, accountId)).returning()
-      if (account === undefined) throw new FairleadError('notFound')
-      const details = { changed: Object.keys(changes) }
-      await audits.insert(tx, accountId, actor, { action: 'account.update', targetId: accountId, details })
-      return account
-    }),
-  )
+  db.transaction(async (tx) => {
+    const [account] = await tx.update(accounts).set(changes).where(eq(accounts.id, accountId)).returning()
+    if (account === undefined) throw new FairleadError('notFound')
+    const details = { changed: Object.keys(changes) }
+    await audits.insert(tx, accountId, actor, { action: 'account.update', targetId: accountId, details })
+    return account
+  })

@@ -16,6 +16,16 @@ export const removeEntries = (db: Database, days: number): Promise<number> =>
     return gone.length
   })
 
+/** Those of lists that were removed so long ago. Looks into each such list by itself: hardly any record is affected, and a join would read them all. */
+export const removeRecords = (db: Database, days: number): Promise<number> =>
+  drain(async () => {
+    const gone = await db.$client`
+      delete from records where id in (
+        select r.id from lists l cross join lateral (select id from records where list_id = l.id limit ${batch}) r
+        where l.removed_at < now() - make_interval(days => ${days}) limit ${batch}) returning 1`
+    return gone.length
+  })
+
 export const removeIdempotency = (db: Database, days: number): Promise<number> =>
   drain(async () => {
     const gone = await db.$client`

@@ -1,43 +1,43 @@
 import { and, eq, sql } from 'drizzle-orm'
 import { FairleadError } from '../domain/errors.ts'
+import * as accounts from './account.ts'
 import type { Database } from './database.ts'
+import type { Transaction } from './outbox.ts'
 import { idempotency } from './schema.ts'
 
 export type Answer = { status: number; location: string; body: Record<string, unknown> }
-export type Claim = { state: 'claimed' } | { state: 'pending' } | { state: 'answered'; answer: Answer }
+/** `request` is a hash of what is asked. */
+export type Claim = { key: string; request: Buffer }
 
 /**
- * Claims a key for a request. An answer is kept for a day; a claim without one that is older than a minute was left by a crash and
- * is taken over by its own repetition. Errors: idempotencyMismatch.
+ * Stores the answer under its key in the transaction that does the work, so either both exist or neither. Requests with a key take
+ * turns within their account: a repetition waits for the first one and gets its answer, for a day. Errors: idempotencyMismatch.
  */
-export const claim = async (db: Database, accountId: string, key: string, request: Buffer): Promise<Claim> => {
-  const fresh = { request, status: null, location: null, body: null, createdAt: sql`now()` }
-  const taken = await db
-    .insert(idempotency)
-    .values({ accountId, key, request })
-    .onConflictDoUpdate({
-      target: [idempotency.accountId, idempotency.key],
-      set: fresh,
-      setWhere: sql`${idempotency.createdAt} < now() - interval '1 day' or (${idempotency.status} is null
-        and ${idempotency.request} = excluded.request and ${idempotency.createdAt} < now() - interval '1 minute')`,
-    })
-    .returning({ key: idempotency.key })
-  if (taken.length > 0) return { state: 'claimed' }
-  const [found] = await db.select().from(idempotency).where(at(accountId, key))
-  // Released between the two statements: the caller asks again.
-  if (found === undefined) return { state: 'pending' }
-  if (!found.request.equals(request)) throw new FairleadError('idempotencyMismatch')
-  if (found.status === null) return { state: 'pending' }
-  return { state: 'answered', answer: { status: found.status, location: found.location ?? '', body: found.body ?? {} } }
-}
-
-export const update = async (db: Database, accountId: string, key: string, answer: Answer): Promise<void> => {
-  await db.update(idempotency).set(answer).where(at(accountId, key))
-}
-
-/** Gives the key back after a request that failed and so started nothing. */
-export const remove = async (db: Database, accountId: string, key: string): Promise<void> => {
-  await db.delete(idempotency).where(at(accountId, key))
-}
-
-const at = (accountId: string, key: string) => and(eq(idempotency.accountId, accountId), eq(idempotency.key, key))
+export const once = (
+  db: Database,
+  accountId: string,
+  claim: Claim | undefined,
+  work: (tx: Transaction) => Promise<Answer>,
+): Promise<Answer> =>
+  db.transaction(async (tx) => {
+    if (claim === undefined) return work(tx)
+    const { key, request } = claim
+    // As strong as the lock that starting a run takes: two that strengthen theirs at once would wait for each other.
+    await accounts.lock(tx, accountId, 'update')
+    const isFresh = sql`${idempotency.createdAt} > now() - interval '1 day'`
+    const [known] = await tx
+      .select()
+      .from(idempotency)
+      .where(and(eq(idempotency.accountId, accountId), eq(idempotency.key, key), isFresh))
+    if (known !== undefined) {
+      if (!known.request.equals(request)) throw new FairleadError('idempotencyMismatch')
+      return { status: known.status, location: known.location, body: known.body }
+    }
+    const answer = await work(tx)
+    const row = { request, ...answer, createdAt: sql`now()` }
+    await tx
+      .insert(idempotency)
+      .values({ accountId, key, ...row })
+      .onConflictDoUpdate({ target: [idempotency.accountId, idempotency.key], set: row })
+    return answer
+  })

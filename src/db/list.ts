@@ -1,9 +1,11 @@
 import { and, asc, desc, eq, inArray, isNull, sql } from 'drizzle-orm'
 import { FairleadError } from '../domain/errors.ts'
 import { activeStates, type RunKind, type RunState } from '../domain/run.ts'
+import * as accounts from './account.ts'
 import * as audits from './audit.ts'
 import type { Database } from './database.ts'
 import { refuseTwins } from './failure.ts'
+import * as folderRows from './folder.ts'
 import type { Transaction } from './outbox.ts'
 import { folders, lanes, lists, runs } from './schema.ts'
 
@@ -92,7 +94,10 @@ export const page = async (
 
 type Changes = { name?: string; folderId?: string; position?: number }
 
-/** A list that moves to another folder without a position goes to its top. Errors: notFound, nameTaken. */
+/**
+ * A list that moves to another folder without a position goes to its top. Places are numbered anew for whole folders, so changes
+ * take turns within the account, and with imports, which choose a name and a place. Errors: notFound, nameTaken.
+ */
 export const update = (
   db: Database,
   accountId: string,
@@ -102,18 +107,15 @@ export const update = (
 ): Promise<void> =>
   refuseTwins(
     db.transaction(async (tx) => {
+      await accounts.lock(tx, accountId, 'no key update')
       const list = await get(tx, accountId, listId)
-      const folderId = changes.folderId ?? list.folderId
-      const [folder] = await tx
-        .select({ id: folders.id })
-        .from(folders)
-        .where(and(eq(folders.accountId, accountId), eq(folders.id, folderId)))
-        .for('update')
-      if (folder === undefined) throw new FairleadError('notFound', { detail: 'There is no folder by that id.' })
-      await tx
+      const { id: folderId } = await folderRows.get(tx, accountId, changes.folderId ?? list.folderId)
+      const changed = await tx
         .update(lists)
         .set({ name: changes.name ?? list.name, folderId })
-        .where(owned(accountId, listId))
+        .where(and(owned(accountId, listId), isNull(lists.removedAt)))
+        .returning({ id: lists.id })
+      if (changed.length === 0) throw new FairleadError('notFound')
       const position = changes.position ?? (folderId === list.folderId ? undefined : 0)
       if (position !== undefined) await place(tx, folderId, listId, position)
       const details = { changed: Object.keys(changes) }

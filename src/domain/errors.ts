@@ -1,5 +1,5 @@
 /**
- * The one vocabulary of failure (design.md 4.12). A code is the problem's `code`, the Temporal failure's `type`, the log's field.
+ * The one vocabulary of failure. A code is the problem's `code`, the Temporal failure's `type`, the log's field.
  * `kind` decides what happens to the work: `transient` is retried, `held` waits for a person to mend the connection,
  * `record` rejects one record, `request` is the caller's to mend, `bug` is ours.
  */
@@ -176,6 +176,19 @@ export const errorTable = {
     415,
     'The body has a type that is not understood here.',
     'Send application/json.',
+  ),
+  malformedRequest: entry(
+    'request',
+    400,
+    'The request is not valid HTTP.',
+    'Send a well-formed HTTP/1.1 request with a method that /docs names.',
+  ),
+  headersTooLarge: entry('request', 431, 'The headers are too large.', 'Send less than 16 KiB of address and headers.'),
+  requestTimeout: entry(
+    'request',
+    408,
+    'The request did not arrive in time.',
+    'Send the whole request without a pause.',
   ),
   bodyTooLarge: entry('request', 413, 'The body is too large.', 'Send less at once.'),
   invalidCursor: entry(

@@ -1,4 +1,4 @@
-import { eq } from 'drizzle-orm'
+import { asc, eq } from 'drizzle-orm'
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import * as accountRows from '../db/account.ts'
 import * as apiKeys from '../db/apiKey.ts'
@@ -17,7 +17,7 @@ export const ensureAccount = async ({ databaseUrl, secretKeys, keyFile }: Accoun
     const kept = existsSync(keyFile) ? readFileSync(keyFile, 'utf8').trim() : ''
     const known = kept === '' ? undefined : await apiKeys.findByKey(db, kept)
     if (known !== undefined && known.revokedAt === null) return kept
-    const [found] = await db.select().from(accounts).where(eq(accounts.name, name))
+    const [found] = await db.select().from(accounts).where(eq(accounts.name, name)).orderBy(asc(accounts.id))
     const timeZone = Intl.DateTimeFormat().resolvedOptions().timeZone
     const account = found ?? (await accountRows.insert(db, createSecretBox(secretKeys), { name, timeZone }))
     const { key } = await apiKeys.insert(db, account.id, { name: 'npm start', role: 'admin' })

@@ -1,8 +1,8 @@
-import { and, eq, sql } from 'drizzle-orm'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { and, eq } from 'drizzle-orm'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import * as t from '../../src/db/schema.ts'
 import { openApi, type Account, type TestApi } from '../support/api.ts'
-import { addConnection } from './rows.ts'
+import { addConnection, addList } from './rows.ts'
 
 let api: TestApi
 let account: Account
@@ -59,6 +59,19 @@ describe('imports', () => {
     expect(again.body).toMatchObject({ status: 409, code: 'alreadyImported', list: body.list })
     const more = await start({ entity: 'lead', newList: true })
     expect(more).toMatchObject({ status: 202, body: { list: { name: 'All Infor CRM Leads (2)' } } })
+  })
+
+  test('a list that is renamed to the new name at that moment makes it the next one', async () => {
+    await connected()
+    const listId = await addList(api.db, account.id, { name: 'Prospects' })
+    const rename = (name: string) =>
+      api.call('PATCH', `/v1/lists/${listId}`, { key: account.keys.marketer, body: { name, position: 0 } })
+    for (let round = 1; round <= 15; round += 1) {
+      const name = `All Infor CRM Leads${round === 1 ? '' : ` (${round})`}`
+      const answers = await Promise.all([start({ entity: 'lead', newList: true }), rename(name)])
+      expect([answers[0].status, [200, 409].includes(answers[1].status)]).toEqual([202, true])
+      await rename('Prospects')
+    }
   })
 
   test.for([
@@ -132,15 +145,83 @@ describe('Idempotency-Key', () => {
     expect((await start({ entity: 'lead' }, headers)).status).toBe(202)
   })
 
-  test('a claim that a crash left without an answer is taken over after a minute', async () => {
+  test('a repetition waits for the first request however long that takes, and starts nothing', async () => {
     await connected()
     const headers = key()
-    await start({ entity: 'lead' }, headers)
-    const mine = and(eq(t.idempotency.accountId, account.id), eq(t.idempotency.key, headers['idempotency-key']))
-    await api.db
-      .update(t.idempotency)
-      .set({ status: null, createdAt: sql`now() - interval '61 seconds'` })
-      .where(mine)
+    const sql = api.db.$client
+    const waiting = (count: number) =>
+      vi.waitFor(async () => {
+        const blocked = await sql`
+          select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
+        expect(blocked).toHaveLength(count)
+      })
+    const ask = () => start({ entity: 'lead', newList: true }, headers)
+    const asked: ReturnType<typeof ask>[] = []
+    await sql.begin(async (tx) => {
+      await tx`lock table lists in share row exclusive mode`
+      asked.push(ask())
+      await waiting(1)
+      await sql`update idempotency set created_at = now() - interval '61 seconds' where account_id = ${account.id}`
+      asked.push(ask())
+      await waiting(2)
+    })
+    const [first, second] = await Promise.all(asked)
+    expect([second!.status, second!.body]).toEqual([202, first!.body])
+    expect(await listsOf()).toHaveLength(1)
+  })
+
+  test('a request that breaks off after its work was stored is answered when it is repeated', async () => {
+    await connected()
+    const headers = key()
+    const { relay } = api.services
+    api.services.relay = () => Promise.reject(new Error('broken off'))
+    expect((await start({ entity: 'lead', newList: true }, headers)).status).toBe(500)
+    api.services.relay = relay
+    const { status, body } = await start({ entity: 'lead', newList: true }, headers)
+    expect([status, body.list.name]).toEqual([202, 'All Infor CRM Leads'])
+    expect(await listsOf()).toHaveLength(1)
+  })
+
+  test.for(['audit', 'idempotency', 'outbox'])(
+    'a start that fails at its row of %s leaves nothing, neither work nor key',
+    async (table) => {
+      await connected()
+      const headers = key()
+      const sql = api.db.$client
+      await sql.unsafe(`create function refuse() returns trigger language plpgsql as 'begin raise exception ''no''; end';
+        create trigger refuse before insert on ${table} execute function refuse()`)
+      expect((await start({ entity: 'lead' }, headers)).status).toBe(500)
+      await sql.unsafe('drop function refuse cascade')
+      const audited = () =>
+        api.db
+          .select()
+          .from(t.audit)
+          .where(and(eq(t.audit.accountId, account.id), eq(t.audit.action, 'import.start')))
+      for (const each of [t.lists, t.runs, t.outbox, t.idempotency])
+        expect(await api.db.select().from(each).where(eq(each.accountId, account.id))).toEqual([])
+      expect(await audited()).toEqual([])
+      expect((await start({ entity: 'lead' }, headers)).status).toBe(202)
+      expect(await audited()).toHaveLength(1)
+    },
+  )
+
+  test('ten at once with keys of their own start ten', async () => {
+    await connected()
+    const answers = await Promise.all(Array.from({ length: 10 }, () => start({ entity: 'lead', newList: true }, key())))
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([202]))
+    expect(await listsOf()).toHaveLength(10)
+  })
+
+  test('a key counts for a day', async () => {
+    await connected()
+    const headers = key()
+    const first = await start({ entity: 'lead' }, headers)
+    const age = (interval: string) =>
+      api.db.$client`update idempotency set created_at = now() - ${interval}::interval where account_id = ${account.id}`
+    await age('23 hours')
+    expect((await start({ entity: 'lead' }, headers)).status).toBe(202)
+    await age('25 hours')
+    expect(await start({ entity: 'lead' }, headers)).toMatchObject({ status: 200, body: { id: first.body.id } })
     expect((await start({ entity: 'lead' }, headers)).status).toBe(200)
   })
 

@@ -142,6 +142,56 @@ describe('bad input', () => {
   })
 })
 
+const long = 'x'.repeat(17_000)
+const id = 'x'.repeat(150)
+const broken: [text: string, status: number, code: string][] = [
+  ['DANCE /v1/lists HTTP/1.1\r\nhost: x\r\n\r\n', 400, 'malformedRequest'],
+  ['hello\r\n\r\n', 400, 'malformedRequest'],
+  ['GET /v1/lists HTTP/9.9\r\nhost: x\r\n\r\n', 400, 'malformedRequest'],
+  ['GET /v1/lists HTTP/1.1\r\nconnection: close\r\n\r\n', 400, 'malformedRequest'],
+  ['POST /v1/imports HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\ncontent-length: 4\r\n\r\n', 400, 'malformedRequest'],
+  [`GET /v1/lists HTTP/1.1\r\nhost: x\r\nx-long: ${long}\r\n\r\n`, 431, 'headersTooLarge'],
+  [`GET /${long} HTTP/1.1\r\nhost: x\r\n\r\n`, 431, 'headersTooLarge'],
+  [`GET /v1/lists/${id} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`, 404, 'notFound'],
+  ['GET /v1/lists/%ZZ HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n', 404, 'notFound'],
+  ['GET /v1/lists HTTP/1.1\r\nhost: x\r\nexpect: wonders\r\nconnection: close\r\n\r\n', 401, 'unauthenticated'],
+]
+
+test('what is no request is refused as a problem as well, and is not quoted in the log', async () => {
+  const { app, close, logged } = await openApi()
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = app.server.address() as AddressInfo
+  for (const [text, status, code] of broken) {
+    const [head, body] = (await say(port, text)).split('\r\n\r\n')
+    expect([text.slice(0, 80), head]).toEqual([text.slice(0, 80), expect.stringMatching(`^HTTP/1.1 ${status} `)])
+    expect(head).toMatch(/^content-type: application\/problem\+json/im)
+    const length = Number(/^content-length: (\d+)/im.exec(head!)![1])
+    expect(Buffer.byteLength(body!)).toBe(length)
+    expect(JSON.parse(body!)).toMatchObject({
+      status,
+      code,
+      type: `/docs/problems#${code}`,
+      title: expect.any(String),
+      detail: expect.any(String),
+      remedy: expect.any(String),
+      requestId: expect.any(String),
+    })
+  }
+  expect(logged.join('\n')).toContain('"code":"malformedRequest"')
+  expect(logged.join('\n')).not.toMatch(/DANCE|hello|xxx|"level":50/)
+  await close()
+})
+
+/** Everything that the server answers to a text, until it ends the connection. */
+const say = (port: number, text: string): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write(text))
+    const heard: string[] = []
+    socket.on('data', (data) => heard.push(data.toString()))
+    socket.on('error', (error) => (heard.length === 0 ? reject(error) : undefined))
+    socket.on('close', () => resolve(heard.join('')))
+  })
+
 /** Sends as much as the server takes, and reads what it says. */
 const pour = (port: number, framing: string, size: number): Promise<{ answer: string; sent: number }> =>
   new Promise((resolve, reject) => {

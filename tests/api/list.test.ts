@@ -70,6 +70,28 @@ describe('lists', () => {
     expect(await names(`?folderId=${folderId}`)).toEqual(['A'])
   })
 
+  test('move between folders at the same time, each as it was asked', async () => {
+    const here = await defaultFolder(api.db, account.id)
+    const { id: there } = (await call('POST', '/v1/folders', { name: 'Events' })).body
+    const ids = [await add('a'), await add('b'), await add('c'), await add('d')]
+    for (const ways of [
+      [there, there, here, here],
+      [here, here, there, there],
+      [there, here, there, here],
+      [here, there, here, there],
+    ]) {
+      const moves = await Promise.all(
+        ids.flatMap((id, index) => [
+          call('PATCH', `/v1/lists/${id}`, { folderId: ways[index], position: index }),
+          call('PATCH', `/v1/lists/${id}`, { position: 0 }),
+        ]),
+      )
+      expect(new Set(moves.map(({ status }) => status))).toEqual(new Set([200]))
+      for (const [index, id] of ids.entries())
+        expect((await call('GET', `/v1/lists/${id}`)).body.folder.id).toBe(ways[index])
+    }
+  })
+
   test('a name that the folder has answers 409 in any case; another folder may have it', async () => {
     const [a] = [await add('a'), await add('b')]
     expect((await call('PATCH', `/v1/lists/${a}`, { name: 'B' })).body).toMatchObject({
@@ -146,6 +168,15 @@ describe('account and audit', () => {
     const changed = await call('PATCH', '/v1/account', { timeZone: 'Europe/Berlin', conflict: 'latestWins' })
     expect(changed.body).toMatchObject({ timeZone: 'Europe/Berlin', conflict: 'latestWins', ambiguousMatch: 'best' })
     expect(changed.text).not.toContain('hashKey')
+  })
+
+  test('R36: an account may take any name, also one that another account has', async () => {
+    const name = `Twins ${account.id}`
+    for (const { keys } of [account, await api.newAccount()])
+      expect(await api.call('PATCH', '/v1/account', { key: keys.admin, body: { name } })).toMatchObject({
+        status: 200,
+        body: { name },
+      })
   })
 
   test.for([

@@ -1,9 +1,11 @@
 import { pino } from 'pino'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { buildApp } from '../../src/api/app.ts'
+import { toFairleadError } from '../../src/api/errors.ts'
 import { openDatabase } from '../../src/db/database.ts'
 import { errorTable } from '../../src/domain/errors.ts'
 import { openApi, type TestApi } from '../support/api.ts'
+import { addList } from './rows.ts'
 
 let api: TestApi
 beforeAll(async () => {
@@ -55,6 +57,31 @@ describe('O4: health', () => {
     expect([ready.statusCode, ready.json().database]).toEqual([503, 'unavailable'])
     await app.close()
     await db.$client.end()
+  })
+
+  test('a request that loses a deadlock answers 503 overloaded with Retry-After, and can be repeated', async () => {
+    const { id } = api.account
+    const listId = await addList(api.db, id, { name: 'Contended' })
+    const rename = () => api.call('PATCH', `/v1/lists/${listId}`, { body: { name: 'Renamed' } })
+    const answer = await api.db.$client.begin(async (tx) => {
+      await tx`set local deadlock_timeout = '1min'`
+      await tx`select from lists where id = ${listId} for update`
+      const renamed = rename()
+      await vi.waitFor(async () => {
+        const blocked = await api.db.$client`
+          select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
+        expect(blocked).toHaveLength(1)
+      })
+      await tx`select from accounts where id = ${id} for update`
+      return renamed
+    })
+    expect([answer.status, answer.body.code, answer.headers['retry-after']]).toEqual([503, 'overloaded', '1'])
+    expect((await rename()).status).toBe(200)
+  })
+
+  test.for(['40P01', '40001', '55P03'])('%s of Postgres is a reason to repeat the request', async (sqlState) => {
+    const refused = api.db.execute(`do $$ begin raise exception 'no' using errcode = '${sqlState}'; end $$`)
+    expect(toFairleadError(await refused.catch((error: unknown) => error))).toMatchObject({ code: 'overloaded' })
   })
 
   test('metrics name routes by pattern and hold no ids', async () => {

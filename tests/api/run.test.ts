@@ -364,5 +364,34 @@ describe('sweeps', () => {
     const answer = await api.call('POST', `/v1/runs/${runId}/confirm-deletions`)
     expect(answer).toMatchObject({ status: 202, body: { kind: 'sweep', list: { id: list } } })
     expect(answer.body.id).not.toBe(runId)
+    const again = await api.call('POST', `/v1/runs/${runId}/confirm-deletions`)
+    expect(again).toMatchObject({ status: 200, body: { id: answer.body.id } })
+  })
+
+  test('R15: another run of the list is no confirmation, and the key of a refused one is free', async () => {
+    const error = { code: 'massDeletion', detail: 'Many are gone.', remedy: 'Confirm.' }
+    const sweep = { kind: 'sweep' as const, listId: await freshList('busy'), connectionId, entity: 'lead' as const }
+    const runId = await addRun(api.db, api.account.id, { ...sweep, state: 'incomplete', error })
+    const other = await addRun(api.db, api.account.id, { ...sweep, state: 'running' })
+    const confirm = (key: string) =>
+      api.call('POST', `/v1/runs/${runId}/confirm-deletions`, { headers: { 'idempotency-key': key } })
+    expect((await confirm('first')).body).toMatchObject({ status: 409, code: 'runActive', runId: other })
+    await api.db.update(t.runs).set({ state: 'incomplete' }).where(eq(t.runs.id, other))
+    const confirmed = await confirm('first')
+    expect(confirmed).toMatchObject({ status: 202, body: { list: { id: sweep.listId } } })
+    await api.db.update(t.runs).set({ state: 'succeeded' }).where(eq(t.runs.id, confirmed.body.id))
+    expect(await confirm('first')).toMatchObject({ status: 202, body: confirmed.body })
+    expect((await confirm('second')).status).toBe(202)
+    const noted = await api.db.select().from(t.audit).where(eq(t.audit.targetId, runId))
+    expect(noted.map(({ action }) => action)).toEqual(['run.confirmDeletions', 'run.confirmDeletions'])
+  })
+
+  test('a sweep is started once per key, also when it has ended meanwhile', async () => {
+    const url = `/v1/lists/${await freshList('keyed')}/runs`
+    const ask = () => api.call('POST', url, { body: { sweep: true }, headers: { 'idempotency-key': 'keyed' } })
+    const [first, second] = await Promise.all([ask(), ask()])
+    expect([first.status, second.status, second.body]).toEqual([202, 202, first.body])
+    await api.db.update(t.runs).set({ state: 'succeeded' }).where(eq(t.runs.id, first.body.id))
+    expect(await ask()).toMatchObject({ status: 202, body: { id: first.body.id } })
   })
 })

@@ -110,7 +110,7 @@ export const connectionRoutes: FastifyPluginAsyncZod<Services> = async (app, { d
       schema: {
         tags,
         summary: 'Give a new user name or password',
-        description: 'Lists, schedules and links stay; work that was held goes on by itself (C2).',
+        description: 'Lists, schedules and links stay; work that was held goes on by itself.',
         body: Reconfirmation,
         response: { 200: Connection, 202: Connection },
       },
@@ -132,7 +132,7 @@ export const connectionRoutes: FastifyPluginAsyncZod<Services> = async (app, { d
       schema: {
         tags,
         summary: 'Disconnect the CRM',
-        description: 'The password is erased and work under way is cancelled; lists and history stay readable (C3).',
+        description: 'The password is erased and work under way is cancelled; lists and history stay readable.',
         response: { 200: Connection },
       },
     },

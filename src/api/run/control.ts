@@ -5,7 +5,6 @@ import * as lists from '../../db/list.ts'
 import * as runs from '../../db/run/read.ts'
 import { requestCancel } from '../../db/run/state.ts'
 import * as sweeps from '../../db/sweep.ts'
-import { FairleadError } from '../../domain/errors.ts'
 import { actorOf } from '../auth.ts'
 import { IdempotencyHeaders, once } from '../idempotency.ts'
 import { Id } from '../schemas.ts'
@@ -22,12 +21,6 @@ const RunParams = z.strictObject({ runId: Id })
 export const runControlRoutes: FastifyPluginAsyncZod<Services> = async (app, services) => {
   const { db, relay } = services
 
-  const answer = async (accountId: string, runId: string, status: number) => ({
-    status,
-    location: `/v1/runs/${runId}`,
-    body: runJson(services, await runs.get(db, accountId, runId)),
-  })
-
   app.post(
     '/lists/:listId/runs',
     {
@@ -35,7 +28,7 @@ export const runControlRoutes: FastifyPluginAsyncZod<Services> = async (app, ser
       schema: {
         tags,
         summary: 'Start a run of a list now',
-        description: 'While a run of the list is under way, the answer is 200 with that run (R19).',
+        description: 'While a run of the list is under way, the answer is 200 with that run.',
         headers: IdempotencyHeaders,
         params: z.strictObject({ listId: Id }),
         body: RunNow,
@@ -43,14 +36,13 @@ export const runControlRoutes: FastifyPluginAsyncZod<Services> = async (app, ser
       },
     },
     (request, reply) =>
-      once(db, request, reply, async () => {
+      once(services, request, reply, async (tx) => {
         const { accountId } = request.caller
         const { listId } = request.params
-        await lists.get(db, accountId, listId)
-        const { runId, created } = await sweeps.request(db, accountId, listId)
-        if (created) await audits.insert(db, accountId, actorOf(request), { action: 'sweep.start', targetId: runId })
-        await relay()
-        return answer(accountId, runId, created ? 202 : 200)
+        await lists.get(tx, accountId, listId)
+        const { runId, created } = await sweeps.request(tx, accountId, listId)
+        if (created) await audits.insert(tx, accountId, actorOf(request), { action: 'sweep.start', targetId: runId })
+        return { runId, created }
       }),
   )
 
@@ -59,35 +51,24 @@ export const runControlRoutes: FastifyPluginAsyncZod<Services> = async (app, ser
     {
       config: {
         role: 'marketer',
-        problems: [
-          'nothingToConfirm',
-          'runActive',
-          'notConnected',
-          'connectorDisabled',
-          'idempotencyMismatch',
-          'conflict',
-        ],
+        problems: ['nothingToConfirm', 'runActive', 'notConnected', 'connectorDisabled', 'idempotencyMismatch'],
       },
       schema: {
         tags,
         summary: 'Confirm that many people are really gone from the CRM',
-        description: 'For a sweep that ended with `massDeletion` (R15): starts a new one that marks them.',
+        description: 'For a sweep that ended with `massDeletion`: starts a new one that marks them.',
         headers: IdempotencyHeaders,
         params: RunParams,
         response: { 200: Run, 202: Run },
       },
     },
     (request, reply) =>
-      once(db, request, reply, async () => {
+      once(services, request, reply, async (tx) => {
         const { accountId } = request.caller
-        const { runId, created } = await sweeps.confirm(db, accountId, request.params.runId)
-        // Another run of the list is no confirmation; a confirming one that is under way is.
-        const { settings } = await runs.get(db, accountId, runId)
-        if (!created && settings.confirmDeletions !== true) throw new FairleadError('runActive', { extra: { runId } })
+        const { runId, created } = await sweeps.confirm(tx, accountId, request.params.runId)
         const entry = { action: 'run.confirmDeletions', targetId: request.params.runId } as const
-        if (created) await audits.insert(db, accountId, actorOf(request), entry)
-        await relay()
-        return answer(accountId, runId, created ? 202 : 200)
+        if (created) await audits.insert(tx, accountId, actorOf(request), entry)
+        return { runId, created }
       }),
   )
 

@@ -84,7 +84,7 @@ const insertColumns = async (
  * Errors: notConnected, connectorDisabled, alreadyImported (with the list), unknownField, secretField, duplicateField.
  */
 export const request = (
-  db: Database,
+  db: Database | Transaction,
   accountId: string,
   { entity, fields: names, newList }: Request,
 ): Promise<{ runId: string; created: boolean }> =>

@@ -7,8 +7,7 @@ CREATE TABLE "accounts" (
 	"unmapped_address" text DEFAULT 'push' NOT NULL,
 	"conflict" text DEFAULT 'crmWins' NOT NULL,
 	"hash_key" text NOT NULL,
-	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
-	CONSTRAINT "accounts_name_unique" UNIQUE("name")
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE "api_keys" (
@@ -140,9 +139,9 @@ CREATE TABLE "idempotency" (
 	"account_id" uuid NOT NULL,
 	"key" text NOT NULL,
 	"request" "bytea" NOT NULL,
-	"status" integer,
-	"location" text,
-	"body" jsonb,
+	"status" integer NOT NULL,
+	"location" text NOT NULL,
+	"body" jsonb NOT NULL,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	CONSTRAINT "idempotency_account_id_key_pk" PRIMARY KEY("account_id","key")
 );

@@ -2,6 +2,7 @@ import { and, desc, eq, inArray, lt, sql } from 'drizzle-orm'
 import { FairleadError } from '../../domain/errors.ts'
 import { isOver, noCounts, type PhaseCounts, type RunKind, type RunState } from '../../domain/run.ts'
 import type { Database } from '../database.ts'
+import type { Transaction } from '../outbox.ts'
 import { lanes, lists, runs } from '../schema.ts'
 
 export type LaneSums = PhaseCounts & { phase: 'pull' | 'sweep'; keys: number }
@@ -11,7 +12,7 @@ export type RunFilter = { listId?: string; kind?: RunKind; state?: RunState }
 const selection = { run: runs, list: { id: lists.id, name: lists.name } }
 
 /** The sums of many runs' lanes in one statement. */
-const sumsOf = async (db: Database, runIds: string[]): Promise<Map<string, LaneSums[]>> => {
+const sumsOf = async (db: Database | Transaction, runIds: string[]): Promise<Map<string, LaneSums[]>> => {
   const sum = (name: keyof typeof lanes.$inferSelect) => sql<number>`sum(${lanes[name as 'read']})::int`
   const { runId, phase } = lanes
   const counts = {
@@ -38,7 +39,7 @@ const sumsOf = async (db: Database, runIds: string[]): Promise<Map<string, LaneS
 }
 
 const withLanes = async (
-  db: Database,
+  db: Database | Transaction,
   rows: { run: typeof runs.$inferSelect; list: { id: string; name: string } | null }[],
 ): Promise<RunRow[]> => {
   const sums = await sumsOf(
@@ -48,7 +49,11 @@ const withLanes = async (
   return rows.map(({ run, list }) => ({ ...run, list, lanes: sums.get(run.id) ?? [] }))
 }
 
-export const find = async (db: Database, accountId: string, runId: string): Promise<RunRow | undefined> => {
+export const find = async (
+  db: Database | Transaction,
+  accountId: string,
+  runId: string,
+): Promise<RunRow | undefined> => {
   const rows = await db
     .select(selection)
     .from(runs)
@@ -57,7 +62,7 @@ export const find = async (db: Database, accountId: string, runId: string): Prom
   return (await withLanes(db, rows))[0]
 }
 
-export const get = async (db: Database, accountId: string, runId: string): Promise<RunRow> => {
+export const get = async (db: Database | Transaction, accountId: string, runId: string): Promise<RunRow> => {
   const found = await find(db, accountId, runId)
   if (found === undefined) throw new FairleadError('notFound')
   return found

@@ -5,6 +5,7 @@ import type { RunSettings, RunTrigger } from '../../domain/run.ts'
 import * as connections from '../connection.ts'
 import type { Database } from '../database.ts'
 import * as outbox from '../outbox.ts'
+import type { Transaction } from '../outbox.ts'
 import { lists, runs } from '../schema.ts'
 
 /** The CRM user of the list's last complete sweep. */
@@ -23,7 +24,7 @@ type Options = { trigger: RunTrigger; settings?: RunSettings }
  * run of the list is under way: that run is the answer (R19). Errors: notFound, notConnected, conflict for a plain list.
  */
 export const request = (
-  db: Database,
+  db: Database | Transaction,
   accountId: string,
   listId: string,
   { trigger, settings = {} }: Options = { trigger: 'api' },
@@ -76,9 +77,12 @@ export const request = (
     return { runId: run!.id, created: true }
   })
 
-/** A person confirms what a sweep held back as massDeletion: another sweep marks them. Errors: notFound, nothingToConfirm. */
+/**
+ * A person confirms what a sweep held back as massDeletion: another sweep marks them. `created` is false when it is under way already.
+ * Errors: notFound, nothingToConfirm, runActive while another run of the list works, and those of `request`.
+ */
 export const confirm = async (
-  db: Database,
+  db: Database | Transaction,
   accountId: string,
   runId: string,
 ): Promise<{ runId: string; created: boolean }> => {
@@ -102,7 +106,17 @@ export const confirm = async (
     )
     .limit(1)
   if (newer !== undefined) throw new FairleadError('nothingToConfirm', { detail: 'A later sweep has settled it.' })
-  return request(db, accountId, run.listId, { trigger: 'api', settings: { confirmDeletions: true } })
+  const started = await request(db, accountId, run.listId, {
+    trigger: 'api',
+    settings: { confirmDeletions: run.error.gone ?? 0 },
+  })
+  if (started.created) return started
+  const [{ settings } = { settings: {} as RunSettings }] = await db
+    .select({ settings: runs.settings })
+    .from(runs)
+    .where(eq(runs.id, started.runId))
+  if (settings.confirmDeletions === undefined) throw new FairleadError('runActive', { extra: { runId: started.runId } })
+  return started
 }
 
 /** Imported lists whose last sweep or import began longer ago than this: due for the weekly sweep (O6). */
