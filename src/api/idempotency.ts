@@ -1,7 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import type { Database } from '../db/database.ts'
 import * as idempotency from '../db/idempotency.ts'
 import type { Transaction } from '../db/outbox.ts'
 import * as runs from '../db/run/read.ts'
