@@ -1,3 +1,4 @@
+import type { Crm, CrmEntity } from '../domain/crm.ts'
 import { laneCount, laneOffsets, laneRanges } from '../domain/lane.ts'
 import * as importPlan from '../db/import/plan.ts'
 import { storePage } from '../db/import/page.ts'
@@ -7,6 +8,17 @@ import type { Dependencies, RunInput } from './dependencies.ts'
 import { readSegment, type SegmentResult } from './segment.ts'
 import { working } from './run.ts'
 
+/** How many people the CRM says it has, and the keys that divide them into lanes. */
+export const divide = async (
+  crm: Crm,
+  entity: CrmEntity,
+  concurrency: number,
+): Promise<{ total: number | null; keys: (string | null)[] }> => {
+  const total = await crm.total(entity)
+  const offsets = laneOffsets(total ?? 0, laneCount(total, concurrency))
+  return { total, keys: await Promise.all(offsets.map((offset) => crm.keyAt(entity, offset))) }
+}
+
 export const importActivities = (deps: Dependencies) => ({
   /** Fixes the mark and the lanes, once; a repeated call finds them. Answers the lanes that are to be read. */
   beginImport: ({ accountId, runId }: RunInput): Promise<{ lanes: number[] }> =>
@@ -15,12 +27,12 @@ export const importActivities = (deps: Dependencies) => ({
       if (planned.length > 0) return { lanes: planned.map(({ lane }) => lane) }
       return withCrm(deps, accountId, run.connectionId!, async (crm, connection) => {
         const entity = run.entity!
-        const fields = await crm.fields(entity)
+        const [fields, mark, { total, keys }] = await Promise.all([
+          crm.fields(entity),
+          crm.latestChange(entity),
+          divide(crm, entity, connection.concurrency),
+        ])
         await importPlan.noteFields(deps.db, run, fields)
-        const mark = await crm.latestChange(entity)
-        const total = await crm.total(entity)
-        const count = laneCount(total, connection.concurrency)
-        const keys = await Promise.all(laneOffsets(total ?? 0, count).map((offset) => crm.keyAt(entity, offset)))
         const fixed = { mark: mark === null ? null : new Date(mark), total }
         return {
           lanes: await lanes.plan(deps.db, { accountId, runId, phase: 'pull' }, { ranges: laneRanges(keys), fixed }),

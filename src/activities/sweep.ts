@@ -1,4 +1,4 @@
-import { laneCount, laneOffsets, laneRanges } from '../domain/lane.ts'
+import { laneRanges } from '../domain/lane.ts'
 import { FairleadError } from '../domain/errors.ts'
 import { needsConfirmation } from '../domain/sweep.ts'
 import * as importPlan from '../db/import/plan.ts'
@@ -11,6 +11,7 @@ import type { CrmEntity, CrmField, Crm } from '../domain/crm.ts'
 import { Context } from '@temporalio/activity'
 import { beat } from './beat.ts'
 import { withCrm } from './crm.ts'
+import { divide } from './import.ts'
 import type { Dependencies, RunInput } from './dependencies.ts'
 import { readSegment, type SegmentResult } from './segment.ts'
 import { runErrorOf, working } from './run.ts'
@@ -63,11 +64,12 @@ export const sweepActivities = (deps: Dependencies) => ({
         read.length > 0
           ? { ranges: read.map(({ afterKey, upToKey }) => ({ after: afterKey, upTo: upToKey })) }
           : await withCrm(deps, accountId, run.connectionId!, async (crm, connection) => {
-              await importPlan.noteFields(deps.db, run, await crm.fields(run.entity!))
-              const total = await crm.total(run.entity!)
-              const mark = await crm.latestChange(run.entity!)
-              const offsets = laneOffsets(total ?? 0, laneCount(total, connection.concurrency))
-              const keys = await Promise.all(offsets.map((offset) => crm.keyAt(run.entity!, offset)))
+              const [fields, mark, { total, keys }] = await Promise.all([
+                crm.fields(run.entity!),
+                crm.latestChange(run.entity!),
+                divide(crm, run.entity!, connection.concurrency),
+              ])
+              await importPlan.noteFields(deps.db, run, fields)
               return { ranges: laneRanges(keys), fixed: { mark: mark === null ? null : new Date(mark), total } }
             })
       return { lanes: await lanes.plan(deps.db, { accountId, runId, phase: 'sweep' }, plan) }
@@ -100,6 +102,7 @@ export const sweepActivities = (deps: Dependencies) => ({
         const key = { runId, phase: 'sweep' as const, lane: 0, attempt: lane.attempt }
         await settleReturned(deps.db, key, target)
         const found = await compare(deps.db, runId, target, batch)
+        if (found.missingTotal + found.extraTotal === 0) return { left: 0, more: false }
         for (const [index, ids] of chunks(found.missing).entries()) {
           beat({ missing: index * askAtOnce })
           await settleMissing(deps.db, key, target, mark, await askPeople(question, fields, ids))

@@ -79,12 +79,15 @@ export const readFields = async (session: Session, entity: CrmEntity, options: C
   await session.ready(options)
   session.memory.missing[entity].clear()
   session.memory.permissions.forget(entity)
-  const permissions = await readPermissions(session, entity, options)
-  const metadata = await readMetadata(session, entityNames[entity], options)
-  const schema = await readSchema(session, session.path(entity), options)
+  const [permissions, metadata, ofAddress, schema] = await Promise.all([
+    readPermissions(session, entity, options),
+    readMetadata(session, entityNames[entity], options),
+    readMetadata(session, addressEntities[entity], options),
+    readSchema(session, session.path(entity), options),
+  ])
   const own = await describeOwn(session, entity, metadata, schema?.get(entityNames[entity].toLowerCase()), options)
   const address =
-    (metadata && (await readMetadata(session, addressEntities[entity], options))) ??
+    (metadata && ofAddress) ??
     schema?.get(addressEntities[entity].toLowerCase()) ??
     (await guessAddress(session, entity, options)) ??
     usualAddress.map((name) => bare(name, null))

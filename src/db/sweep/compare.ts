@@ -70,6 +70,9 @@ export const compare = (db: Database, runId: string, target: SweepTarget, limit:
 
 /** Keys that the CRM shows again are linked again (R15). */
 export const relink = async (sql: Sql, runId: string, target: SweepTarget): Promise<string[]> => {
+  const [gone] = await sql`
+    select from crm_people where connection_id = ${target.connectionId} and entity = ${target.entity} and state = 'deletedInCrm' limit 1`
+  if (gone === undefined) return []
   const back = await sql<{ crm_id: string }[]>`
     with ${swept(sql, runId)}
     delete from crm_people p using swept s
