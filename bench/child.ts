@@ -16,6 +16,8 @@ export type ChildOptions = {
   name: string
   /** path inside the checkout */
   entry: string
+  /** for Node itself */
+  node?: string[]
   args?: string[]
   folder: string
   environment?: Record<string, string>
@@ -30,11 +32,19 @@ const noteOf = (folder: string, name: string): string => join(folder, `${name}.p
 export const stopLeftoverChild = (file: string): Promise<void> => stopLeftover(file, loader)
 
 /** One of our entries in a process of its own; detached, so that Ctrl-C reaches only us, and we stop it in its turn. */
-export const startChild = ({ name, entry, args = [], folder, environment = {}, profile }: ChildOptions): Child => {
+export const startChild = ({
+  name,
+  entry,
+  node = [],
+  args = [],
+  folder,
+  environment = {},
+  profile,
+}: ChildOptions): Child => {
   const logFile = join(folder, `${name}.log`)
   const output = openLog(logFile)
   const flags = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${join(profile, name)}`]
-  const child = spawn(process.execPath, [...flags, '--import', loader, join(checkout, entry), ...args], {
+  const child = spawn(process.execPath, [...node, ...flags, '--import', loader, join(checkout, entry), ...args], {
     cwd: checkout,
     detached: true,
     env: { ...process.env, ...environment },

@@ -19,7 +19,7 @@ export type Stage = {
   signal: AbortSignal
   say: (line: string) => void
   /** starts one of our entries; `stop` may be called before the stage closes */
-  start: (name: string, entry: string, args?: string[], environment?: Record<string, string>) => Child
+  start: (name: string, entry: string, args?: string[], node?: string[]) => Child
   close: () => Promise<void>
 }
 
@@ -57,13 +57,14 @@ export const openStage = async (options: Options, signal: AbortSignal, say: Stag
       environment,
       signal,
       say,
-      start(name, entry, args = [], extra = {}) {
+      start(name, entry, args = [], node = []) {
         const child = startChild({
           name: `${name}-${(children += 1)}`,
           entry,
+          node,
           args,
           folder: folder.path,
-          environment: { ...environment, ...extra },
+          environment,
           ...(options.profile === undefined ? {} : { profile: options.profile }),
         })
         open.push(child.stop)
@@ -77,9 +78,9 @@ export const openStage = async (options: Options, signal: AbortSignal, say: Stag
   }
 }
 
-/** A worker in a process of its own. */
+/** A worker in a process of its own, as `npm run worker` starts it. */
 export const startWorker = async (stage: Stage): Promise<Child> => {
-  const worker = stage.start('worker', 'worker.ts')
+  const worker = stage.start('worker', 'worker.ts', [], ['--max-semi-space-size=32'])
   await worker.untilSays('worker ready')
   return worker
 }

@@ -1,7 +1,7 @@
 import type { Crm, CrmEntity } from '../domain/crm.ts'
 import { laneCount, laneOffsets, laneRanges } from '../domain/lane.ts'
 import * as importPlan from '../db/import/plan.ts'
-import { storePage } from '../db/import/page.ts'
+import { prepare, storePage } from '../db/import/page.ts'
 import * as lanes from '../db/lane.ts'
 import { withCrm } from './crm.ts'
 import type { Dependencies, RunInput } from './dependencies.ts'
@@ -49,7 +49,10 @@ export const importActivities = (deps: Dependencies) => ({
         const key = { runId, phase: 'pull' as const, lane: number, attempt: lane.attempt }
         return readSegment({
           lane,
-          fetch: (range, signal) => crm.people(target.entity, fields, range, { signal }),
+          fetch: async (range, signal) => {
+            const page = await crm.people(target.entity, fields, range, { signal })
+            return { ...page, rows: prepare(target, page.rows) }
+          },
           store: (page) => storePage(deps.db, target, key, page),
         })
       }),

@@ -16,6 +16,8 @@ export type ChildOptions = {
   name: string
   /** path inside the checkout */
   entry: string
+  /** for Node itself */
+  flags?: string[]
   args?: string[]
   folder: string
   environment?: Record<string, string>
@@ -29,10 +31,17 @@ export const stopLeftoverChild = (folder: string, name: string, entry: string): 
   stopLeftover(noteOf(folder, name), entry)
 
 /** One of our entries in a process of its own. It ends with us through the IPC channel (embedded/parent.ts), even after SIGKILL. */
-export const startChild = async ({ name, entry, args = [], folder, environment = {} }: ChildOptions): Promise<Part> => {
+export const startChild = async ({
+  name,
+  entry,
+  flags = [],
+  args = [],
+  folder,
+  environment = {},
+}: ChildOptions): Promise<Part> => {
   const output = openLog(logOf(folder, name))
   // Detached: Ctrl-C in a terminal must not end it before its turn.
-  const child = spawn(process.execPath, ['--import', loader, join(checkout, entry), ...args], {
+  const child = spawn(process.execPath, [...flags, '--import', loader, join(checkout, entry), ...args], {
     cwd: checkout,
     detached: true,
     env: environmentFor(environment),

@@ -11,6 +11,8 @@ import type { Ports } from './ports.ts'
 import { supervise, type Part } from './supervisor.ts'
 
 const entries = { worker: 'worker.ts', api: 'src/serve.ts', simulator: 'src/simulator/main.ts' }
+/** Several pages under way are more than V8's young generation holds by default; a larger one spares a tenth of the processor. */
+const flags: Partial<Record<keyof typeof entries, string[]>> = { worker: ['--max-semi-space-size=32'] }
 const people = ['--leads', '5000', '--contacts', '5000', '--seed', '1']
 const readyWithinMs = 60_000
 
@@ -84,7 +86,7 @@ export const startParts = async (options: Options, started: (() => Promise<void>
   const lines = Object.entries(environment).map(([name, value]) => `${name}=${value}\n`)
   writeFileSync(join(folder, 'env'), lines.join(''), { mode: 0o600 })
   const child = (name: keyof typeof entries, args: string[] = []) =>
-    begin(name, () => startChild({ name, entry: entries[name], args, folder, environment }))
+    begin(name, () => startChild({ name, entry: entries[name], flags: flags[name], args, folder, environment }))
   if (simulator) await child('simulator', ['--port', `${ports.SIMULATOR_PORT}`, ...people])
   await child('api')
   await child('worker')

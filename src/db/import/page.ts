@@ -17,7 +17,8 @@ export type PageTarget = {
   plan: ColumnPlan
 }
 
-export type PreparedRow = { crmId: string; emailKey: string; json: string }
+/** A person as the database takes it. */
+export type PreparedRow = { crmId: string; emailKey: string; optedOut: boolean; json: string }
 
 /** Rows as three texts, one line a row: JSON holds no raw line breaks, and one text a column is the fastest way in. */
 const joined = (rows: PreparedRow[]) => ({
@@ -26,13 +27,24 @@ const joined = (rows: PreparedRow[]) => ({
   fields: rows.map((row) => row.json).join('\n'),
 })
 
-const prepare = (target: PageTarget, people: CrmPerson[], counts: lanes.LaneCounts): PreparedRow[] =>
-  people.map(({ id, values }) => {
-    const emailKey = emailHexOf(target.hashKey, values['Email'])
-    if (emailKey === '') counts.withoutEmail += 1
-    if (truthy(values['DoNotEmail']) || truthy(values['DoNotSolicit'])) counts.optedOut += 1
-    return { crmId: id, emailKey, json: encodeValues(values, target.plan) }
-  })
+/**
+ * Done as soon as people arrive, while their page waits for its turn: what is kept is then one text a person instead of an object with all values,
+ * which the garbage collector would have to carry along.
+ */
+export const prepare = (target: PageTarget, people: CrmPerson[]): PreparedRow[] =>
+  people.map(({ id, values }) => ({
+    crmId: id,
+    emailKey: emailHexOf(target.hashKey, values['Email']),
+    optedOut: truthy(values['DoNotEmail']) || truthy(values['DoNotSolicit']),
+    json: encodeValues(values, target.plan),
+  }))
+
+const countOf = (rows: PreparedRow[]): lanes.LaneCounts => ({
+  ...lanes.noLaneCounts(),
+  read: rows.length,
+  withoutEmail: rows.filter(({ emailKey }) => emailKey === '').length,
+  optedOut: rows.filter(({ optedOut }) => optedOut).length,
+})
 
 /** The insert of a page's rows, if `when`. */
 const inserting = (sql: Sql, target: PageTarget, runId: string, rows: PreparedRow[], when = sql`true`) => {
@@ -52,12 +64,10 @@ export const storePeople = async (
   target: PageTarget,
   runId: string,
   phase: lanes.Phase,
-  people: CrmPerson[],
+  rows: PreparedRow[],
 ): Promise<lanes.LaneCounts> => {
-  const counts = lanes.noLaneCounts()
-  if (people.length === 0) return counts
-  counts.read = people.length
-  const rows = prepare(target, people, counts)
+  const counts = countOf(rows)
+  if (rows.length === 0) return counts
   const inserted = await sql<{ crm_id: string }[]>`
     ${inserting(sql, target, runId, rows)} on conflict (list_id, crm_id, crm_entity) do nothing returning crm_id`
   counts.created = inserted.length
@@ -71,7 +81,7 @@ export const storePeople = async (
   return counts
 }
 
-type Page = CrmPage<CrmPerson>
+type Page = CrmPage<PreparedRow>
 
 const stepTo = (page: Page, counts: lanes.LaneCounts): lanes.LaneStep => ({
   cursor: page.next,
@@ -85,8 +95,8 @@ const stepTo = (page: Page, counts: lanes.LaneCounts): lanes.LaneStep => ({
  */
 const storeNew = async (db: Database, target: PageTarget, key: lanes.LaneKey, page: Page): Promise<lanes.Moved> => {
   const sql = db.$client
-  const counts = { ...lanes.noLaneCounts(), read: page.rows.length, created: page.rows.length }
-  const rows = prepare(target, page.rows, counts)
+  const { rows } = page
+  const counts = { ...countOf(rows), created: rows.length }
   return lanes.moved(
     await sql<lanes.Moved[]>`
       with moved as (${lanes.moving(sql, key, stepTo(page, counts))}),

@@ -1,7 +1,7 @@
 import type { CrmPerson, CrmWarning } from '../../domain/crm.ts'
 import type { CrmSaid } from '../../domain/errors.ts'
 import { compareSets, type Database, type Sql } from '../database.ts'
-import { storePeople, type PageTarget } from '../import/page.ts'
+import { prepare, storePeople, type PageTarget } from '../import/page.ts'
 import * as lanes from '../lane.ts'
 import { insertEntries, rejectUnreadable } from '../run/record.ts'
 import { addWarnings } from '../run/warning.ts'
@@ -33,7 +33,7 @@ export const settleMissing = (
   answer: Answer,
 ): Promise<void> =>
   inTransaction(db, async (sql) => {
-    const counts = await storePeople(sql, target, key.runId, 'sweep', answer.found)
+    const counts = await storePeople(sql, target, key.runId, 'sweep', prepare(target, answer.found))
     const found = new Set([...answer.found.map((each) => each.id), ...answer.unreadable.map((each) => each.id)])
     const gone = answer.asked.filter((id) => !found.has(id))
     await insertEntries(sql, target, key.runId, 'sweep', [
