@@ -1,6 +1,7 @@
 import { createActivities } from './src/activities/index.ts'
 import { readConfig } from './src/config.ts'
 import { migrate } from './src/db/database.ts'
+import { measured } from './src/temporal/metrics.ts'
 import { ensureHousekeeping } from './src/temporal/schedules.ts'
 import { openWorker } from './src/temporal/worker.ts'
 import { openConnector, openCrms, recoverRuns, wire } from './src/wiring.ts'
@@ -11,7 +12,7 @@ const config = readConfig()
 const wiring = await wire(config, 'worker')
 const { db, secrets, flows, log, relay } = wiring
 await migrate(config.DATABASE_URL)
-const crms = openCrms(db, secrets, openConnector(config), config.CRM_TIMEOUT_MS)
+const crms = openCrms(db, secrets, openConnector(config), { timeoutMs: config.CRM_TIMEOUT_MS, measure: measured })
 const worker = await openWorker({
   connection: flows.connection,
   namespace: config.TEMPORAL_NAMESPACE,

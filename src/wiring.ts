@@ -8,7 +8,7 @@ import * as runs from './db/run/state.ts'
 import { connectionContext, createSecretBox, type SecretBox } from './db/secret.ts'
 import type { Dependencies } from './activities/dependencies.ts'
 import type { Config } from './config.ts'
-import type { Crm, CrmConnector } from './domain/crm.ts'
+import type { Budget, Crm, CrmConnector } from './domain/crm.ts'
 import { FairleadError } from './domain/errors.ts'
 import { createLog, type Log } from './log.ts'
 import { sdataConnector } from './sdata/connector.ts'
@@ -110,9 +110,15 @@ export const wire = async (config: Config, service: string): Promise<Wiring> => 
 const idleMs = 31 * 60_000
 
 /** Opens each connection's CRM once per process; new credentials open a new one. One that is not used any more is forgotten with its password. */
-export const openCrms = (db: Database, secrets: SecretBox, connector: CrmConnector, timeoutMs: number) => {
+export const openCrms = (
+  db: Database,
+  secrets: SecretBox,
+  connector: CrmConnector,
+  { timeoutMs, measure = (budget) => budget }: { timeoutMs: number; measure?: (budget: Budget) => Budget },
+) => {
   const opened = new Map<string, { secret: string; crm: Crm; idle: NodeJS.Timeout }>()
-  const budgetOf = ({ accountId, id }: Connection) => createBudget(db, { accountId, connectionId: id, timeoutMs })
+  const budgetOf = ({ accountId, id }: Connection) =>
+    measure(createBudget(db, { accountId, connectionId: id, timeoutMs }))
   const open: Dependencies['crms']['open'] = (connection, credentials) =>
     connector.open({ ...credentials, connectionId: connection.id }, budgetOf(connection))
   const forget = async (id: string): Promise<void> => {

@@ -25,7 +25,7 @@ const openAll = () => {
       return { close: async () => void open.delete(password) } as Crm
     },
   }
-  return { open, crms: openCrms(api.db, api.secrets, connector, 1000) }
+  return { open, crms: openCrms(api.db, api.secrets, connector, { timeoutMs: 1000 }) }
 }
 const minutes = (count: number) => vi.advanceTimersByTimeAsync(count * 60_000)
 const sealed = (id: string, password: string) => api.secrets.seal(password, connectionContext(id))

@@ -70,7 +70,7 @@ export const openFairlead = async ({
   const wiring = await wire(config, 'tests')
   const { db, secrets, flows, relay } = wiring
   const { id: accountId } = await accounts.insert(db, secrets, { name: 'Test' })
-  const crms = openCrms(db, secrets, openConnector(config), config.CRM_TIMEOUT_MS)
+  const crms = openCrms(db, secrets, openConnector(config), { timeoutMs: config.CRM_TIMEOUT_MS })
   const worker = withWorker
     ? await openWorker({
         connection: flows.connection,
