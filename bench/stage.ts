@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto'
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import { readConfig } from '../src/config.ts'
 import { migrate } from '../src/db/database.ts'
 import { freePort } from '../src/embedded/port.ts'
@@ -8,6 +10,8 @@ import { wire, type Wiring } from '../src/wiring.ts'
 import { startChild, type Child } from './child.ts'
 import { openFolder } from './folder.ts'
 import type { Options } from './options.ts'
+
+const run = promisify(execFile)
 
 export type Stage = {
   options: Options
@@ -44,8 +48,11 @@ export const openStage = async (options: Options, signal: AbortSignal, say: Stag
       FAIRLEAD_DATA_DIR: folder.path,
       PORT: `${await freePort()}`,
       LOG_LEVEL: 'info',
+      // as in production: the bundler's memory is not the worker's
+      FAIRLEAD_WORKFLOW_BUNDLE: `${folder.path}/workflows.js`,
     }
     await migrate(postgres.url)
+    await run(process.execPath, ['--import', 'tsx', 'src/temporal/bundle.ts', environment.FAIRLEAD_WORKFLOW_BUNDLE])
     const wiring = await wire(readConfig({ ...environment, LOG_LEVEL: 'silent' }), 'bench')
     open.push(wiring.close)
     let children = 0
@@ -78,9 +85,9 @@ export const openStage = async (options: Options, signal: AbortSignal, say: Stag
   }
 }
 
-/** A worker in a process of its own, as `npm run worker` starts it. */
+/** A worker in a process of its own, as `npm run worker` starts it with a bundle. */
 export const startWorker = async (stage: Stage): Promise<Child> => {
-  const worker = stage.start('worker', 'worker.ts', [], ['--max-semi-space-size=32'])
+  const worker = stage.start('worker', 'worker.ts', [], ['--max-semi-space-size=32', '--max-old-space-size=384'])
   await worker.untilSays('worker ready')
   return worker
 }

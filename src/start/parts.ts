@@ -11,8 +11,13 @@ import type { Ports } from './ports.ts'
 import { supervise, type Part } from './supervisor.ts'
 
 const entries = { worker: 'worker.ts', api: 'src/serve.ts', simulator: 'src/simulator/main.ts' }
-/** Several pages under way are more than V8's young generation holds by default; a larger one spares a tenth of the processor. */
-const flags: Partial<Record<keyof typeof entries, string[]>> = { worker: ['--max-semi-space-size=32'] }
+/**
+ * Several pages under way are more than V8's young generation holds by default: a larger one spares a tenth of the processor. Without a bound
+ * V8 lets garbage pile up as long as the machine has memory.
+ */
+const flags: Partial<Record<keyof typeof entries, string[]>> = {
+  worker: ['--max-semi-space-size=32', '--max-old-space-size=384'],
+}
 const people = ['--leads', '5000', '--contacts', '5000', '--seed', '1']
 const readyWithinMs = 60_000
 
