@@ -136,7 +136,7 @@ export const openCrms = (
         known.idle.refresh()
         return known.crm
       }
-      void forget(id)
+      void forget(id).catch(() => undefined)
       if (secret === null || url === null || username === null) throw new FairleadError('notConnected')
       const crm = open(connection, { url, username, password: secrets.open(secret, connectionContext(id)) })
       opened.set(id, { secret, crm, idle: setTimeout(() => void forget(id), idleMs).unref() })

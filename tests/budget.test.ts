@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { withOneSlot } from '../src/db/budget/lease.ts'
+import { randomUUID } from 'node:crypto'
+import { untilAlone } from '../src/db/budget/lease.ts'
+import { claimCheck, releaseCheck } from '../src/db/connection.ts'
 import * as runs from '../src/db/run/state.ts'
 import type { Slot } from '../src/domain/crm.ts'
 import { jostle, leaseMs, openWorkers, type Workers } from './support/budget.ts'
@@ -94,27 +96,30 @@ describe('R26: a worker that dies', () => {
   })
 })
 
-test('R21: while a login is checked all workers have one slot between them, and afterwards every slot again', async () => {
+test('R21: while a login is checked all workers have one slot between them, however busy they are, and afterwards every slot again', async () => {
   const shared = await workers.connect(4)
   const { sql, of, budgets } = shared
-  const before: Slot[] = []
-  for (const budget of budgets) before.push(await budget.take('bulk'))
-  let checking = false
-  const check = withOneSlot(sql, of.connectionId, new AbortController().signal, async () => {
-    checking = true
-    const only = await budgets[0]!.take('interactive')
-    const second = budgets[1]!.take('interactive')
-    await shared.waiting(1)
-    await only.release()
-    await (await second).release()
+  const busy = new AbortController()
+  const loops = Array.from({ length: 4 }, async (_, n) => {
+    while (!busy.signal.aborted) {
+      const slot = await budgets[n % budgets.length]!.take('bulk')
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      await slot.release()
+    }
   })
-  await until('the free slot is reserved', async () => {
-    const rows = await sql`select from slots where connection_id = ${of.connectionId} and holder is not null`
-    return rows.length === 4
-  })
-  expect(checking, 'requests that are under way end first').toBe(false)
-  await Promise.all(before.map((slot) => slot.release()))
-  await check
+  const holder = randomUUID()
+  expect(await claimCheck(sql, of.connectionId, holder, null)).toMatchObject({ mine: true, accepted: false })
+  expect(await claimCheck(sql, of.connectionId, randomUUID(), null)).toMatchObject({ mine: false })
+  await untilAlone(sql, of.connectionId, new AbortController().signal)
+  for (let n = 0; n < 20; n += 1) {
+    const rows = await sql`select from slots where connection_id = ${of.connectionId} and lease_until > now()`
+    expect(rows.length).toBeLessThanOrEqual(1)
+    const mine = await budgets[0]!.take('interactive')
+    await mine.release()
+  }
+  busy.abort()
+  await Promise.all(loops)
+  await releaseCheck(shared.db, of.connectionId, holder, null)
   expect(await jostle(shared, 4)).toBe(4)
 })
 

@@ -49,6 +49,19 @@ test('connections that the server ends fail the work on them and nothing else; t
   await other.$client.end()
 })
 
+test('a statement that fails between its rows, or whose connection is lost, does not shift the rows of the next', async () => {
+  const one = openDatabase(database.url, { max: 1, name: 'single' })
+  await expect(one.$client`select 1 / (5 - x) from generate_series(1, 10) x`).rejects.toThrow('division by zero')
+  expect([...(await one.$client`select 7 as n`)]).toEqual([{ n: 7 }])
+  const long = one.$client`select x, pg_sleep(case when x = 500 then 30 else 0 end), repeat('y', 5000) from generate_series(1, 500) x`
+  const failed = expect(long).rejects.toThrow()
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  await db.$client`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'single'`
+  await failed
+  expect([...(await one.$client`select 8 as n`)]).toEqual([{ n: 8 }])
+  await one.$client.end()
+})
+
 test('several processes that migrate at once take turns', async () => {
   await Promise.all([1, 2, 3, 4].map(() => migrate(database.url)))
   const [applied] = await db.$client<[{ n: number }]>`select count(*)::int as n from drizzle.__drizzle_migrations`

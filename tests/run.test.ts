@@ -3,6 +3,7 @@ import * as imports from '../src/db/import.ts'
 import * as lanes from '../src/db/lane.ts'
 import { balanceOf } from '../src/db/run/balance.ts'
 import * as runs from '../src/db/run/state.ts'
+import { storeKeys } from '../src/db/sweep/compare.ts'
 import { warn } from '../src/db/run/warning.ts'
 import { openFairlead, type Fairlead } from './support/fairlead.ts'
 
@@ -30,21 +31,21 @@ test('R14: two attempts that plan at once agree on the lanes and the mark of the
         { after: null, upTo: 'M' },
         { after: 'M', upTo: null },
       ],
-      fixed: { mark: early, total: 7 },
+      fixed: { mark: early, total: 7, crmUserId: null },
     }),
     lanes.plan(db, of(), {
       ranges: [
         { after: null, upTo: 'M' },
         { after: 'M', upTo: null },
       ],
-      fixed: { mark: early, total: 7 },
+      fixed: { mark: early, total: 7, crmUserId: null },
     }),
   ])
   expect(plans).toEqual([
     [0, 1],
     [0, 1],
   ])
-  const late = { mark: new Date('2026-11-24T10:00:00Z'), total: 9 }
+  const late = { mark: new Date('2026-11-24T10:00:00Z'), total: 9, crmUserId: null }
   expect(await lanes.plan(db, of(), { ranges: [open], fixed: late })).toEqual([0, 1])
   expect(await runs.get(db, accountId, run.id)).toMatchObject({ mark: early, total: 7 })
   expect((await lanes.all(db, run.id, 'pull')).map(({ upToKey }) => upToKey)).toEqual(['M', null])
@@ -88,9 +89,38 @@ test('R24: warnings of one code and field are one with their count, and a missin
   expect(stale).toEqual([{ field: 'FirstName' }])
 })
 
+test('pages of several lanes that carry warnings are stored side by side', async () => {
+  const { db, accountId } = fairlead
+  const ranges = Array.from({ length: 4 }, () => open)
+  const numbers = await lanes.plan(db, { ...of(), phase: 'sweep' }, { ranges })
+  const warnings = [{ code: 'wrongTotal' as const, count: 1 }]
+  await Promise.all(
+    numbers.map(async (lane) => {
+      const { attempt } = await lanes.claim(db, accountId, run.id, 'sweep', lane)
+      const key = { runId: run.id, phase: 'sweep' as const, lane, attempt }
+      for (let page = 0; page < 25; page += 1) {
+        const keys = { rows: [`${lane}.${page}`], next: 'Z', unreadable: [], warnings }
+        await storeKeys(db, { accountId, listId: run.listId! }, key, keys, page)
+      }
+    }),
+  )
+  const stored = await runs.get(db, accountId, run.id)
+  expect(stored.warnings).toContainEqual(expect.objectContaining({ code: 'wrongTotal', count: 100 }))
+})
+
+test('section 4: once the ledger is drawn up, no attempt stores anything and none begins', async () => {
+  const { db, accountId } = fairlead
+  const { attempt } = await lanes.claim(db, accountId, run.id, 'pull', 1)
+  await lanes.close(db, run.id)
+  const step = { cursor: 'B', done: false, counts: lanes.noLaneCounts() }
+  const key = { runId: run.id, phase: 'pull' as const, lane: 1, attempt }
+  await expect(lanes.advance(db.$client, key, step)).rejects.toMatchObject({ code: 'leaseLost' })
+  await expect(lanes.claim(db, accountId, run.id, 'pull', 1)).rejects.toMatchObject({ code: 'runFinished' })
+})
+
 test('the ledger is drawn up once, and the keys that were compared go with it', async () => {
   const { db, accountId } = fairlead
-  await db.$client`insert into swept_keys (run_id, lane, page, account_id, keys) values (${run.id}, 0, 0, ${accountId}, 'A')`
+  expect(await db.$client`select from swept_keys where run_id = ${run.id}`).toHaveLength(100)
   const { counts, balance } = await balanceOf(db, run)
   // one record was counted that nobody stored
   expect(balance).toMatchObject({

@@ -5,7 +5,7 @@ import { FairleadError, isFairleadError } from '../domain/errors.ts'
 import * as connections from '../db/connection.ts'
 import { candidateContext } from '../db/secret.ts'
 import { beat } from './beat.ts'
-import { checkAlone, checkLogin, withCrm } from './crm.ts'
+import { checkNew, checkLogin, withCrm } from './crm.ts'
 import type { Dependencies } from './dependencies.ts'
 
 type Input = { accountId: string; connectionId: string }
@@ -72,7 +72,7 @@ export const connectionActivities = (deps: Dependencies) => ({
     const credentials = { url: known.url, username: known.username, password }
     const crm = deps.crms.open(connection, credentials)
     try {
-      const identity = await checkAlone(deps, connectionId, (options) => crm.check(options))
+      const identity = await checkNew(deps, connectionId, (options) => crm.check(options))
       const moved = connection.url !== null && (connection.state === 'reset' || connection.url !== identity.url)
       const same = !moved || (await isKnownCrm(deps, crm, { accountId, connectionId }))
       if (!same && connection.state !== 'reset') throw new FairleadError('otherCrm')

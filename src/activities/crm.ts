@@ -2,7 +2,7 @@ import { Context } from '@temporalio/activity'
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as connections from '../db/connection.ts'
-import { withOneSlot } from '../db/budget/lease.ts'
+import { untilAlone } from '../db/budget/lease.ts'
 import { slowToOne } from '../db/budget/pace.ts'
 import type { CallOptions, Crm, CrmIdentity } from '../domain/crm.ts'
 import { FairleadError, isFairleadError, type ErrorCode } from '../domain/errors.ts'
@@ -30,8 +30,8 @@ const usable = async ({ db }: Dependencies, accountId: string, connectionId: str
 
 const askAgainMs = 200
 
-/** One login with one request at a time, by what a person may wait for; what takes longer is a time-out of the CRM. */
-export const checkAlone = async (
+/** The login of a connection whose check was claimed, alone, by what a person may wait for; what takes longer is a time-out of the CRM. */
+const checkAlone = async (
   { db }: Dependencies,
   connectionId: string,
   check: (options: CallOptions) => Promise<CrmIdentity>,
@@ -39,17 +39,34 @@ export const checkAlone = async (
   const deadline = AbortSignal.timeout(connections.checkMs - 15_000)
   const signal = AbortSignal.any([Context.current().cancellationSignal, deadline])
   try {
-    return await withOneSlot(db.$client, connectionId, signal, () => check({ priority: 'interactive', signal }))
+    await untilAlone(db.$client, connectionId, signal)
+    return await check({ priority: 'interactive', signal })
   } catch (error) {
     if (deadline.aborted) throw new FairleadError('crmTimeout', { cause: error })
     throw error
   }
 }
 
+const waitToAsk = () => sleep(askAgainMs, undefined, { signal: Context.current().cancellationSignal })
+
+/** One login with new credentials, while nobody checks or uses the connection otherwise (C1, C2). */
+export const checkNew = async (
+  deps: Dependencies,
+  connectionId: string,
+  check: (options: CallOptions) => Promise<CrmIdentity>,
+): Promise<CrmIdentity> => {
+  const holder = randomUUID()
+  while (!(await connections.claimCheck(deps.db.$client, connectionId, holder, null)).mine) await waitToAsk()
+  try {
+    return await checkAlone(deps, connectionId, check)
+  } finally {
+    await connections.releaseCheck(deps.db, connectionId, holder, null)
+  }
+}
+
 /**
- * R21: one login check by one worker, however many ask for it at once, while no worker asks the CRM anything else: a server that allows one
- * session at a time refuses right passwords too. Those who ask meanwhile wait and share what it finds. Refused: the connection needs reconfirming,
- * and everything waits.
+ * R21: one login check by one worker, however many ask for it at once, while no worker asks the CRM anything else. Those who ask meanwhile wait and
+ * share what it finds. Refused: the connection needs reconfirming, and everything waits.
  */
 export const checkLogin = async (deps: Dependencies, accountId: string, connectionId: string): Promise<void> => {
   const { db, crms } = deps
@@ -60,13 +77,13 @@ export const checkLogin = async (deps: Dependencies, accountId: string, connecti
     if (claim.accepted) return
     since ??= claim.now
     if (!claim.mine) {
-      await sleep(askAgainMs, undefined, { signal: Context.current().cancellationSignal })
+      await waitToAsk()
       continue
     }
-    let accepted = false
+    let accepted: string | null = null
     try {
       await checkAlone(deps, connectionId, (options) => crms.of(connection).check(options))
-      accepted = true
+      accepted = connection.secret
       return
     } catch (error) {
       if (isFairleadError(error) && error.kind === 'held')

@@ -3,6 +3,7 @@ import { laneCount, laneOffsets, laneRanges } from '../domain/lane.ts'
 import * as importPlan from '../db/import/plan.ts'
 import { prepare, storePage } from '../db/import/page.ts'
 import * as lanes from '../db/lane.ts'
+import * as runs from '../db/run/state.ts'
 import { withCrm } from './crm.ts'
 import type { Dependencies, RunInput } from './dependencies.ts'
 import { readSegment, type SegmentResult } from './segment.ts'
@@ -23,6 +24,7 @@ export const importActivities = (deps: Dependencies) => ({
   /** Fixes the mark and the lanes, once; a repeated call finds them. Answers the lanes that are to be read. */
   beginImport: ({ accountId, runId }: RunInput): Promise<{ lanes: number[] }> =>
     working(deps, { accountId, runId }, async (run) => {
+      await runs.enter(deps.db, runId, 'read')
       const planned = await lanes.all(deps.db, runId, 'pull')
       if (planned.length > 0) return { lanes: planned.map(({ lane }) => lane) }
       return withCrm(deps, accountId, run.connectionId!, async (crm, connection) => {
@@ -33,7 +35,8 @@ export const importActivities = (deps: Dependencies) => ({
           divide(crm, entity, connection.concurrency),
         ])
         await importPlan.noteFields(deps.db, run, fields)
-        const fixed = { mark: mark === null ? null : new Date(mark), total }
+        const { crmUserId } = connection
+        const fixed = { mark: mark === null ? null : new Date(mark), total, crmUserId }
         return {
           lanes: await lanes.plan(deps.db, { accountId, runId, phase: 'pull' }, { ranges: laneRanges(keys), fixed }),
         }

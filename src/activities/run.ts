@@ -2,6 +2,7 @@ import { Context } from '@temporalio/activity'
 import { FairleadError, isFairleadError, type ErrorCode } from '../domain/errors.ts'
 import { isOver, type RunError, type RunState } from '../domain/run.ts'
 import * as connections from '../db/connection.ts'
+import * as lanes from '../db/lane.ts'
 import { balanceOf } from '../db/run/balance.ts'
 import * as runs from '../db/run/state.ts'
 import { warn } from '../db/run/warning.ts'
@@ -95,6 +96,7 @@ export const runActivities = (deps: Dependencies) => ({
   async finishRun({ accountId, runId, outcome }: RunInput & { outcome: Outcome }): Promise<{ state: RunState }> {
     const run = await runs.get(deps.db, accountId, runId)
     if (isOver(run.state)) return { state: run.state }
+    await lanes.close(deps.db, runId)
     const { counts, balance, recordCount } = await balanceOf(deps.db, run)
     const rejected = Object.values(counts).some((phase) => phase.rejected > 0)
     const cancelled = outcome.cancelled === true || outcome.code === 'runFinished' || run.cancelRequestedAt !== null

@@ -70,7 +70,10 @@ export const sweepActivities = (deps: Dependencies) => ({
                 divide(crm, run.entity!, connection.concurrency),
               ])
               await importPlan.noteFields(deps.db, run, fields)
-              return { ranges: laneRanges(keys), fixed: { mark: mark === null ? null : new Date(mark), total } }
+              return {
+                ranges: laneRanges(keys),
+                fixed: { mark: mark === null ? null : new Date(mark), total, crmUserId: connection.crmUserId },
+              }
             })
       return { lanes: await lanes.plan(deps.db, { accountId, runId, phase: 'sweep' }, plan) }
     }),
@@ -107,7 +110,7 @@ export const sweepActivities = (deps: Dependencies) => ({
           beat({ missing: index * askAtOnce })
           await settleMissing(deps.db, key, target, mark, await askPeople(question, fields, ids))
         }
-        const sweptBy = await sweptByUser(deps.db, accountId, run.listId!)
+        const sweptBy = (await sweptByUser(deps.db, accountId, run.listId!)) ?? run.crmUserId
         const otherUser = sweptBy !== null && sweptBy !== connection.crmUserId
         const { extraTotal: gone, live: of } = found
         if (needsConfirmation({ gone, live: of, otherUser, confirmed: run.settings.confirmDeletions ?? 0 })) {

@@ -1,6 +1,7 @@
 import { and, asc, eq, sql } from 'drizzle-orm'
 import type { KeyRange } from '../domain/crm.ts'
 import { FairleadError } from '../domain/errors.ts'
+import { isOver } from '../domain/run.ts'
 import type { Database, Sql } from './database.ts'
 import { lanes, runs } from './schema.ts'
 
@@ -44,7 +45,7 @@ export const all = (db: Database, runId: string, phase: Phase): Promise<Lane[]> 
 export type LanePlan = {
   ranges: KeyRange[]
   /** R14: the mark and the hint are fixed with the lanes, before the first page is read */
-  fixed?: { mark: Date | null; total: number | null }
+  fixed?: { mark: Date | null; total: number | null; crmUserId: string | null }
 }
 
 /** Stores the lanes of a phase, once: whoever comes second finds those of the first. Answers the numbers of the lanes that are to be read. */
@@ -54,7 +55,7 @@ export const plan = (
   { ranges, fixed }: LanePlan,
 ): Promise<number[]> =>
   db.transaction(async (tx) => {
-    await tx.select({ id: runs.id }).from(runs).where(eq(runs.id, runId)).for('update')
+    await tx.select({ id: runs.id }).from(runs).where(eq(runs.id, runId)).for('no key update')
     const ofPhase = and(eq(lanes.runId, runId), eq(lanes.phase, phase))
     const known = await tx.select({ lane: lanes.lane }).from(lanes).where(ofPhase).orderBy(asc(lanes.lane))
     if (known.length > 0) return known.map(({ lane }) => lane)
@@ -71,22 +72,34 @@ export const plan = (
     return rows.map(({ lane }) => lane)
   })
 
-/** Begins an attempt at a lane; whatever an older attempt still commits is rolled back by its fence. */
-export const claim = async (
-  db: Database,
-  accountId: string,
-  runId: string,
-  phase: Phase,
-  lane: number,
-): Promise<Lane> => {
-  const [claimed] = await db
-    .update(lanes)
-    .set({ attempt: sql`${lanes.attempt} + 1` })
-    .where(and(eq(lanes.accountId, accountId), eq(lanes.runId, runId), eq(lanes.phase, phase), eq(lanes.lane, lane)))
-    .returning()
-  if (claimed === undefined) throw new FairleadError('notFound')
-  return claimed
-}
+/**
+ * Begins an attempt at a lane; whatever an older attempt still commits is rolled back by its fence. Errors: runFinished once the ledger is being
+ * drawn up.
+ */
+export const claim = (db: Database, accountId: string, runId: string, phase: Phase, lane: number): Promise<Lane> =>
+  db.transaction(async (tx) => {
+    const ofRun = and(eq(runs.accountId, accountId), eq(runs.id, runId))
+    const [run] = await tx.select({ phase: runs.phase, state: runs.state }).from(runs).where(ofRun).for('share')
+    if (run === undefined) throw new FairleadError('notFound')
+    if (run.phase === 'finish' || isOver(run.state)) throw new FairleadError('runFinished')
+    const [claimed] = await tx
+      .update(lanes)
+      .set({ attempt: sql`${lanes.attempt} + 1` })
+      .where(and(eq(lanes.runId, runId), eq(lanes.phase, phase), eq(lanes.lane, lane)))
+      .returning()
+    if (claimed === undefined) throw new FairleadError('notFound')
+    return claimed
+  })
+
+/** No attempt commits anything any more, and none begins: what the ledger counts stays so. */
+export const close = (db: Database, runId: string): Promise<void> =>
+  db.transaction(async (tx) => {
+    await tx.update(runs).set({ phase: 'finish' }).where(eq(runs.id, runId))
+    await tx
+      .update(lanes)
+      .set({ attempt: sql`${lanes.attempt} + 1` })
+      .where(eq(lanes.runId, runId))
+  })
 
 export type LaneStep = { cursor: string | null; done: boolean; counts: LaneCounts }
 /** whether the run is asked to stop */

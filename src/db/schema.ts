@@ -301,6 +301,8 @@ export const runs = pgTable(
     mark: at(),
     /** what the CRM says it has: a hint */
     total: integer(),
+    /** who the run began as in the CRM: what another user sees proves no deletion (R15) */
+    crmUserId: text(),
     /** final sums; while a run works they are the sums of its lanes */
     counts: jsonb().$type<Record<string, PhaseCounts>>(),
     balance: jsonb().$type<Balance>(),

@@ -32,6 +32,7 @@ export const openWorkers = async () => {
     const connectionId = connection!.id
     const budgetOf = (worker: Database) => createBudget(worker, { accountId, connectionId, timeoutMs })
     return {
+      db,
       sql,
       of: { accountId, connectionId },
       budgetOf,

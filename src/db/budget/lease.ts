@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Sql } from '../database.ts'
 
@@ -16,7 +15,8 @@ export const take = async (sql: Sql, waiter: Waiter): Promise<Lease | undefined>
   const { connectionId, holder, interactive, leaseMs } = waiter
   const [lease] = await sql<Lease[]>`
     with pace as (
-      select coalesce((select allowed from paces where connection_id = ${connectionId}), 1000) as allowed
+      select case when exists (select from connections where id = ${connectionId} and checking_until > now()) then 1
+        else coalesce((select allowed from paces where connection_id = ${connectionId}), 1000) end as allowed
       where not exists (select from paces where connection_id = ${connectionId} and pause_until > now())),
     ahead as (
       select count(*) as n from waiters w
@@ -54,32 +54,13 @@ export const release = async (sql: Sql, connectionId: string, holder: string, le
     where connection_id = ${connectionId} and slot = ${lease.slot} and fence = ${lease.fence} and holder = ${holder}`
 }
 
-/** Longer than any work with one slot; a worker that dies leaves the others idle for as long. */
-const reserveSeconds = 60
-
 /**
- * Runs `work` while the connection has one slot: the others are taken as they come free and given back afterwards. Whatever `work` asks the CRM
- * then, no worker asks at the same time. Ends with `signal`, which must come before the reservation runs out.
+ * Waits until nothing but slot 1 is in use. Whoever checks the login of a connection (`connections.checking_until`) gets there, since no other slot
+ * is granted meanwhile: a server that allows one session at a time refuses right passwords too.
  */
-export const withOneSlot = async <T>(
-  sql: Sql,
-  connectionId: string,
-  signal: AbortSignal,
-  work: () => Promise<T>,
-): Promise<T> => {
-  const holder = randomUUID()
-  const reserve = () => sql`
-    with reserved as (
-      update slots set holder = ${holder}, fence = fence + 1, lease_until = now() + make_interval(secs => ${reserveSeconds})
-      where connection_id = ${connectionId} and slot > 1 and (lease_until is null or lease_until < now()) returning slot)
-    select from slots where connection_id = ${connectionId} and slot > 1 and holder is distinct from ${holder}
-      and slot not in (select slot from reserved) limit 1`
-  try {
-    for (let pause = 10; (await reserve()).length > 0; pause = Math.min(pause * 1.5, 200))
-      await sleep(pause, undefined, { signal })
-    return await work()
-  } finally {
-    await sql`
-      update slots set holder = null, lease_until = null where connection_id = ${connectionId} and holder = ${holder}`
-  }
+export const untilAlone = async (sql: Sql, connectionId: string, signal: AbortSignal): Promise<void> => {
+  const busy = () => sql`
+    select from slots where connection_id = ${connectionId} and slot > 1 and lease_until > now() limit 1`
+  for (let pause = 10; (await busy()).length > 0; pause = Math.min(pause * 1.5, 200))
+    await sleep(pause, undefined, { signal })
 }

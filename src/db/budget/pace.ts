@@ -46,7 +46,7 @@ export const slowToOne = async (
     insert into paces as p (account_id, connection_id, allowed, refusals) values (${accountId}, ${connectionId}, 1, 1)
     on conflict (connection_id) do update set
       allowed = 1,
-      refusals = case when p.allowed >= 2 then p.refusals + 1 when p.changed_at < ${began} then 0 else p.refusals end,
+      refusals = case when p.changed_at < now() - interval '10 minutes' then 1 when p.allowed >= 2 then p.refusals + 1 when p.changed_at < ${began} then 0 else p.refusals end,
       changed_at = case when p.allowed >= 2 then now() else p.changed_at end
     returning refusals, old.allowed < 2 and old.changed_at < ${began} as alone`
   if (row.alone === true) return false

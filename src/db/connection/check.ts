@@ -3,7 +3,7 @@ import type { Database, Sql } from '../database.ts'
 import { connections } from '../schema.ts'
 
 /** A check takes at most this long; the claim of a worker that died ends then. */
-export const checkMs = 60_000
+export const checkMs = 100_000
 
 export type CheckClaim = { mine: boolean; accepted: boolean; now: string }
 
@@ -27,19 +27,26 @@ export const claimCheck = async (
   return claim!
 }
 
-/** Gives the check back; `accepted` says that the login is right. */
-export const releaseCheck = async (
+/** Gives the check back. `accepted`: the secret that the CRM took, which says something about the connection as long as it is the present one. */
+export const releaseCheck = (
   db: Database,
   connectionId: string,
   holder: string,
-  accepted: boolean,
-): Promise<void> => {
-  await db
-    .update(connections)
-    .set({
-      checkingBy: null,
-      checkingUntil: null,
-      ...(accepted ? { checkedAt: sql`now()`, problem: null } : {}),
-    })
-    .where(and(eq(connections.id, connectionId), eq(connections.checkingBy, holder)))
-}
+  accepted: string | null,
+): Promise<void> =>
+  db.transaction(async (tx) => {
+    await tx
+      .update(connections)
+      .set({ checkingBy: null, checkingUntil: null })
+      .where(and(eq(connections.id, connectionId), eq(connections.checkingBy, holder)))
+    if (accepted === null) return
+    const present = [
+      eq(connections.id, connectionId),
+      eq(connections.state, 'connected'),
+      eq(connections.secret, accepted),
+    ]
+    await tx
+      .update(connections)
+      .set({ checkedAt: sql`now()`, problem: null })
+      .where(and(...present))
+  })

@@ -1,6 +1,7 @@
 import { and, eq, inArray } from 'drizzle-orm'
 import type { ConnectionProblem } from '../../domain/connection.ts'
 import { FairleadError, isFairleadError } from '../../domain/errors.ts'
+import * as accountRows from '../account.ts'
 import * as audits from '../audit.ts'
 import type { Database } from '../database.ts'
 import * as outbox from '../outbox.ts'
@@ -55,6 +56,8 @@ export const noteCheck = async (
 /** C3: forgets the secret; lists and history stay. Work under way is cancelled at its next checkpoint. */
 export const reset = (db: Database, accountId: string): Promise<void> =>
   db.transaction(async (tx) => {
+    // first of all, as everybody does: two that take account and connection in different order would wait for each other
+    await accountRows.lock(tx, accountId, 'update')
     const connection = await findActive(tx, accountId)
     if (connection === undefined || connection.state === 'disconnected') throw new FairleadError('notConnected')
     await tx

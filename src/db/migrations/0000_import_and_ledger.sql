@@ -237,6 +237,7 @@ CREATE TABLE "runs" (
 	"phase" text DEFAULT 'read' NOT NULL,
 	"mark" timestamp (3) with time zone,
 	"total" integer,
+	"crm_user_id" text,
 	"counts" jsonb,
 	"balance" jsonb,
 	"warnings" jsonb DEFAULT '[]'::jsonb NOT NULL,

@@ -11,7 +11,7 @@ type Of = { runId: string; listId: string }
  */
 export const addWarnings = async (sql: Sql, { runId, listId }: Of, found: CrmWarning[]): Promise<void> => {
   if (found.length === 0) return
-  const [row] = await sql<{ warnings: RunWarning[] }[]>`select warnings from runs where id = ${runId} for update`
+  const [row] = await sql<{ warnings: RunWarning[] }[]>`select warnings from runs where id = ${runId} for no key update`
   const merged = [...(row?.warnings ?? [])]
   for (const warning of found.map(toRunWarning)) {
     const index = merged.findIndex((each) => each.code === warning.code && each.field === warning.field)

@@ -101,7 +101,7 @@ export const confirm = async (
         sql`${runs.id} > ${runId}`,
         eq(runs.kind, 'sweep'),
         isNotNull(runs.finishedAt),
-        eq(runs.state, 'succeeded'),
+        sql`(${runs.state} = 'succeeded' or ${runs.settings} ? 'confirmDeletions')`,
       ),
     )
     .limit(1)

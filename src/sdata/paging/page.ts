@@ -95,13 +95,24 @@ const noteShort = (session: Session, request: PageRequest, feed: Feed & { asked:
   memory.shortEnds.add(name + page.next)
 }
 
+/** An empty page although there should be rows: the range is read to its end only if it has no last row either. Else crmPaging. */
+const proveEnd = async (session: Session, { entity, range, options }: PageRequest): Promise<void> => {
+  const query = { select: ['Id'], where: inRange(range), orderBy: 'Id desc', count: 1 }
+  const { rows } = await askFeed(session, session.path(entity), query, options)
+  if (rows.length > 0)
+    throw new FairleadError('crmPaging', { detail: 'The CRM answers with an empty page although people follow.' })
+}
+
 const readOnce = async (session: Session, request: PageRequest): Promise<KeyPage> => {
   let feed = await askPage(session, request)
   const warnings: CrmWarning[] = []
   if (feed.rows.length === 0 && ((feed.total ?? 0) > 0 || feed.more)) {
     // nothing came although there should be something: asked once more before it is believed
     feed = await askPage(session, request)
-    if (feed.rows.length === 0) addWarning(warnings, { code: 'wrongTotal', count: 1 })
+    if (feed.rows.length === 0) {
+      await proveEnd(session, request)
+      addWarning(warnings, { code: 'wrongTotal', count: 1 })
+    }
   }
   if (feed.total !== null && feed.total < feed.rows.length) addWarning(warnings, { code: 'wrongTotal', count: 1 })
   const byKey = await choose(session, request, feed.rows)
