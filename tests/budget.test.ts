@@ -6,7 +6,7 @@ import { claimCheck, releaseCheck } from '../src/db/connection.ts'
 import * as runs from '../src/db/run/state.ts'
 import type { Slot } from '../src/domain/crm.ts'
 import { jostle, leaseMs, openWorkers, type Workers } from './support/budget.ts'
-import { openFairlead, until } from './support/fairlead.ts'
+import { openFairlead } from './support/fairlead.ts'
 import { startWorker } from './support/worker.ts'
 
 let workers: Workers

@@ -13,10 +13,10 @@ import { supervise, type Part } from './supervisor.ts'
 const entries = { worker: 'worker.ts', api: 'src/serve.ts', simulator: 'src/simulator/main.ts' }
 /**
  * Several pages under way are more than V8's young generation holds by default: a larger one spares a tenth of the processor. Without a bound
- * V8 lets garbage pile up as long as the machine has memory.
+ * V8 lets garbage pile up as far as the machine has memory; with a tight one it collects all the time.
  */
 const flags: Partial<Record<keyof typeof entries, string[]>> = {
-  worker: ['--max-semi-space-size=32', '--max-old-space-size=384'],
+  worker: ['--max-semi-space-size=32', '--max-old-space-size=1536'],
 }
 const people = ['--leads', '5000', '--contacts', '5000', '--seed', '1']
 const readyWithinMs = 60_000
