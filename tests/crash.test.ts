@@ -35,10 +35,10 @@ test('SIGTERM ends a worker at its next page, and another goes on at once', asyn
   expect((await runs.get(fairlead.db, fairlead.accountId, runId)).state).toBe('running')
   const second = await startWorker(fairlead)
   await expectProven(fairlead, await fairlead.finished(runId), 'lead', 6000)
-  // one attempt before the signal, one after: nothing waited for a heartbeat to stay away
+  // one attempt before the signal, one after, and the end that closes every lane: nothing waited for a heartbeat to stay away
   const ended = (await lanes()).map(({ attempt }) => attempt)
-  expect(ended).toEqual(stopped.map(({ done }) => (done ? 1 : 2)))
-  expect(ended).toContain(2)
+  expect(ended).toEqual(stopped.map(({ done }) => (done ? 2 : 3)))
+  expect(ended).toContain(3)
   expect(await second.stop()).toBe(0)
 }, 120_000)
 
