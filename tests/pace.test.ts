@@ -2,7 +2,6 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { adapt, slowToOne } from '../src/db/budget/pace.ts'
 import { jostle, openWorkers, type Shared, type Workers } from './support/budget.ts'
 import { until } from './support/fairlead.ts'
-import { until } from './support/fairlead.ts'
 
 let workers: Workers
 beforeAll(async () => {
