@@ -30,6 +30,6 @@ export const recorded = (): { name: string; history: History }[] =>
 export const record = (name: string, history: History): void => {
   const file = join(folder, `${name}.json`)
   if (existsSync(file)) return
-  const json = historyToJSON(history).replaceAll(hostname(), 'machine')
+  const json = historyToJSON(history).replaceAll(hostname(), 'machine').replaceAll(process.cwd(), '.')
   writeFileSync(file, `${json.trim()}\n`)
 }
