@@ -1,4 +1,3 @@
-import { laneRanges } from '../domain/lane.ts'
 import { FairleadError } from '../domain/errors.ts'
 import { needsConfirmation } from '../domain/sweep.ts'
 import * as importPlan from '../db/import/plan.ts'
@@ -11,7 +10,7 @@ import type { CrmEntity, CrmField, Crm } from '../domain/crm.ts'
 import { Context } from '@temporalio/activity'
 import { beat } from './beat.ts'
 import { withCrm } from './crm.ts'
-import { divide } from './import.ts'
+import { survey } from './import.ts'
 import type { Dependencies, RunInput } from './dependencies.ts'
 import { readSegment, type SegmentResult } from './segment.ts'
 import { runErrorOf, working } from './run.ts'
@@ -63,18 +62,7 @@ export const sweepActivities = (deps: Dependencies) => ({
       const plan =
         read.length > 0
           ? { ranges: read.map(({ afterKey, upToKey }) => ({ after: afterKey, upTo: upToKey })) }
-          : await withCrm(deps, accountId, run.connectionId!, async (crm, connection) => {
-              const [fields, mark, { total, keys }] = await Promise.all([
-                crm.fields(run.entity!),
-                crm.latestChange(run.entity!),
-                divide(crm, run.entity!, connection.concurrency),
-              ])
-              await importPlan.noteFields(deps.db, run, fields)
-              return {
-                ranges: laneRanges(keys),
-                fixed: { mark: mark === null ? null : new Date(mark), total, crmUserId: connection.crmUserId },
-              }
-            })
+          : await withCrm(deps, accountId, run.connectionId!, (crm, connection) => survey(deps, run, crm, connection))
       return { lanes: await lanes.plan(deps.db, { accountId, runId, phase: 'sweep' }, plan) }
     }),
 
