@@ -1,5 +1,5 @@
 import { CancelledFailure, Context } from '@temporalio/activity'
-import type { CrmPage, KeyRange } from '../domain/crm.ts'
+import type { KeyRange } from '../domain/crm.ts'
 import type { Lane } from '../db/lane.ts'
 import { beat } from './beat.ts'
 
@@ -9,21 +9,27 @@ export const segmentLimits = { rows: 50_000, ms: 120_000 }
 /** `stop`: somebody asked the run to end at this checkpoint */
 export type SegmentResult = { done: boolean; rows: number; stop: boolean }
 
-export type Segment<Row> = {
+type AnyPage = { rows: { length: number }; next: string | null }
+
+export type Segment<Page extends AnyPage> = {
   lane: Lane
-  fetch: (range: KeyRange, signal: AbortSignal) => Promise<CrmPage<Row>>
+  fetch: (range: KeyRange, signal: AbortSignal) => Promise<Page>
   /** one transaction a page, its warnings included; answers whether the run is asked to stop */
-  store: (page: CrmPage<Row>, number: number) => Promise<{ cancelRequested: boolean }>
+  store: (page: Page, number: number) => Promise<{ cancelRequested: boolean }>
 }
 
-const afterNextPage = (range: KeyRange, page: CrmPage<unknown>): KeyRange | null =>
+const afterNextPage = (range: KeyRange, page: AnyPage): KeyRange | null =>
   page.next === null ? null : { after: page.next, upTo: range.upTo }
 
 /**
  * Reads a lane from its cursor in key order, the next page under way while this one is stored. A cancelled or shut-down attempt
  * stops after the page that it is storing; what was fetched and not stored is fetched again by the next attempt.
  */
-export const readSegment = async <Row>({ lane, fetch, store }: Segment<Row>): Promise<SegmentResult> => {
+export const readSegment = async <Page extends AnyPage>({
+  lane,
+  fetch,
+  store,
+}: Segment<Page>): Promise<SegmentResult> => {
   if (lane.done) return { done: true, rows: 0, stop: false }
   const { cancellationSignal } = Context.current()
   const stop = new AbortController()
@@ -32,10 +38,10 @@ export const readSegment = async <Row>({ lane, fetch, store }: Segment<Row>): Pr
   let range: KeyRange = { after: lane.cursor ?? lane.afterKey, upTo: lane.upToKey }
   let rows = 0
   let number = lane.pages
-  let pending: Promise<CrmPage<Row>> | null = fetch(range, signal)
+  let pending: Promise<Page> | null = fetch(range, signal)
   try {
     while (pending !== null) {
-      const page: CrmPage<Row> = await pending
+      const page: Page = await pending
       rows += page.rows.length
       const next = afterNextPage(range, page)
       const more = next !== null && rows < segmentLimits.rows && Date.now() < endAt

@@ -1,7 +1,7 @@
 import type { Sql } from '../database.ts'
 import type { Phase } from '../lane.ts'
 import { insertEntries } from '../run/record.ts'
-import type { PageTarget, PreparedRow } from './page.ts'
+import type { PageTarget, Prepared } from './page.ts'
 
 type Changed = { id: string; crm_id: string; before: Record<string, unknown>; after: Record<string, unknown> }
 
@@ -13,21 +13,21 @@ const changesOf = (before: Record<string, unknown>, after: Record<string, unknow
   )
 
 /**
- * Records that are on the list already: read again within one run, or fetched by a sweep. Equal ones are not written; values edited
- * here since both sides agreed (`agreed`) are left to the next sync.
+ * Records that are on the list already: read again within one run, or fetched by a sweep. Equal ones are not written, so those that were just
+ * inserted may be among the rows; values edited here since both sides agreed (`agreed`) are left to the next sync. Answers how many it changed.
  */
 export const mergeExisting = async (
   sql: Sql,
   target: PageTarget,
   runId: string,
   phase: Phase,
-  rows: PreparedRow[],
-): Promise<{ updated: number; unchanged: number }> => {
+  rows: Prepared,
+): Promise<number> => {
   const changed = await sql<Changed[]>`
     with u as (
-      select * from unnest(string_to_array(${rows.map((row) => row.crmId).join('\n')}::text, E'\n'),
-        string_to_array(${rows.map((row) => row.emailKey).join('\n')}::text, E'\n'),
-        string_to_array(${rows.map((row) => row.json).join('\n')}::text, E'\n')) as x (id, email, fields))
+      select * from unnest(string_to_array(${rows.ids}::text, E'\n'),
+        string_to_array(${rows.emails}::text, E'\n'),
+        string_to_array(${rows.fields}::text, E'\n')) as x (id, email, fields))
     update records t
     set fields = t.fields || u.fields::jsonb, email_key = decode(nullif(u.email, ''), 'hex'), version = t.version + 1, updated_at = now()
     from u
@@ -47,5 +47,5 @@ export const mergeExisting = async (
       changes: changesOf(row.before, row.after),
     })),
   )
-  return { updated: changed.length, unchanged: rows.length - changed.length }
+  return changed.length
 }

@@ -17,46 +17,50 @@ export type PageTarget = {
   plan: ColumnPlan
 }
 
-/** A person as the database takes it. */
-export type PreparedRow = { crmId: string; emailKey: string; optedOut: boolean; json: string }
-
-/** Rows as three texts, one line a row: JSON holds no raw line breaks, and one text a column is the fastest way in. */
-const joined = (rows: PreparedRow[]) => ({
-  ids: rows.map((row) => row.crmId).join('\n'),
-  emails: rows.map((row) => row.emailKey).join('\n'),
-  fields: rows.map((row) => row.json).join('\n'),
-})
-
 /**
- * Done as soon as people arrive, while their page waits for its turn: what is kept is then one text a person instead of an object with all values,
- * which the garbage collector would have to carry along.
+ * People as the database takes them: one text a column, one line a person (JSON holds no raw line breaks). Three long texts instead of
+ * thousands of short ones are the fastest way in, and cost the garbage collector nothing while a page waits for its turn.
  */
-export const prepare = (target: PageTarget, people: CrmPerson[]): PreparedRow[] =>
-  people.map(({ id, values }) => ({
-    crmId: id,
-    emailKey: emailHexOf(target.hashKey, values['Email']),
-    optedOut: truthy(values['DoNotEmail']) || truthy(values['DoNotSolicit']),
-    json: encodeValues(values, target.plan),
-  }))
+export type Prepared = {
+  length: number
+  ids: string
+  emails: string
+  fields: string
+  withoutEmail: number
+  optedOut: number
+}
 
-const countOf = (rows: PreparedRow[]): lanes.LaneCounts => ({
+const isOptedOut = ({ values }: CrmPerson): boolean => truthy(values['DoNotEmail']) || truthy(values['DoNotSolicit'])
+
+/** Done as soon as people arrive, so that no object with all their values waits. */
+export const prepare = (target: PageTarget, people: CrmPerson[]): Prepared => {
+  const emails = people.map(({ values }) => emailHexOf(target.hashKey, values['Email']))
+  return {
+    length: people.length,
+    ids: people.map(({ id }) => id).join('\n'),
+    emails: emails.join('\n'),
+    fields: people.map(({ values }) => encodeValues(values, target.plan)).join('\n'),
+    withoutEmail: emails.filter((email) => email === '').length,
+    optedOut: people.filter(isOptedOut).length,
+  }
+}
+
+const countOf = ({ length, withoutEmail, optedOut }: Prepared): lanes.LaneCounts => ({
   ...lanes.noLaneCounts(),
-  read: rows.length,
-  withoutEmail: rows.filter(({ emailKey }) => emailKey === '').length,
-  optedOut: rows.filter(({ optedOut }) => optedOut).length,
+  read: length,
+  withoutEmail,
+  optedOut,
 })
 
 /** The insert of a page's rows, if `when`. */
-const inserting = (sql: Sql, target: PageTarget, runId: string, rows: PreparedRow[], when = sql`true`) => {
-  const text = joined(rows)
-  return sql`
+const inserting = (sql: Sql, target: PageTarget, runId: string, rows: Prepared, when = sql`true`) =>
+  sql`
     insert into records (account_id, list_id, crm_entity, crm_id, email_key, fields, created_run_id)
     select ${target.accountId}::uuid, ${target.listId}::uuid, ${target.entity}, r.id, decode(nullif(r.email, ''), 'hex'), r.fields::jsonb, ${runId}::uuid
-    from unnest(string_to_array(${text.ids}::text, E'\n'), string_to_array(${text.emails}::text, E'\n'), string_to_array(${text.fields}::text, E'\n'))
+    from unnest(string_to_array(${rows.ids}::text, E'\n'), string_to_array(${rows.emails}::text, E'\n'), string_to_array(${rows.fields}::text, E'\n'))
       as r (id, email, fields)
     where ${when}
     order by r.id`
-}
 
 /** Inserts what is new; what is there already is compared and, where it differs, brought up to date. */
 export const storePeople = async (
@@ -64,24 +68,21 @@ export const storePeople = async (
   target: PageTarget,
   runId: string,
   phase: lanes.Phase,
-  rows: PreparedRow[],
+  rows: Prepared,
 ): Promise<lanes.LaneCounts> => {
   const counts = countOf(rows)
   if (rows.length === 0) return counts
-  const inserted = await sql<{ crm_id: string }[]>`
-    ${inserting(sql, target, runId, rows)} on conflict (list_id, crm_id, crm_entity) do nothing returning crm_id`
-  counts.created = inserted.length
-  if (inserted.length < rows.length) {
-    const created = new Set(inserted.map((row) => row.crm_id))
-    const known = rows.filter((row) => !created.has(row.crmId))
-    const merged = await mergeExisting(sql, target, runId, phase, known)
-    counts.updated = merged.updated
-    counts.unchanged = merged.unchanged
+  const inserted = await sql`
+    ${inserting(sql, target, runId, rows)} on conflict (list_id, crm_id, crm_entity) do nothing`
+  counts.created = inserted.count
+  if (counts.created < rows.length) {
+    counts.updated = await mergeExisting(sql, target, runId, phase, rows)
+    counts.unchanged = rows.length - counts.created - counts.updated
   }
   return counts
 }
 
-type Page = CrmPage<PreparedRow>
+type Page = Omit<CrmPage<never>, 'rows'> & { rows: Prepared }
 
 const stepTo = (page: Page, counts: lanes.LaneCounts): lanes.LaneStep => ({
   cursor: page.next,
