@@ -1,3 +1,5 @@
+import { convert, type ConvertInput } from './control/convert.ts'
+import { merge, type MergeInput } from './control/merge.ts'
 import * as work from './control/people.ts'
 import type { Truth } from './control/truth.ts'
 import type { Fault } from './faults.ts'
@@ -6,7 +8,7 @@ import type { Gauges, Line } from './journal.ts'
 import { makeLogin, type Login, type LoginInput } from './logins.ts'
 import type { ScriptInput, Scripts } from './scripts.ts'
 import type { Settings } from './settings.ts'
-import { hideProperties } from './world.ts'
+import { changeSettings, hideProperties } from './world.ts'
 
 /**
  * The hand behind the simulated CRM. In the same process these functions, from elsewhere HTTP with JSON under `{url}/_simulator/`:
@@ -20,7 +22,10 @@ import { hideProperties } from './world.ts'
  * | POST add | `{ entity, values?, count? }` | `add` → `{ ids }` |
  * | POST remove | `{ entity, ids }` or `{ entity, random: n }` | `remove` → `{ ids }` |
  * | POST mass-update | `{ entity, values, count? or where? or ids? }` | `massUpdate` → `{ ids, modifyDate }`, one ModifyDate for all |
- * | GET, POST, DELETE scripts | `{ afterRequests, do: [{ edit \| add \| remove \| massUpdate \| fault \| settings: … }], repeat?, match? }` | `script`, `scripts`, `clearScripts` |
+ * | POST modify-date | `{ entity, ids, at: ISO or null }` | `setModifyDate` → `{ ids }`, nothing else of the rows changed |
+ * | POST convert | `{ leadId, contactId?, account?: 'new' or id }` | `convert` → `{ contactId }`, the lead is gone |
+ * | POST merge | `{ entity, survivorId, loserIds }` | `merge` → the survivor afterwards, the losers are gone |
+ * | GET, POST, DELETE scripts | `{ afterRequests, do: [{ edit \| add \| remove \| massUpdate \| setModifyDate \| convert \| merge \| fault \| settings: … }], repeat?, match? }` | `script`, `scripts`, `clearScripts` |
  * | GET people | `?entity=lead&after=<id>&count=1000&select=Email,Address/City&where=…` | `people` → `{ items, next, total }` |
  * | GET person | `?entity=lead&id=<id>` | `person` → the plain truth or null |
  * | GET counts | | `counts` → rows by kind |
@@ -42,6 +47,9 @@ export type SimulatorControl = {
   add(input: work.AddInput): { ids: string[] }
   remove(input: work.RemoveInput): { ids: string[] }
   massUpdate(input: work.MassInput): { ids: string[]; modifyDate: string }
+  setModifyDate(input: work.ModifyDateInput): { ids: string[] }
+  convert(input: ConvertInput): { contactId: string }
+  merge(input: MergeInput): Truth
   script(input: ScriptInput): string
   clearScripts(): void
   scripts(): unknown[]
@@ -59,11 +67,7 @@ export const makeControl = ({ world, faults, journal, sessions }: Desk, scripts:
   }
   return {
     settings(patch = {}) {
-      for (const name of Object.keys(patch))
-        if (!(name in world.settings)) throw new Error(`There is no setting ${name}`)
-      Object.assign(world.settings, patch)
-      for (const kind of world.kinds.values()) kind.indexes.clear()
-      world.version++
+      if (Object.keys(patch).length > 0) changeSettings(world, patch)
       return world.settings
     },
     addFault(fault) {
@@ -89,6 +93,9 @@ export const makeControl = ({ world, faults, journal, sessions }: Desk, scripts:
     add: (input) => work.add(world, input),
     remove: (input) => work.remove(world, input),
     massUpdate: (input) => work.massUpdate(world, input),
+    setModifyDate: (input) => work.setModifyDate(world, input),
+    convert: (input) => convert(world, input),
+    merge: (input) => merge(world, input),
     script: (input) => scripts.add(input),
     clearScripts: () => scripts.clear(),
     scripts: () => scripts.list(),

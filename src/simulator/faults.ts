@@ -36,6 +36,8 @@ export type Fault = Common &
     | { kind: 'dropAfterWrite' }
     | { kind: 'hang' }
     | { kind: 'hangAfterWrite' }
+    /** drops or hangs at once; the write is done so much later, whatever becomes of the fault meanwhile */
+    | { kind: 'lateWrite'; ms: number; answer: 'hang' | 'drop' }
     | { kind: 'truncate'; share?: number }
     | { kind: 'shortPages'; rows: number }
     | { kind: 'totals'; factor?: number; value?: number; missing?: boolean }
@@ -72,6 +74,7 @@ export const faultKinds: FaultKind[] = [
   'dropAfterWrite',
   'hang',
   'hangAfterWrite',
+  'lateWrite',
   'truncate',
   'shortPages',
   'totals',
@@ -92,7 +95,10 @@ export const faultKinds: FaultKind[] = [
 /** The faults that strike one request. */
 export type Strikes = { get<Kind extends FaultKind>(kind: Kind): Of<Kind> | undefined }
 
-export type Incoming = { method: string; contract: string; kind: string; url: string }
+export type Incoming = { method: string; contract: string; kind: string; url: string; change: boolean }
+
+/** They pass over requests that change nothing, without counting them. */
+const writeFaults = new Set<FaultKind>(['dropAfterWrite', 'hangAfterWrite', 'lateWrite'])
 
 type Kept = { id: string; fault: Fault; passed: number; left: number }
 
@@ -123,6 +129,7 @@ export const makeFaults = () => {
       const struck: Fault[] = []
       for (const item of kept) {
         if (item.left <= 0 || !matches(item.fault.match ?? {}, call)) continue
+        if (writeFaults.has(item.fault.kind) && !call.change) continue
         if (item.passed < (item.fault.after ?? 0)) {
           item.passed++
           continue

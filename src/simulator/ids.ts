@@ -40,4 +40,5 @@ export const idSpaces = {
   accounts: makeIds('AFACCT'),
   addresses: makeIds('aFADDR'),
   history: makeIds('eFHIST'),
+  leadHistory: makeIds('hFLEAD'),
 }

@@ -10,6 +10,10 @@ export type Line = {
   user: string | null
   userAgent: string | null
   body?: string
+  /** header of a write */
+  ifMatch?: string
+  /** items of a batch that was worked on: one request, so many writes */
+  items?: number
   /** names a property that no client may read */
   secret?: true
 }
@@ -20,6 +24,8 @@ export type Gauges = {
   maxInFlight: number
   sessions: number
   writes: number
+  /** items of batches that were worked on */
+  items: number
   byStatus: Record<string, number>
   /** requests that named WebPassword, WebUserName or WebPasswordHint */
   secretReads: number
@@ -37,6 +43,7 @@ const emptyGauges = (): Gauges => ({
   maxInFlight: 0,
   sessions: 0,
   writes: 0,
+  items: 0,
   byStatus: {},
   secretReads: 0,
   secretReplies: 0,
@@ -61,6 +68,7 @@ export const makeJournal = () => {
       gauges.byStatus[line.status] = (gauges.byStatus[line.status] ?? 0) + 1
       gauges.bytes += bytes
       if (line.body !== undefined) gauges.writes++
+      gauges.items += line.items ?? 0
       if (line.secret) gauges.secretReads++
       lines.push(line)
       if (lines.length >= size * 2) lines = lines.slice(-size)

@@ -29,6 +29,14 @@ export const placesOf = (store: Store, { low, high }: Range): { from: Place; to:
   return { from, to: { generated: Math.max(from.generated, to.generated), added: Math.max(from.added, to.added) } }
 }
 
+/** Whether a row lies at or behind the first place and before the second. */
+export const liesBetween = ({ addedList }: Store, ref: Ref, from: Place, to: Place): boolean => {
+  if (typeof ref === 'number') return ref >= from.generated && ref < to.generated
+  const key = fold(ref)
+  const [first, end] = [addedList[from.added], addedList[to.added]]
+  return first !== undefined && key >= first && (end === undefined || key < end)
+}
+
 const removedBetween = ({ removedList }: Store, from: number, to: number): number =>
   lowerBound(removedList, (n) => n < to) - lowerBound(removedList, (n) => n < from)
 

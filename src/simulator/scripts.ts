@@ -1,12 +1,17 @@
 import type { Fault } from './faults.ts'
 import type { Settings } from './settings.ts'
-import type { AddInput, EditInput, MassInput, RemoveInput } from './control/people.ts'
+import type { ConvertInput } from './control/convert.ts'
+import type { MergeInput } from './control/merge.ts'
+import type { AddInput, EditInput, MassInput, ModifyDateInput, RemoveInput } from './control/people.ts'
 
 export type Action =
   | { edit: EditInput }
   | { add: AddInput }
   | { remove: RemoveInput }
   | { massUpdate: MassInput }
+  | { setModifyDate: ModifyDateInput }
+  | { convert: ConvertInput }
+  | { merge: MergeInput }
   | { fault: Fault }
   | { settings: Partial<Settings> }
 
@@ -24,6 +29,9 @@ export type Actor = {
   add(input: AddInput): unknown
   remove(input: RemoveInput): unknown
   massUpdate(input: MassInput): unknown
+  setModifyDate(input: ModifyDateInput): unknown
+  convert(input: ConvertInput): unknown
+  merge(input: MergeInput): unknown
   addFault(fault: Fault): unknown
   settings(patch: Partial<Settings>): unknown
 }
@@ -33,6 +41,9 @@ const perform = (actor: Actor, action: Action): void => {
   else if ('add' in action) actor.add(action.add)
   else if ('remove' in action) actor.remove(action.remove)
   else if ('massUpdate' in action) actor.massUpdate(action.massUpdate)
+  else if ('setModifyDate' in action) actor.setModifyDate(action.setModifyDate)
+  else if ('convert' in action) actor.convert(action.convert)
+  else if ('merge' in action) actor.merge(action.merge)
   else if ('fault' in action) actor.addFault(action.fault)
   else actor.settings(action.settings)
 }

@@ -2,6 +2,9 @@ import type { Storage } from './model.ts'
 
 export type Mode = '8.x' | '7.5.4'
 
+/** What the server makes of a value that a client sends: decimals of two places, digits alone as where phone numbers are formatted. */
+export type Rewrite = 'upper' | 'trim' | 'round2' | 'digits'
+
 /** Switches of the whole simulator; `POST /_simulator/settings` changes any of them while it runs. */
 export type Settings = {
   mode: Mode
@@ -40,6 +43,20 @@ export type Settings = {
   clockOffsetMs: number
   /** properties that a new row must have, by entity */
   required: Record<string, string[]>
+  /** `required`: changing and deleting without If-Match is refused with 400 */
+  ifMatch: 'honour' | 'ignore' | 'required'
+  /** `off`: there is no `$batch` */
+  batch: 'on' | 'off'
+  /** a batch of more items is refused with 400 */
+  batchMax: number
+  /** what each item of a batch adds to `latencyMs` */
+  batchItemMs: number
+  /** the feed `leadHistory` of converted leads exists */
+  leadHistory: boolean
+  /** `mustExist`: a client may only write items of the picklist, in the form in which they are stored */
+  picklistWrites: 'free' | 'mustExist'
+  /** by entity and property, such as `{ Lead: { WorkPhone: 'digits' }, LeadAddress: { City: 'upper' } }` */
+  rewrites: Record<string, Record<string, Rewrite>>
 }
 
 export const defaultSettings: Settings = {
@@ -71,4 +88,11 @@ export const defaultSettings: Settings = {
     History: ['Type'],
     Account: ['AccountName'],
   },
+  ifMatch: 'honour',
+  batch: 'on',
+  batchMax: 100,
+  batchItemMs: 0,
+  leadHistory: false,
+  picklistWrites: 'free',
+  rewrites: {},
 }

@@ -7,6 +7,7 @@ import type { Desk } from './http/desk.ts'
 import { serve } from './http/serve.ts'
 import { makeSessions } from './http/sessions.ts'
 import { makeJournal } from './journal.ts'
+import { makeLater } from './later.ts'
 import { makeScripts } from './scripts.ts'
 import { makeWorld, type SimulatorOptions } from './world.ts'
 
@@ -30,6 +31,7 @@ export const startSimulator = async (options: SimulatorOptions = {}): Promise<Si
     faults: makeFaults(),
     journal: makeJournal(),
     sessions: makeSessions(world),
+    later: makeLater(),
     basePath: (options.basePath ?? '/sdata').replace(/\/+$/, ''),
     worked: (address, method) => scripts.worked(control, { method, kind: address.segments[0]?.name ?? '' }),
   }
@@ -53,6 +55,7 @@ export const startSimulator = async (options: SimulatorOptions = {}): Promise<Si
     control,
     close: () =>
       new Promise((resolve) => {
+        desk.later.stop()
         server.close(() => resolve())
         server.closeAllConnections()
       }),

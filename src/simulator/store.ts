@@ -73,11 +73,18 @@ export const addRow = (kind: Kind, id: string, values: Values): Row => {
 
 /** The row's own values, made on the first change. */
 export const ownOf = (row: Row): Values => {
-  if (row.own === undefined) {
-    row.own = {}
-    row.kind.store.changed.set(row.ref as number, row.own)
-  }
+  if (row.own !== undefined) return row.own
+  const { changed } = row.kind.store
+  row.own = changed.get(row.ref as number) ?? {}
+  changed.set(row.ref as number, row.own)
   return row.own
+}
+
+/** The row's own values, its etag made another one. */
+export const countChange = (row: Row): Values => {
+  const own = ownOf(row)
+  own['$changes'] = Number(own['$changes'] ?? 0) + 1
+  return own
 }
 
 export const removeRow = ({ kind, ref }: Row): void => {

@@ -1,7 +1,9 @@
 import { dice, type Dice } from './hash.ts'
 import { makeKinds, type Kinds } from './kinds/index.ts'
-import type { Kind, Row } from './model.ts'
-import { findRow } from './store.ts'
+import { makeLeadHistory } from './kinds/leadHistory.ts'
+import { storedForm } from './kinds/picklists.ts'
+import { read, type Kind, type Row } from './model.ts'
+import { countChange, findRow } from './store.ts'
 import { defaultSettings, type Settings } from './settings.ts'
 import { makeLogins, type Login } from './logins.ts'
 
@@ -23,6 +25,8 @@ export type SimulatorOptions = {
 export type World = {
   settings: Settings
   kinds: Kinds
+  /** kept also while the setting hides it from `kinds` */
+  leadHistory: Kind
   logins: Map<string, Login>
   /** properties that a fault took away, as `lead.industry` */
   missing: Set<string>
@@ -49,11 +53,9 @@ export const makeWorld = (options: SimulatorOptions): World => {
       leads,
       contacts,
       accounts: Math.max(1, Math.ceil(contacts / 5)),
-      store(item, storage) {
-        const form = storage === 'text' ? settings.picklistStorage : storage
-        return form === 'code' ? item.code : form === 'id' ? item.key : item.text
-      },
+      store: (item, storage) => storedForm(item, storage, settings.picklistStorage),
     }),
+    leadHistory: makeLeadHistory(),
     logins: makeLogins(options.username ?? 'admin', options.password ?? 'secret'),
     missing: new Set(),
     version: 0,
@@ -95,15 +97,36 @@ export const hideProperties = (
   }
 }
 
-/** After a change of a row: nothing read before may be used again. */
+export const changeSettings = (world: World, patch: Partial<Settings>): void => {
+  for (const name of Object.keys(patch)) if (!(name in world.settings)) throw new Error(`There is no setting ${name}`)
+  Object.assign(world.settings, patch)
+  const { leadHistory } = world
+  if (world.settings.leadHistory) world.kinds.set(leadHistory.name.toLowerCase(), leadHistory)
+  else world.kinds.delete(leadHistory.name.toLowerCase())
+  if ('picklistStorage' in patch) for (const kind of world.kinds.values()) kind.indexes.clear()
+  world.version++
+}
+
+const parents: Record<string, { key: string; kinds: string[] }> = {
+  LeadAddress: { key: 'leadid', kinds: ['leads'] },
+  Address: { key: 'entityid', kinds: ['contacts', 'accounts'] },
+}
+
+/** The lead, contact or account that an address belongs to. */
+const ownerOf = (world: World, address: Row): Row | undefined => {
+  const parent = parents[address.kind.entity]
+  const property = parent && address.kind.byName.get(parent.key)
+  const id = property ? read(address, property) : null
+  if (parent === undefined || id === null) return undefined
+  return parent.kinds.flatMap((name) => findRow(kindNamed(world, name), String(id)) ?? [])[0]
+}
+
+/** After a change of a row: nothing read before may be used again. A change of an address gives its owner a new etag, not a new date. */
 export const touch = (world: World, row: Row): void => {
   world.version++
   for (const index of row.kind.indexes.values()) index.note(row)
-  const parent = row.kind.entity === 'LeadAddress' ? 'leads' : row.kind.entity === 'Address' ? 'contacts' : undefined
-  if (parent === undefined) return
-  const property = row.kind.byName.get(parent === 'leads' ? 'leadid' : 'entityid')
-  const parentId =
-    property && (row.own?.[property.name] ?? (typeof row.ref === 'number' ? property.make(row.ref) : null))
-  const found = parentId ? findRow(kindNamed(world, parent), String(parentId)) : undefined
-  if (found) for (const index of found.kind.indexes.values()) index.note(found)
+  const owner = ownerOf(world, row)
+  if (owner === undefined) return
+  countChange(owner)
+  for (const index of owner.kind.indexes.values()) index.note(owner)
 }

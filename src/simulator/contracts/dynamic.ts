@@ -1,13 +1,13 @@
-import { Refusal, noHandler } from '../diagnosis.ts'
+import { noHandler } from '../diagnosis.ts'
 import type { Call, Reply } from '../http/call.ts'
-import { securedEntities } from '../logins.ts'
 import type { Kind } from '../model.ts'
 import type { World } from '../world.ts'
+import { batch } from './batch.ts'
 import { listFeed } from './documents.ts'
-import { child, feed, guard, rowFor, single } from './entities.ts'
+import { child, feed, rowFor } from './entities.ts'
+import { checkRight, operate } from './operate.ts'
 import { schemaOf } from './schema.ts'
 import { serviceFeed, templateOf } from './template.ts'
-import { create, remove, update } from './write.ts'
 
 const kindFor = (world: World, call: Call, name: string): Kind => {
   const kind = world.kinds.get(name.toLowerCase())
@@ -16,16 +16,9 @@ const kindFor = (world: World, call: Call, name: string): Kind => {
   return kind
 }
 
-const actions: Record<string, string> = { GET: 'View', POST: 'Add', PUT: 'Edit', DELETE: 'Delete' }
-
-/** Rights hold in every version, though only 8.x names them. */
-const checkRight = ({ login, method }: Call, { entity }: Kind): void => {
-  const action = `Entities/${entity}/${actions[method]}`
-  if (securedEntities.includes(entity) && !login.securedActions.includes(action))
-    throw new Refusal(403, 'ApplicationDiagnosis', `You do not have the right ${action}.`)
-}
-
 const special = (world: World, call: Call, kind: Kind, name: string): Reply => {
+  if (name === '$batch' && world.settings.batch === 'on') return batch(world, call, kind)
+  checkRight(call, kind)
   if (name === '$schema') return { status: 200, body: schemaOf(world, kind), type: 'application/xml' }
   if (name === '$template') return { status: 200, body: templateOf(world, kind, call), payload: kind.entity }
   if (name === '$service') return serviceFeed(call, kind)
@@ -47,7 +40,6 @@ export const dynamic = (world: World, call: Call): Reply => {
   const [first, second, ...rest] = call.segments
   if (first === undefined) return root(world, call)
   const kind = kindFor(world, call, first.name)
-  checkRight(call, kind)
   if (second?.name.startsWith('$') && first.selector === undefined)
     return special(
       world,
@@ -55,26 +47,13 @@ export const dynamic = (world: World, call: Call): Reply => {
       kind,
       rest.length === 0 ? second.name.toLowerCase() : [second, ...rest].map(({ name }) => name).join('/'),
     )
-  if (first.selector === undefined) {
-    if (second !== undefined) throw noHandler(call.url)
-    if (call.method === 'POST') return single(world, call, create(world, call, kind), 201)
-    if (call.method !== 'GET')
-      throw new Refusal(405, 'ApplicationDiagnosis', `${call.method} is not possible on a feed.`)
+  if (first.selector === undefined && second !== undefined) throw noHandler(call.url)
+  if (first.selector === undefined && call.method === 'GET') {
+    checkRight(call, kind)
     return feed(world, call, kind)
   }
-  const row = rowFor(world, call, kind, first.selector)
-  if (second !== undefined)
-    return child(
-      world,
-      call,
-      row,
-      [second, ...rest].map(({ name }) => name),
-    )
-  if (call.method === 'GET') return single(world, call, row)
-  guard(call, [row])
-  if (call.method === 'PUT') return single(world, call, update(world, call, row))
-  if (call.method !== 'DELETE')
-    throw new Refusal(405, 'ApplicationDiagnosis', `${call.method} is not possible on an entity.`)
-  remove(world, row)
-  return { status: 200, body: '' }
+  if (second === undefined) return operate(world, call, kind, first.selector)
+  checkRight(call, kind)
+  const names = [second, ...rest].map(({ name }) => name)
+  return child(world, call, rowFor(world, call, kind, String(first.selector)), names)
 }

@@ -3,6 +3,7 @@ import { Refusal, noHandler, notFound } from '../diagnosis.ts'
 import { keyOf } from '../http/address.ts'
 import type { Call, Reply } from '../http/call.ts'
 import { read, type Kind, type Row } from '../model.ts'
+import type { Arguments } from '../query/arguments.ts'
 import { find, type Query } from '../query/find.ts'
 import { planOf, type Plan } from '../query/plan.ts'
 import { related, relationNamed } from '../query/scope.ts'
@@ -89,9 +90,16 @@ export const feed = (world: World, call: Call, kind: Kind, where = call.args.whe
   return { status: 200, body, payload: kind.entity, rows: rows.length, secret: leaks(call, plan) }
 }
 
+/** What a change answers when its request does not say: the whole entity with its address. */
+const argumentsOf = ({ method, args }: Call, kind: Kind): Arguments => {
+  const asked = args.select !== undefined || args.include.length > 0 || args.precedence !== undefined
+  if (method === 'GET' || asked || relationNamed(kind, 'Address') === undefined) return args
+  return { ...args, include: [['Address']] }
+}
+
 export const single = (world: World, call: Call, row: Row, status = 200): Reply => {
   guard(call, [row])
-  const plan = planOf(world, row.kind, call.args, call.login)
+  const plan = planOf(world, row.kind, argumentsOf(call, row.kind), call.login)
   const write = entryWriter(world, plan, styleOf(call), call.login)
   const id = idOf(row.kind.store, row.ref)
   return {

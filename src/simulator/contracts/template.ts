@@ -3,8 +3,8 @@ import type { Kind } from '../model.ts'
 import { entryWriter } from '../answer.ts'
 import { planOf } from '../query/plan.ts'
 import type { World } from '../world.ts'
+import { defaultsOf } from './defaults.ts'
 import { writeFeed } from './feed.ts'
-import { defaultsOf } from './write.ts'
 
 /** All writable properties with their defaults, without a key (sdata.md 9.4). */
 export const templateOf = (world: World, kind: Kind, call: Call): string => {
@@ -12,7 +12,7 @@ export const templateOf = (world: World, kind: Kind, call: Call): string => {
   plan.scalars = plan.scalars.filter((property) => !property.readOnly)
   plan.lists = []
   const style = { base: call.base, compact: false }
-  const text = entryWriter(world, plan, style, call.login)({ kind, ref: '', own: defaultsOf(kind, call.login) })
+  const text = entryWriter(world, plan, style, call.login)({ kind, ref: '', own: defaultsOf(world, kind, call.login) })
   const {
     $key: _key,
     $url: _url,

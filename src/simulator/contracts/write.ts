@@ -1,56 +1,13 @@
-import { Refusal } from '../diagnosis.ts'
 import type { Call } from '../http/call.ts'
-import type { Login } from '../logins.ts'
-import { read, type Kind, type Relation, type Row, type Values } from '../model.ts'
-import { propertyNamed, relationNamed } from '../query/scope.ts'
-import { addRow, findRow, idOf, ownOf, removeRow } from '../store.ts'
+import { read, type Kind, type Row, type Values } from '../model.ts'
+import { addRow, countChange, findRow, idOf, ownOf, removeRow, rowOf } from '../store.ts'
 import { kindNamed, touch, type World } from '../world.ts'
-import { coerce } from './coerce.ts'
+import { defaultsOf } from './defaults.ts'
 import { fillHistory } from './history.ts'
-
-type Payload = Record<string, unknown>
-export type Change = { values: Values; nested: { relation: Relation; payload: Payload }[] }
-
-const refuse = (message: string): Refusal => new Refusal(400, 'ApplicationDiagnosis', message)
-
-const isPayload = (value: unknown): value is Payload =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-
-const keyIn = (payload: Payload): string | undefined => {
-  const key = payload['$key']
-  return typeof key === 'string' && key.trim() !== '' ? key.trim() : undefined
-}
-
-const mayWrite = (login: Login, kind: Kind, name: string): boolean =>
-  !login.restrictions.some(
-    ({ entity, property }) => entity === kind.entity && property.toLowerCase() === name.toLowerCase(),
-  )
-
-const readRelation = (world: World, relation: Relation, value: unknown, change: Change): void => {
-  if (value === null) change.values[relation.key.name] = null
-  if (!isPayload(value)) return
-  const key = keyIn(value)
-  if (key !== undefined && findRow(kindNamed(world, relation.target), key) === undefined)
-    throw refuse(`${relation.name} '${key}' does not exist.`)
-  if (key !== undefined) change.values[relation.key.name] = key
-  if (Object.keys(value).some((name) => !name.startsWith('$'))) change.nested.push({ relation, payload: value })
-}
-
-/** Properties that the payload names; what is computed, read-only, unknown or forbidden is passed over. */
-export const readPayload = (world: World, kind: Kind, payload: Payload, login: Login): Change => {
-  const change: Change = { values: {}, nested: [] }
-  for (const [name, value] of Object.entries(payload)) {
-    const property = propertyNamed(world, kind, name)
-    const relation = property === undefined ? relationNamed(kind, name) : undefined
-    if (relation !== undefined) readRelation(world, relation, value, change)
-    if (property === undefined || property.readOnly || !mayWrite(login, kind, property.name)) continue
-    change.values[property.slot] = coerce(property, value, world.settings)
-  }
-  return change
-}
+import { isPayload, readPayload, refuse, type Change } from './payload.ts'
 
 /** Anywhere among the generated ids, or behind them. */
-export const newId = (world: World, kind: Kind): string => {
+const newId = (world: World, kind: Kind): string => {
   for (;;) {
     const roll = world.roll(world.made++)
     const space = kind.store.size === 0 ? 40_000_000 : Math.ceil(kind.store.size * 1.1) + 10
@@ -61,8 +18,7 @@ export const newId = (world: World, kind: Kind): string => {
 
 /** Stamps of a change. Instants keep their milliseconds. */
 const stamp = (row: Row, at: number, userId: string): void => {
-  const own = ownOf(row)
-  own['$changes'] = Number(own['$changes'] ?? 0) + 1
+  const own = countChange(row)
   own['ModifyDate'] = at
   own['ModifyUser'] = userId
 }
@@ -79,27 +35,6 @@ export const setValues = (world: World, row: Row, values: Values, at: number, us
   touch(world, row)
 }
 
-const defaults: Record<string, Values> = {
-  Lead: { Status: 'New', DoNotSolicit: false, DoNotEmail: false, DoNotFAX: false, DoNotMail: false, DoNotPhone: false },
-  Contact: {
-    Status: 'Active',
-    IsPrimary: false,
-    DoNotSolicit: false,
-    DoNotEmail: false,
-    DoNotFax: false,
-    DoNotMail: false,
-    DoNotPhone: false,
-  },
-  History: { Duration: 0, Timeless: false, Attachment: false },
-}
-
-export const defaultsOf = (kind: Kind, login: Pick<Login, 'userId'>): Values => {
-  const values: Values = { ...defaults[kind.entity] }
-  if (relationNamed(kind, 'Owner')) values['OwnerId'] = 'SYST00000001'
-  if (relationNamed(kind, 'AccountManager')) values['AccountManagerId'] = login.userId
-  return values
-}
-
 export const insert = (world: World, kind: Kind, values: Values, at: number, userId: string): Row => {
   const trail = { CreateUser: userId, CreateDate: at }
   const row = addRow(kind, newId(world, kind), { ...trail, ...values })
@@ -107,23 +42,26 @@ export const insert = (world: World, kind: Kind, values: Values, at: number, use
   return row
 }
 
-const saveNested = (world: World, row: Row, { nested }: Change, login: Login, at: number): void => {
-  const id = idOf(row.kind.store, row.ref)
-  for (const { relation, payload } of nested) {
-    const target = kindNamed(world, relation.target)
-    if (target.entity !== 'Address' && target.entity !== 'LeadAddress') continue
-    const inner = readPayload(world, target, payload, login).values
-    const key = read(row, relation.key)
-    const old = key === null ? undefined : findRow(target, String(key))
-    if (old !== undefined) {
-      setValues(world, old, inner, at, login.userId)
-      continue
-    }
-    const back: Values = target.entity === 'Address' ? { EntityId: id } : { LeadId: id }
-    const made = insert(world, target, { IsPrimary: true, ...inner, ...back }, at, login.userId)
-    ownOf(row)[relation.key.name] = idOf(target.store, made.ref)
-    touch(world, row)
+/** A related address: changed where there is one, else made. Its change is not its person's: their dates stay. */
+export const saveAddress = (
+  world: World,
+  row: Row,
+  { relation, values }: Change['nested'][number],
+  at: number,
+  userId: string,
+): void => {
+  const target = kindNamed(world, relation.target)
+  const key = read(row, relation.key)
+  const old = key === null ? undefined : findRow(target, String(key))
+  if (old !== undefined) {
+    setValues(world, old, values, at, userId)
+    return
   }
+  const id = idOf(row.kind.store, row.ref)
+  const back: Values = target.entity === 'Address' ? { EntityId: id } : { LeadId: id }
+  const made = insert(world, target, { IsPrimary: true, ...values, ...back }, at, userId)
+  ownOf(row)[relation.key.name] = idOf(target.store, made.ref)
+  touch(world, row)
 }
 
 const checkRequired = (world: World, kind: Kind, values: Values): void => {
@@ -133,36 +71,38 @@ const checkRequired = (world: World, kind: Kind, values: Values): void => {
   }
 }
 
-const payloadOf = (call: Call): Payload => {
+const changeIn = (world: World, call: Call, kind: Kind): Change => {
   if (!isPayload(call.body)) throw refuse('The request has no readable entity in its body.')
-  return call.body
+  return readPayload(world, kind, call.body, call.login)
 }
 
 export const create = (world: World, call: Call, kind: Kind): Row => {
   const { login } = call
   const at = world.now()
-  const change = readPayload(world, kind, payloadOf(call), login)
-  const filled = { ...defaultsOf(kind, login), ...change.values }
+  const change = changeIn(world, call, kind)
+  const filled = { ...defaultsOf(world, kind, login), ...change.values }
   const values = kind.entity === 'History' ? fillHistory(world, filled, login, at) : filled
   checkRequired(world, kind, values)
   const row = insert(world, kind, values, at, login.userId)
-  saveNested(world, row, change, login, at)
+  for (const nested of change.nested) saveAddress(world, row, nested, at, login.userId)
   return row
 }
 
 export const update = (world: World, call: Call, row: Row): Row => {
   const at = world.now()
-  const change = readPayload(world, row.kind, payloadOf(call), call.login)
+  const change = changeIn(world, call, row.kind)
   for (const name of world.settings.required[row.kind.entity] ?? [])
     for (const key of [name, `${name}Id`])
       if (key in change.values && (change.values[key] === null || change.values[key] === ''))
         throw refuse(`${name} is required.`)
+  for (const { key } of row.kind.relations)
+    if (key.name in change.values && change.values[key.name] === read(row, key)) delete change.values[key.name]
   if (Object.keys(change.values).length > 0) setValues(world, row, change.values, at, call.login.userId)
-  saveNested(world, row, change, call.login, at)
-  return row
+  for (const nested of change.nested) saveAddress(world, row, nested, at, call.login.userId)
+  return rowOf(row.kind, row.ref)
 }
 
 export const remove = (world: World, row: Row): void => {
   removeRow(row)
-  world.version++
+  touch(world, row)
 }

@@ -5,7 +5,9 @@ import { readBody } from '../http/body.ts'
 import type { LoginInput } from '../logins.ts'
 import type { ScriptInput } from '../scripts.ts'
 import type { Settings } from '../settings.ts'
-import type { AddInput, EditInput, MassInput, RemoveInput } from './people.ts'
+import type { ConvertInput } from './convert.ts'
+import type { MergeInput } from './merge.ts'
+import type { AddInput, EditInput, MassInput, ModifyDateInput, RemoveInput } from './people.ts'
 
 type Route = (control: SimulatorControl, body: unknown, query: URLSearchParams) => unknown
 
@@ -30,6 +32,9 @@ const routes: Record<string, Route> = {
   'POST add': (control, body) => control.add(body as AddInput),
   'POST remove': (control, body) => control.remove(body as RemoveInput),
   'POST mass-update': (control, body) => control.massUpdate(body as MassInput),
+  'POST modify-date': (control, body) => control.setModifyDate(body as ModifyDateInput),
+  'POST convert': (control, body) => control.convert(body as ConvertInput),
+  'POST merge': (control, body) => control.merge(body as MergeInput),
   'GET scripts': (control) => control.scripts(),
   'POST scripts': (control, body) => ({ id: control.script(body as ScriptInput) }),
   'DELETE scripts': (control) => control.clearScripts(),

@@ -12,7 +12,7 @@ export type Address = {
   path: string
 }
 
-const decode = (text: string): string => {
+export const decode = (text: string): string => {
   try {
     return decodeURIComponent(text)
   } catch {

@@ -13,6 +13,7 @@ export type Call = {
   strikes: Strikes
   /** the parsed JSON of a write */
   body: unknown
+  ifMatch: string | undefined
   /** …/slx/dynamic/- with the host that the server believes in */
   base: string
   /** the URL as it was sent, absolute, with that host */
@@ -27,6 +28,8 @@ export type Reply = {
   location?: string
   /** rows of a feed, and whether it carries secret properties unasked */
   rows?: number
+  /** of a batch */
+  items?: number
   secret?: boolean
   /** shape of the Atom document: name of the payload element */
   payload?: string

@@ -5,7 +5,14 @@ import type { Settings } from '../settings.ts'
 import { diagnosesXml } from './atom.ts'
 import { MfaRequired, mfaBody } from './door.ts'
 
-export type Answer = { status: number; body: string | Buffer; type: string; headers: Record<string, string | string[]> }
+export type Answer = {
+  status: number
+  body: string | Buffer
+  type: string
+  headers: Record<string, string | string[]>
+  /** of a batch */
+  items?: number
+}
 
 export const htmlPage = (title: string, text: string): string =>
   `<!DOCTYPE html><html><head><title>${title}</title></head><body><h1>${title}</h1><p>${text}</p></body></html>`
@@ -31,16 +38,21 @@ export const diagnosisAnswer = (
   return { status, body: JSON.stringify(value), type: 'application/json; charset=utf-8', headers }
 }
 
-/** What was thrown while the request was worked on, as an answer. */
+/** What was thrown while the request was worked on. */
+export const diagnosisOf = (error: unknown): { status: number; diagnosis: Diagnosis } => {
+  if (error instanceof Refusal) return error
+  const stackTrace = error instanceof Error ? String(error.stack) : String(error)
+  const more = error instanceof Poisoned ? {} : { stackTrace }
+  return new Refusal(500, 'ApplicationDiagnosis', sorry, more)
+}
+
 export const refusalAnswer = (error: unknown, json: boolean, settings: Settings, base: string): Answer => {
   if (error instanceof Poisoned) return html(500, 'Server Error in Application', sorry)
   if (error instanceof MfaRequired)
     return { status: 401, body: mfaBody(base), type: 'application/json; charset=utf-8', headers: {} }
-  if (error instanceof Refusal)
-    return diagnosisAnswer(error.status, error.diagnosis, json, settings.errorShape, error.headers)
-  const text = error instanceof Error ? String(error.stack) : String(error)
-  const { diagnosis } = new Refusal(500, 'ApplicationDiagnosis', sorry, { stackTrace: text })
-  return diagnosisAnswer(500, diagnosis, json, settings.errorShape)
+  const { status, diagnosis } = diagnosisOf(error)
+  const headers = error instanceof Refusal ? error.headers : {}
+  return diagnosisAnswer(status, diagnosis, json, settings.errorShape, headers)
 }
 
 /** Faults that answer instead of the CRM. */

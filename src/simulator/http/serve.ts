@@ -5,7 +5,7 @@ import { readBody } from './body.ts'
 import type { Desk } from './desk.ts'
 import { credentialsIn } from './door.ts'
 import { html, refusalAnswer, type Answer } from './refuse.ts'
-import { isWrite, visit } from './visit.ts'
+import { isChange, visit } from './visit.ts'
 
 const secretNames = /webpassword|webusername/i
 
@@ -36,13 +36,19 @@ const send = (desk: Desk, response: ServerResponse, answer: Answer, strikes: Str
   return sent.length
 }
 
-type Outcome = { address?: Address | undefined; strikes?: Strikes | undefined; answer: Answer | 'drop' | 'hang' }
+type Outcome = {
+  address?: Address | undefined
+  strikes?: Strikes | undefined
+  answer: Answer | 'drop' | 'hang'
+  items?: number | undefined
+}
 
 const strikesAt = (desk: Desk, method: string, address: Address): Strikes =>
   desk.faults.strike({
     method,
     contract: address.contract,
     kind: address.segments[0]?.name ?? '',
+    change: isChange(method, address),
     url: `${address.path}?${[...address.query].map((pair) => pair.join('=')).join('&')}`,
   })
 
@@ -59,9 +65,10 @@ const receive = async (
     if (strikes.get('drop')) return { address, answer: 'drop' }
     if (strikes.get('hang')) return { address, answer: 'hang' }
     const answer = await visit(desk, request, { ...sent, address, strikes })
-    const lost = changes(sent.method, address)
-    if (lost && strikes.get('dropAfterWrite')) return { address, answer: 'drop' }
-    return { address, strikes, answer: lost && strikes.get('hangAfterWrite') ? 'hang' : answer }
+    if (typeof answer === 'string') return { address, answer }
+    const { items } = answer
+    if (strikes.get('dropAfterWrite')) return { address, items, answer: 'drop' }
+    return { address, strikes, items, answer: strikes.get('hangAfterWrite') ? 'hang' : answer }
   } catch (error) {
     return {
       address,
@@ -69,9 +76,6 @@ const receive = async (
     }
   }
 }
-
-const changes = (method: string, address: Address | undefined): boolean =>
-  isWrite(method) && address?.contract === 'dynamic' && !address.path.includes('$service')
 
 /** Takes a request that is not for the control address. */
 export const serve = async (desk: Desk, request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -86,9 +90,10 @@ export const serve = async (desk: Desk, request: IncomingMessage, response: Serv
   response.on('close', leave)
   const body = await readBody(request)
   const { method, url } = targetOf(request, body)
-  const { address, strikes, answer } = await receive(desk, request, { method, url, body })
+  const { address, strikes, answer, items } = await receive(desk, request, { method, url, body })
   const unanswered = answer === 'drop' || answer === 'hang'
-  const write = changes(method, address)
+  const write = isChange(method, address)
+  const ifMatch = request.headers['if-match']
   const secret =
     [...(address?.query.values() ?? [])].some((value) => secretNames.test(value)) || (write && secretNames.test(body))
   const line = {
@@ -101,6 +106,8 @@ export const serve = async (desk: Desk, request: IncomingMessage, response: Serv
     user: credentialsIn(request.headers)?.username ?? null,
     userAgent: request.headers['user-agent'] ?? null,
     ...(write ? { body } : {}),
+    ...(write && ifMatch !== undefined ? { ifMatch } : {}),
+    ...(items === undefined ? {} : { items }),
     ...(secret ? { secret: true as const } : {}),
   }
   journal.note(line, unanswered ? 0 : answer.body.length)

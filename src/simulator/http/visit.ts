@@ -22,7 +22,11 @@ const hostOf = (request: IncomingMessage, strikes: Strikes): string => {
   return foreign === undefined ? String(request.headers.host) : (foreign.host ?? '10.40.201.25')
 }
 
-export const isWrite = (method: string): boolean => ['POST', 'PUT', 'DELETE'].includes(method)
+const isWrite = (method: string): boolean => ['POST', 'PUT', 'DELETE'].includes(method)
+
+/** Whether a request can change the CRM. */
+export const isChange = (method: string, address: Address | undefined): boolean =>
+  isWrite(method) && address?.contract === 'dynamic' && !address.path.includes('$service')
 
 const work = (desk: Desk, address: Address, call: Omit<Call, 'args' | 'segments' | 'contract'>): Reply => {
   const contract = contracts[address.contract]
@@ -37,8 +41,19 @@ const work = (desk: Desk, address: Address, call: Omit<Call, 'args' | 'segments'
 
 type Visit = { method: string; url: string; address: Address; body: string; strikes: Strikes }
 
+/** Nobody is there any more to be told of a refusal. */
+const attempt = (work: () => void): void => {
+  try {
+    work()
+  } catch {}
+}
+
 /** Lets a request in, has it worked on, and gives what to answer. */
-export const visit = async (desk: Desk, request: IncomingMessage, visitor: Visit): Promise<Answer> => {
+export const visit = async (
+  desk: Desk,
+  request: IncomingMessage,
+  visitor: Visit,
+): Promise<Answer | 'drop' | 'hang'> => {
   const { world, sessions } = desk
   const { method, url, address, body, strikes } = visitor
   const json = wantsJson(address.query.get('format'), request.headers, world.settings)
@@ -53,13 +68,26 @@ export const visit = async (desk: Desk, request: IncomingMessage, visitor: Visit
       const slow = strikes.get('slow')
       if (slow && slow.when !== 'after') await wait(slow.ms)
       const parsed = isWrite(method) && body !== '' ? parseJson(body) : undefined
-      const reply = work(desk, address, { method, login, strikes, body: parsed, base, url: host + url })
-      desk.worked(address, method)
+      const ifMatch = request.headers['if-match']
+      const perform = (): Reply => {
+        const reply = work(desk, address, { method, login, strikes, body: parsed, ifMatch, base, url: host + url })
+        desk.worked(address, method)
+        return reply
+      }
+      const late = strikes.get('lateWrite')
+      if (late) {
+        desk.later.after(late.ms, () => attempt(perform))
+        return late.answer === 'drop' ? 'drop' : 'hang'
+      }
+      const reply = perform()
       desk.journal.gauges.rows += reply.rows ?? 0
       if (reply.secret === true) desk.journal.gauges.secretReplies++
       if (slow?.when === 'after') await wait(slow.ms)
-      if (world.settings.latencyMs > 0) await wait(world.settings.latencyMs)
-      const answer = answerOf(reply, json, request.headers)
+      const { latencyMs, batchItemMs } = world.settings
+      const pause = latencyMs + batchItemMs * (reply.items ?? 0)
+      if (pause > 0) await wait(pause)
+      const answer: Answer = answerOf(reply, json, request.headers)
+      if (reply.items !== undefined) answer.items = reply.items
       if (ticket.cookies.length > 0) answer.headers['Set-Cookie'] = ticket.cookies
       return answer
     } finally {

@@ -1,3 +1,5 @@
+import type { Storage } from '../model.ts'
+
 export type Item = { key: string; text: string; code: string; number: number }
 export type Picklist = {
   key: string
@@ -79,3 +81,9 @@ export const picklists: Picklist[] = Object.entries(sources).map(([name, texts],
     })),
   }
 })
+
+/** What an entity holds of an item: as its property says, else (`text`) as the simulator's setting does. */
+export const storedForm = (item: Item, storage: Storage, general: Storage): string => {
+  const form = storage === 'text' ? general : storage
+  return form === 'code' ? item.code : form === 'id' ? item.key : item.text
+}

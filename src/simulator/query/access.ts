@@ -1,54 +1,10 @@
 import type { Kind, Property, Ref, Row, Value } from '../model.ts'
-import type { Range } from '../range.ts'
+import { findRow } from '../store.ts'
 import type { Expression } from '../where/parser.ts'
 import { kindNamed, type World } from '../world.ts'
 import { makeIndex, type Index } from './indexes.ts'
 import { propertyNamed, readerOf, related, relationNamed } from './scope.ts'
-
-type Split = { range: Range; keys: string[] | null; rest: Expression[] }
-
-const isId = (node: Expression): boolean =>
-  node.is === 'path' && node.path.length === 1 && node.path[0]?.toLowerCase() === 'id'
-const textOf = (node: Expression): string | undefined =>
-  node.is === 'literal' && typeof node.value === 'string' ? node.value : undefined
-
-/** Takes the bounds on the id out of a condition, so that pages by key need no scan. */
-export const splitById = (where: Expression | undefined): Split => {
-  const split: Split = { range: {}, keys: null, rest: [] }
-  const tighten = (side: 'low' | 'high', id: string, strict: boolean): void => {
-    const old = split.range[side]
-    const sign = side === 'low' ? 1 : -1
-    const order =
-      old === undefined
-        ? 1
-        : id.toUpperCase() === old.id.toUpperCase()
-          ? 0
-          : id.toUpperCase() > old.id.toUpperCase()
-            ? sign
-            : -sign
-    if (order > 0 || (order === 0 && strict)) split.range[side] = { id, strict }
-  }
-  const visit = (node: Expression): void => {
-    if (node.is === 'and') {
-      visit(node.left)
-      visit(node.right)
-      return
-    }
-    const text = node.is === 'compare' && isId(node.left) ? textOf(node.right) : undefined
-    if (node.is === 'compare' && text !== undefined && node.by !== 'ne' && node.by !== 'eq') {
-      tighten(node.by.startsWith('g') ? 'low' : 'high', text, node.by.endsWith('t'))
-      return
-    }
-    split.rest.push(node)
-    if (text !== undefined && node.is === 'compare' && node.by === 'eq') split.keys = [text]
-    if (node.is === 'in' && isId(node.value)) {
-      const texts = node.items.map(textOf)
-      if (!texts.includes(undefined)) split.keys = texts as string[]
-    }
-  }
-  if (where !== undefined) visit(where)
-  return split
-}
+import { isId, textOf } from './split.ts'
 
 const indexable = (property: Property): boolean => property.derive === null && property.type !== 'boolean'
 
@@ -61,7 +17,7 @@ const indexOf = (world: World, kind: Kind, path: string[]): Index | undefined =>
   let index: Index | undefined
   if (path.length === 1 || (path.length === 2 && second?.toLowerCase() === 'id')) {
     const property = path.length === 1 ? propertyNamed(world, kind, head) : relation?.key
-    if (property && indexable(property)) index = makeIndex(kind, property.make, readerOf(property))
+    if (property && indexable(property)) index = makeIndex(kind, property, readerOf(property))
   } else if (relation?.name === 'Address' && path.length === 2 && kind.name !== 'accounts') {
     const target = kindNamed(world, relation.target)
     const property = propertyNamed(world, target, String(second))
@@ -72,7 +28,7 @@ const indexOf = (world: World, kind: Kind, path: string[]): Index | undefined =>
         return found === undefined ? null : read(found)
       }
       const changed = [...target.store.changed.keys()].filter((n) => n < kind.store.size)
-      index = makeIndex(kind, property.make, reader, changed)
+      index = makeIndex(kind, property, reader, changed)
     }
   }
   if (index !== undefined) kind.indexes.set(name, index)
@@ -87,37 +43,70 @@ const pathOf = (node: Expression): string[] | undefined => {
 }
 
 type Interval = [low: Value, high: Value]
+/** `open`: intervals of instants, in which null is no bound. */
+type Wanted = { path: string[]; intervals: Interval[]; open?: true }
 
-const intervalsOf = (node: Expression): { path: string[]; intervals: Interval[] } | undefined => {
-  if (node.is === 'compare' && node.right.is === 'literal') {
-    const path = pathOf(node.left)
-    const { value } = node.right
-    const instant = node.right.instant === true
-    if (path === undefined || (typeof value !== 'string' && value !== null && !instant)) return undefined
-    if (node.by === 'eq') return { path, intervals: [[value, value]] }
-    if (!instant || node.by === 'ne') return undefined
-    return { path, intervals: [node.by.startsWith('g') ? [value, null] : [null, value]] }
-  }
-  if (node.is === 'in') {
-    const path = pathOf(node.value)
-    const texts = node.items.map(textOf)
-    if (path && !texts.includes(undefined))
-      return { path, intervals: texts.map((text) => [text as string, text as string]) }
-  }
-  return undefined
+const instantOf = (node: Expression): number | undefined =>
+  node.is === 'literal' && node.instant === true ? (node.value as number) : undefined
+
+const comparisonOf = ({ by, left, right }: Expression & { is: 'compare' }): Wanted | undefined => {
+  const path = pathOf(left)
+  if (path === undefined || right.is !== 'literal') return undefined
+  const { value } = right
+  const instant = instantOf(right)
+  if (by === 'eq' && (typeof value === 'string' || value === null || instant !== undefined))
+    return { path, intervals: [[value, value]] }
+  if (instant === undefined || by === 'eq' || by === 'ne') return undefined
+  return { path, intervals: [by.startsWith('g') ? [instant, null] : [null, instant]], open: true }
 }
 
-/** Rows that may fulfil the condition, or undefined where only a scan can tell. */
-export const candidates = (world: World, kind: Kind, node: Expression): Ref[] | undefined => {
-  if (node.is === 'and' || node.is === 'or') {
-    const left = candidates(world, kind, node.left)
-    const right = candidates(world, kind, node.right)
-    if (node.is === 'or') return left && right && [...new Set([...left, ...right])]
-    return left && right ? (left.length < right.length ? left : right) : (left ?? right)
+const wantedBy = (node: Expression): Wanted | undefined => {
+  if (node.is === 'compare') return comparisonOf(node)
+  if (node.is === 'between') {
+    const [path, low, high] = [pathOf(node.value), instantOf(node.low), instantOf(node.high)]
+    return path && low !== undefined && high !== undefined ? { path, intervals: [[low, high]], open: true } : undefined
   }
-  const found = intervalsOf(node)
-  const index = found && indexOf(world, kind, found.path)
-  if (found === undefined || index === undefined) return undefined
-  const lists = found.intervals.map(([low, high]) => index.between(low, high))
-  return lists.includes(undefined) ? undefined : [...new Set((lists as Ref[][]).flat())]
+  if (node.is !== 'in') return undefined
+  const [path, texts] = [pathOf(node.value), node.items.map(textOf)]
+  if (path === undefined || texts.includes(undefined)) return undefined
+  return { path, intervals: (texts as string[]).map((text) => [text, text]) }
+}
+
+const meet = ([a, b]: Interval, [c, d]: Interval): Interval => [
+  a === null || c === null ? (a ?? c) : Math.max(a as number, c as number),
+  b === null || d === null ? (b ?? d) : Math.min(b as number, d as number),
+]
+
+/** `ge` and `lt` of one property are one interval: each alone may hold half of all rows. */
+const joinIntervals = (wanted: Wanted[]): Wanted[] => {
+  const joined: Wanted[] = []
+  for (const item of wanted) {
+    const name = item.path.join('.').toLowerCase()
+    const old = joined.find(({ open, path }) => open && item.open && path.join('.').toLowerCase() === name)
+    if (old === undefined) joined.push({ ...item })
+    else old.intervals = [meet(old.intervals[0] as Interval, item.intervals[0] as Interval)]
+  }
+  return joined
+}
+
+const lookUp = (world: World, kind: Kind, { path, intervals }: Wanted): Ref[] | undefined => {
+  if (isId({ is: 'path', path })) return intervals.flatMap(([key]) => findRow(kind, String(key))?.ref ?? [])
+  const index = indexOf(world, kind, path)
+  const lists = index && intervals.map(([low, high]) => index.between(low, high))
+  return lists === undefined || lists.includes(undefined) ? undefined : [...new Set((lists as Ref[][]).flat())]
+}
+
+const partsOf = (node: Expression): Expression[] =>
+  node.is === 'and' ? [...partsOf(node.left), ...partsOf(node.right)] : [node]
+
+/** Rows that may fulfil all conditions, or undefined where only a scan can tell. */
+export const candidates = (world: World, kind: Kind, conditions: Expression[]): Ref[] | undefined => {
+  const parts = conditions.flatMap(partsOf)
+  const lists = joinIntervals(parts.flatMap((part) => wantedBy(part) ?? [])).map((item) => lookUp(world, kind, item))
+  for (const part of parts) {
+    if (part.is !== 'or') continue
+    const [left, right] = [candidates(world, kind, [part.left]), candidates(world, kind, [part.right])]
+    lists.push(left && right && [...new Set([...left, ...right])])
+  }
+  return lists.reduce((a, b) => (a && b ? (a.length < b.length ? a : b) : (a ?? b)), undefined)
 }

@@ -1,13 +1,14 @@
 import type { Kind, Ref, Row } from '../model.ts'
-import { countRange, placesOf, takeRange } from '../range.ts'
+import { countRange, liesBetween, placesOf, takeRange } from '../range.ts'
 import { findRow, fold, isLive } from '../store.ts'
 import { compile, type Reader } from '../where/compile.ts'
 import type { Expression } from '../where/parser.ts'
 import type { World } from '../world.ts'
-import { candidates, splitById } from './access.ts'
+import { candidates } from './access.ts'
 import { cachedList, peekList } from './cache.ts'
 import { resolveEnums } from './enums.ts'
 import { scopeOf } from './scope.ts'
+import { splitById } from './split.ts'
 import { sortById, sortRefs, topRefs, within, type Order } from './sort.ts'
 
 export type Query = {
@@ -18,6 +19,9 @@ export type Query = {
   /** rows that the user may see; `name` tells users apart */
   sees?: { name: string; test: (row: Row) => boolean } | undefined
 }
+/** So many candidates are looked through for each page; the matches among more are kept for the next one. */
+const few = 2000
+
 export type Found = { refs: Ref[]; total: number }
 
 const filterRefs = (kind: Kind, refs: Iterable<Ref>, test: Reader<Row>): Ref[] => {
@@ -52,35 +56,30 @@ export const find = (world: World, kind: Kind, query: Query): Found => {
   const backwards = order[0]?.descending === true
 
   const all = (): Ref[] => takeRange(kind.store, from, to, 0, Number.POSITIVE_INFINITY)
+  const everything = (): Ref[] =>
+    takeRange(
+      kind.store,
+      { generated: 0, added: 0 },
+      { generated: kind.store.size, added: kind.store.addedList.length },
+      0,
+      Number.POSITIVE_INFINITY,
+    )
   const matches = (): Ref[] => {
     if (rest.length === 0 && sees === undefined) return all()
-    const test = testOf(world, kind, rest, sees)
-    const near =
-      keys === null
-        ? rest
-            .map((node) => candidates(world, kind, node))
-            .reduce((a, b) => (a && b ? (a.length < b.length ? a : b) : (a ?? b)), undefined)
-        : keys.map((key) => findRow(kind, key)?.ref).filter((ref) => ref !== undefined)
-    if (near !== undefined)
-      return within(
-        kind,
-        sortById(kind, filterRefs(kind, new Set(near.filter((ref) => isLive(kind.store, ref))), test)),
-        range,
-      )
     const key = `${JSON.stringify(rest)}|${sees?.name ?? ''}`
-    const everything = (): Ref[] =>
-      takeRange(
-        kind.store,
-        { generated: 0, added: 0 },
-        { generated: kind.store.size, added: kind.store.addedList.length },
-        0,
-        Number.POSITIVE_INFINITY,
-      )
-    return within(
-      kind,
-      cachedList(world, kind, key, () => filterRefs(kind, everything(), test)),
-      range,
+    const old = peekList(world, kind, key)
+    if (old !== undefined) return within(kind, old, range)
+    const test = testOf(world, kind, rest, sees)
+    const near = (keys?.flatMap((id) => findRow(kind, id)?.ref ?? []) ?? candidates(world, kind, rest))?.filter((ref) =>
+      isLive(kind.store, ref),
     )
+    if (near !== undefined && near.length <= few) {
+      const inside = near.filter((ref) => liesBetween(kind.store, ref, from, to))
+      return sortById(kind, filterRefs(kind, new Set(inside), test))
+    }
+    const make = (): Ref[] =>
+      near === undefined ? filterRefs(kind, everything(), test) : sortById(kind, filterRefs(kind, new Set(near), test))
+    return within(kind, cachedList(world, kind, key, make), range)
   }
 
   if (byId) {

@@ -1,5 +1,5 @@
 import { hashText } from '../hash.ts'
-import type { Kind, Ref, Row, Value } from '../model.ts'
+import type { Kind, Property, PropertyType, Ref, Row, Value } from '../model.ts'
 import { lowerBound, rowOf } from '../store.ts'
 
 /** A hint where to look: gives more rows than asked, never fewer; the condition itself decides. */
@@ -7,12 +7,15 @@ export type Index = {
   note(row: Row): void
   /**
    * Rows whose value may lie between the two, both included; two nulls ask for rows without a value.
-   * undefined where they are so many that a scan is as quick.
+   * undefined where they are so many that a scan is as quick, or where the bounds are not of the property's kind, as `ModifyDate eq '2024'`.
    */
   between(low: Value, high: Value): Ref[] | undefined
 }
 
 const width = 2 ** 22
+
+const instants = new Set<PropertyType>(['instant', 'date'])
+const texts = new Set<PropertyType>(['text', 'memo', 'email', 'phone', 'url', 'picklist', 'id'])
 
 /** 31 bits: instants by the second in their order, texts by a hash that ignores case and blanks. */
 const bucketOf = (value: Value): number =>
@@ -22,7 +25,7 @@ const bucketOf = (value: Value): number =>
 
 export const makeIndex = (
   kind: Kind,
-  make: (n: number) => Value,
+  { type, make }: Property,
   read: (row: Row) => Value,
   alsoChanged: Iterable<number> = [],
 ): Index => {
@@ -46,6 +49,7 @@ export const makeIndex = (
     },
     between(low, high) {
       if (low === null && high === null) return [...new Set([...empty, ...(late.get(-1) ?? [])])]
+      if (!(typeof (low ?? high) === 'string' ? texts : instants).has(type)) return undefined
       const from = low === null ? 0 : bucketOf(low)
       const to = high === null ? 2 ** 31 : bucketOf(high)
       const start = lowerBound(sorted, (item) => item < from * width)

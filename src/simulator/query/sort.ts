@@ -65,11 +65,23 @@ export const topRefs = (world: World, kind: Kind, refs: Ref[], order: Order[], s
   return best.map(({ ref }) => ref)
 }
 
-export const sortById = (kind: Kind, refs: Ref[]): Ref[] =>
-  refs
-    .map((ref) => ({ ref, key: idOf(kind.store, ref).toUpperCase() }))
-    .sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
-    .map(({ ref }) => ref)
+/** Ids of generated rows ascend with their index, so that only added rows are compared by text. */
+export const sortById = (kind: Kind, refs: Ref[]): Ref[] => {
+  const generated = Uint32Array.from(refs.filter((ref) => typeof ref === 'number')).sort()
+  const added = refs
+    .filter((ref) => typeof ref === 'string')
+    .map((ref) => ({ ref, key: fold(ref) }))
+    .sort((a, b) => (a.key < b.key ? -1 : 1))
+  const sorted: Ref[] = []
+  let next = 0
+  for (const { ref, key } of added) {
+    while (next < generated.length && idOf(kind.store, generated[next] as number).toUpperCase() < key)
+      sorted.push(generated[next++] as number)
+    sorted.push(ref)
+  }
+  while (next < generated.length) sorted.push(generated[next++] as number)
+  return sorted
+}
 
 /** The part of a list in id order that lies between two ids. */
 export const within = (kind: Kind, refs: Ref[], { low, high }: Range): Ref[] => {
