@@ -4,7 +4,7 @@ import { migrate } from './src/db/database.ts'
 import { measured } from './src/temporal/metrics.ts'
 import { ensureHousekeeping } from './src/temporal/schedules.ts'
 import { openWorker } from './src/temporal/worker.ts'
-import { openConnector, openCrms, recoverRuns, wire } from './src/wiring.ts'
+import { creationWaitMs, openConnector, openCrms, recoverRuns, wire } from './src/wiring.ts'
 import { exitWithParent } from './src/embedded/parent.ts'
 
 /** A Temporal worker alone. SIGTERM: stops at the next checkpoint, within seconds; another worker goes on. */
@@ -17,7 +17,14 @@ const worker = await openWorker({
   connection: flows.connection,
   namespace: config.TEMPORAL_NAMESPACE,
   taskQueue: flows.taskQueue,
-  activities: createActivities({ db, secrets, log, crms, deliverOutbox: relay }),
+  activities: createActivities({
+    db,
+    secrets,
+    log,
+    crms,
+    creationWaitMs: creationWaitMs(config),
+    deliverOutbox: relay,
+  }),
   workflowBundle: config.FAIRLEAD_WORKFLOW_BUNDLE,
   ...(config.METRICS_PORT === 0 ? {} : { metrics: { host: config.METRICS_HOST, port: config.METRICS_PORT } }),
   log,

@@ -3,6 +3,7 @@ import { benchImport } from './import.ts'
 import { describeMachine } from './machine.ts'
 import { benchLarge } from './million.ts'
 import { readOptions, type Options } from './options.ts'
+import { benchSync } from './sync.ts'
 import { openStage } from './stage.ts'
 import { toMarkdown, type Line } from './table.ts'
 
@@ -14,6 +15,7 @@ const run = async (options: Options, signal: AbortSignal): Promise<void> => {
     const lines: Line[] = []
     if (options.only.includes('import')) lines.push(...(await benchImport(stage)))
     if (options.only.includes('million') || options.only.includes('api')) lines.push(...(await benchLarge(stage)))
+    if (options.only.includes('sync')) lines.push(...(await benchSync(stage)))
     const report = toMarkdown(lines, await describeMachine(stage), [])
     say(`\n${report}`)
     if (options.markdown !== undefined) writeFileSync(options.markdown, report)

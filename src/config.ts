@@ -27,6 +27,7 @@ export const variables = {
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   CRM_ALLOWED_HOSTS: z.string().default('*'),
   CRM_TIMEOUT_MS: z.coerce.number().int().min(1000).max(600_000).default(30_000),
+  CRM_LATE_MS: z.coerce.number().int().min(0).max(3_600_000).default(60_000),
   POSTGRES_PORT: port.optional(),
   TEMPORAL_PORT: port.optional(),
   TEMPORAL_UI_PORT: port.optional(),

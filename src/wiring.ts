@@ -148,6 +148,9 @@ export const openCrms = (
   }
 }
 
+/** R7: how long after a request went out the CRM may still carry it out: twice the time-out, and what it may be late. */
+export const creationWaitMs = (config: Config): number => 2 * config.CRM_TIMEOUT_MS + config.CRM_LATE_MS
+
 export const openConnector = (config: Config): CrmConnector =>
   sdataConnector({ timeoutMs: config.CRM_TIMEOUT_MS, allowedHosts: config.CRM_ALLOWED_HOSTS })
 

@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import * as connections from '../src/db/connection.ts'
 import * as runs from '../src/db/run/state.ts'
-import * as sweeps from '../src/db/sweep/list.ts'
+import * as sweeps from '../src/db/sweep.ts'
 import { openFairlead, until, type Fairlead } from './support/fairlead.ts'
 
 const open = async (): Promise<Fairlead> => {

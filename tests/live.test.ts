@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import * as sweeps from '../src/db/sweep/list.ts'
+import * as sweeps from '../src/db/sweep.ts'
 import type { Run } from '../src/db/run/state.ts'
 import { differences } from './support/compare.ts'
 import { openFairlead, type Fairlead } from './support/fairlead.ts'

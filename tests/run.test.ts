@@ -127,9 +127,9 @@ test('the ledger is drawn up once, and the keys that were compared go with it', 
     balanced: false,
     checks: expect.arrayContaining([expect.objectContaining({ left: 1, right: 0 })]),
   })
-  const ending = { counts, balance, error: null, listTotal: 3, mark: null, sweptByUser: null }
+  const ending = { counts, balance, error: null, recordsAdded: 3, mark: null, swept: null, widenedAt: null }
   await runs.finish(db, run, { ...ending, state: 'incomplete' })
-  await runs.finish(db, run, { ...ending, state: 'succeeded', listTotal: 9 })
+  await runs.finish(db, run, { ...ending, state: 'succeeded', recordsAdded: 9 })
   expect(await runs.get(db, accountId, run.id)).toMatchObject({ state: 'incomplete' })
   const [list] = await db.$client<[{ n: number }]>`select record_count as n from lists where id = ${run.listId}`
   expect(list.n).toBe(3)

@@ -16,6 +16,9 @@ const refusals: ReadonlySet<ErrorCode> = new Set([
   'noRight',
 ])
 
+/** A 401 or 403 in the middle of work: the login is checked before anything is concluded (R21). */
+export const isRefusal = (error: FairleadError): boolean => refusals.has(error.code)
+
 type Connection = connections.Connection
 
 /** Throws what work waits for, without a request: a refused secret is not tried again until it is reconfirmed (R21). */

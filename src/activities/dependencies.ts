@@ -15,6 +15,8 @@ export type Dependencies = {
     /** a CRM to try credentials on; the caller closes it */
     open(connection: Connection, credentials: CrmCredentials): Crm
   }
+  /** R7: how long after a request went out the CRM may still carry it out */
+  creationWaitMs: number
   deliverOutbox: () => Promise<void>
 }
 

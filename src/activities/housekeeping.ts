@@ -1,7 +1,8 @@
 import { isFairleadError } from '../domain/errors.ts'
 import { removeDone } from '../db/outbox.ts'
 import * as housekeeping from '../db/housekeeping.ts'
-import * as sweeps from '../db/sweep/list.ts'
+import { expireCreations } from '../db/sync/creation.ts'
+import * as sweeps from '../db/sweep.ts'
 import type { Dependencies } from './dependencies.ts'
 
 const sweepEveryDays = 7
@@ -9,12 +10,19 @@ const entryDays = 90
 const removedListDays = 30
 
 export const housekeepingActivities = (deps: Dependencies) => ({
-  /** O6: entries live 90 days, records of a removed list 30 days, keys of idempotent requests a day, delivered messages a week. */
-  async expire(): Promise<{ entries: number; records: number; idempotency: number; outbox: number }> {
+  /** O6: entries live 90 days, records of a removed list 30 days, keys of idempotent requests and finished creations a day, delivered messages a week. */
+  async expire(): Promise<{
+    entries: number
+    records: number
+    idempotency: number
+    creations: number
+    outbox: number
+  }> {
     return {
       entries: await housekeeping.removeEntries(deps.db, entryDays),
       records: await housekeeping.removeRecords(deps.db, removedListDays),
       idempotency: await housekeeping.removeIdempotency(deps.db, 1),
+      creations: await expireCreations(deps.db),
       outbox: await removeDone(deps.db, 7),
     }
   },

@@ -5,6 +5,10 @@ import { housekeepingActivities } from './housekeeping.ts'
 import { importActivities } from './import.ts'
 import { runActivities } from './run.ts'
 import { sweepActivities } from './sweep.ts'
+import { beginActivities } from './sync/begin.ts'
+import { pullActivities } from './sync/pull.ts'
+import { pushActivities } from './sync/push.ts'
+import { verifyActivities } from './sync/verify.ts'
 
 export const createActivities = (deps: Dependencies) =>
   beating({
@@ -13,6 +17,10 @@ export const createActivities = (deps: Dependencies) =>
     ...importActivities(deps),
     ...runActivities(deps),
     ...sweepActivities(deps),
+    ...beginActivities(deps),
+    ...pullActivities(deps),
+    ...pushActivities(deps),
+    ...verifyActivities(deps),
   })
 
 export type Activities = ReturnType<typeof createActivities>

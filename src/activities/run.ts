@@ -3,7 +3,7 @@ import { FairleadError, isFairleadError, type ErrorCode } from '../domain/errors
 import { isOver, type RunError, type RunState } from '../domain/run.ts'
 import * as connections from '../db/connection.ts'
 import * as lanes from '../db/lane.ts'
-import { balanceOf } from '../db/run/balance.ts'
+import { balanceOf, unfinishedCode } from '../db/run/balance.ts'
 import * as runs from '../db/run/state.ts'
 import { warn } from '../db/run/warning.ts'
 import type { Dependencies, RunInput } from './dependencies.ts'
@@ -60,9 +60,9 @@ export const working = async <T>(
 
 export type Outcome = { code?: string; cancelled?: boolean }
 
-const stateOf = (outcome: Outcome, balanced: boolean | null, rejected: boolean): RunState => {
+const stateOf = (outcome: Outcome, balanced: boolean | null, unfinished: string | null): RunState => {
   if (outcome.code === 'internal') return 'failed'
-  return outcome.code === undefined && balanced === true && !rejected ? 'succeeded' : 'incomplete'
+  return outcome.code === undefined && balanced === true && unfinished === null ? 'succeeded' : 'incomplete'
 }
 
 const unbalanced: RunError = {
@@ -72,9 +72,29 @@ const unbalanced: RunError = {
 }
 const unread: RunError = {
   code: 'crmFailed',
-  detail: 'Some records could not be read from the CRM.',
-  remedy: 'Open them in Infor CRM and mend them (the run’s entries name them), then start a sweep of the list.',
+  detail: 'Some records could not be read from the CRM, or written to it.',
+  remedy: 'Open them in Infor CRM and mend them (the run’s entries name them); the next run tries them again.',
 }
+/** What a run says of entries that a later run may heal. */
+const unfinishedErrors: Record<string, RunError> = {
+  crmFailed: unread,
+  differsHere: {
+    code: 'notBalanced',
+    detail: 'Values here and in the CRM differ; the run’s entries name them.',
+    remedy: 'Start a sync: it reads those people again.',
+  },
+  massDeletion: {
+    code: 'massDeletion',
+    detail: 'People do not answer to their keys any more, more than is believed without a look; none was marked.',
+    remedy: 'Check the rights of the CRM user, then start a sweep of the list.',
+  },
+}
+const unfinishedOf = (code: string): RunError =>
+  unfinishedErrors[code] ?? {
+    code,
+    detail: 'Some records were not finished.',
+    remedy: 'The next run tries them again; the run’s entries name them.',
+  }
 
 export const runActivities = (deps: Dependencies) => ({
   /** `held` until the login is reconfirmed; what the run waits for stands on the run. Answers whether it must wait at all. */
@@ -97,10 +117,10 @@ export const runActivities = (deps: Dependencies) => ({
     const run = await runs.get(deps.db, accountId, runId)
     if (isOver(run.state)) return { state: run.state }
     await lanes.close(deps.db, runId)
-    const { counts, balance, recordCount } = await balanceOf(deps.db, run)
-    const rejected = Object.values(counts).some((phase) => phase.rejected > 0)
+    const { counts, balance, recordsAdded } = await balanceOf(deps.db, run)
+    const unfinished = await unfinishedCode(deps.db, run)
     const cancelled = outcome.cancelled === true || outcome.code === 'runFinished' || run.cancelRequestedAt !== null
-    const state = cancelled ? 'cancelled' : stateOf(outcome, balance.balanced, rejected)
+    const state = cancelled ? 'cancelled' : stateOf(outcome, balance.balanced, unfinished)
     const connection = await connections.get(deps.db, accountId, run.connectionId!)
     const error =
       state === 'succeeded' || state === 'cancelled'
@@ -109,18 +129,21 @@ export const runActivities = (deps: Dependencies) => ({
           ? run.error?.code === outcome.code
             ? run.error
             : runErrorOf(new FairleadError(outcome.code as ErrorCode), run.error)
-          : rejected && balance.balanced === true
-            ? unread
+          : unfinished !== null && balance.balanced === true
+            ? unfinishedOf(unfinished)
             : unbalanced
     const complete = balance.balanced === true && outcome.code === undefined && !cancelled
+    const readAll =
+      run.kind === 'sync' ? await lanes.allDone(deps.db, runId, 'pull') : run.kind === 'import' && complete
     await runs.finish(deps.db, run, {
       state,
       counts,
       balance,
       error,
-      listTotal: recordCount,
-      mark: complete && !rejected && run.kind === 'import' ? run.mark : null,
-      sweptByUser: complete ? connection.crmUserId : null,
+      recordsAdded,
+      mark: readAll ? run.mark : null,
+      swept: complete && run.kind !== 'sync' ? { byUser: connection.crmUserId, mark: run.mark } : null,
+      widenedAt: readAll ? (run.settings.sync?.widenedAt ?? null) : null,
     })
     return { state }
   },

@@ -23,7 +23,9 @@ import { listRoutes } from './list.ts'
 import { logAnswers } from './log.ts'
 import { addMetrics } from './metrics.ts'
 import { addProblemsPage } from './problems.ts'
+import { bulkRoutes } from './record/bulk.ts'
 import { recordRoutes } from './record/read.ts'
+import { recordWriteRoutes } from './record/write.ts'
 import { runControlRoutes } from './run/control.ts'
 import { entryRoutes } from './run/entry.ts'
 import { eventRoutes } from './run/events.ts'
@@ -32,6 +34,7 @@ import { runRoutes } from './run/read.ts'
 import type { Services } from './services.ts'
 import { refuseBroken, refuseBrokenHeaders } from './socket.ts'
 import { refuseMethods, refuseSurprises } from './strict.ts'
+import { syncRoutes } from './sync.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -56,7 +59,10 @@ const plugins = [
   folderRoutes,
   listRoutes,
   columnRoutes,
+  syncRoutes,
   recordRoutes,
+  recordWriteRoutes,
+  bulkRoutes,
   runRoutes,
   runControlRoutes,
   entryRoutes,

@@ -2,8 +2,9 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import * as columns from '../db/column.ts'
 import * as lists from '../db/list.ts'
+import { actorOf } from './auth.ts'
 import { FieldType } from './field.ts'
-import { exampleOf, Id, Instant, instant, instantOrNull } from './schemas.ts'
+import { exampleOf, Id, Instant, instant, instantOrNull, Name, text } from './schemas.ts'
 import type { Services } from './services.ts'
 
 const Column = z
@@ -45,11 +46,53 @@ const Columns = z.object({ items: z.array(Column), nextCursor: z.null() }).meta(
   examples: [{ items: [exampleOf(Column)], nextCursor: null }],
 })
 
+const FieldName = text(200).min(1)
+const NewColumn = z
+  .strictObject({
+    crmField: FieldName.optional().meta({ description: 'a name from GET /v1/crm/fields' }),
+    name: Name.optional(),
+    type: FieldType.optional().meta({ description: '`text` where it is not said' }),
+  })
+  .refine(
+    ({ crmField, name, type }) =>
+      crmField === undefined ? name !== undefined : name === undefined && type === undefined,
+    'expects either crmField, or a name and a type',
+  )
+  .meta({
+    id: 'NewColumn',
+    description: 'A column for a CRM field of an imported list, or one of the list’s own with a name and a type',
+    examples: [{ crmField: 'Title' }],
+  })
+
+const askedOf = ({ crmField, name = '', type = 'text' }: z.infer<typeof NewColumn>): columns.Asked =>
+  crmField === undefined ? { name, type } : { crmField }
+
+const ColumnChanges = z
+  .strictObject({
+    name: Name,
+    position: z.number().int().min(0).max(1_000_000).meta({ description: '0 is the first' }),
+  })
+  .partial()
+  .refine((changes) => Object.keys(changes).length > 0, 'names nothing to change')
+  .meta({ id: 'ColumnChanges', examples: [{ name: 'Phone', position: 0 }] })
+
+const RemovedColumn = z
+  .object({
+    removedFrom: z.array(z.string()).meta({
+      description: 'the parts of the sync settings that named it and do so no more; their version is a new one',
+    }),
+  })
+  .meta({ id: 'RemovedColumn', examples: [{ removedFrom: ['push.fields'] }] })
+
 const columnJson = ({ accountId: _account, listId: _list, staleAt, createdAt, ...column }: columns.Column) => ({
   ...column,
   staleAt: instantOrNull(staleAt),
   createdAt: instant(createdAt),
 })
+
+const ListParams = z.strictObject({ listId: Id })
+const ColumnParams = ListParams.extend({ columnId: Id })
+const tags = ['Lists']
 
 export const columnRoutes: FastifyPluginAsyncZod<Services> = async (app, { db }) => {
   app.get(
@@ -57,10 +100,10 @@ export const columnRoutes: FastifyPluginAsyncZod<Services> = async (app, { db })
     {
       config: { role: 'viewer' },
       schema: {
-        tags: ['Lists'],
+        tags,
         summary: 'The columns of a list',
         description: 'All of them at once.',
-        params: z.strictObject({ listId: Id }),
+        params: ListParams,
         response: { 200: Columns },
       },
     },
@@ -69,5 +112,62 @@ export const columnRoutes: FastifyPluginAsyncZod<Services> = async (app, { db })
       const found = await columns.all(db, caller.accountId, params.listId)
       return { items: found.map(columnJson), nextCursor: null }
     },
+  )
+
+  app.post(
+    '/lists/:listId/columns',
+    {
+      config: {
+        role: 'marketer',
+        problems: ['unknownField', 'secretField', 'duplicateField', 'nameTaken', 'pullNotPossible', 'notConnected'],
+      },
+      schema: {
+        tags,
+        summary: 'Add a column to a list',
+        description: 'A column for a CRM field is there at once and is filled for everybody by the next sync.',
+        params: ListParams,
+        body: NewColumn,
+        response: { 201: Column },
+      },
+    },
+    async ({ caller, id, params, body }, reply) => {
+      const actor = actorOf({ caller, id })
+      const made = await columns.insert(db, caller.accountId, params.listId, askedOf(body), actor)
+      return reply.code(201).send(columnJson(made))
+    },
+  )
+
+  app.patch(
+    '/lists/:listId/columns/:columnId',
+    {
+      config: { role: 'marketer', problems: ['nameTaken'] },
+      schema: {
+        tags,
+        summary: 'Rename or move a column',
+        params: ColumnParams,
+        body: ColumnChanges,
+        response: { 200: Column },
+      },
+    },
+    async ({ caller, id, params: { listId, columnId }, body }) =>
+      columnJson(await columns.update(db, caller.accountId, listId, columnId, body, actorOf({ caller, id }))),
+  )
+
+  app.delete(
+    '/lists/:listId/columns/:columnId',
+    {
+      config: { role: 'marketer', problems: ['columnLocked'] },
+      schema: {
+        tags,
+        summary: 'Remove a column',
+        description:
+          'Its values are seen no more, and it is taken out of the sync settings; the CRM is untouched. Columns that every list has stay.',
+        params: ColumnParams,
+        response: { 200: RemovedColumn },
+      },
+    },
+    async ({ caller, id, params: { listId, columnId } }) => ({
+      removedFrom: await columns.remove(db, caller.accountId, listId, columnId, actorOf({ caller, id })),
+    }),
   )
 }

@@ -13,6 +13,9 @@ export type Action =
   | 'account.update'
   | 'apiKey.create'
   | 'apiKey.revoke'
+  | 'column.create'
+  | 'column.remove'
+  | 'column.update'
   | 'connection.connect'
   | 'connection.reconfirm'
   | 'connection.reset'
@@ -25,6 +28,9 @@ export type Action =
   | 'run.cancel'
   | 'run.confirmDeletions'
   | 'sweep.start'
+  | 'sync.start'
+  | 'sync.update'
+  | 'verify.start'
 
 /** `details` holds names of what changed, never secrets or people. */
 export const insert = async (

@@ -1,7 +1,7 @@
 import { and, asc, eq, sql } from 'drizzle-orm'
 import type { KeyRange } from '../domain/crm.ts'
 import { FairleadError } from '../domain/errors.ts'
-import { isOver } from '../domain/run.ts'
+import { isOver, type RunSettings } from '../domain/run.ts'
 import type { Database, Sql } from './database.ts'
 import { lanes, runs } from './schema.ts'
 
@@ -20,6 +20,8 @@ export type LaneCounts = Pick<
   | 'withoutEmail'
   | 'optedOut'
   | 'deleted'
+  | 'relinked'
+  | 'conflicts'
 >
 
 export const noLaneCounts = (): LaneCounts => ({
@@ -33,6 +35,8 @@ export const noLaneCounts = (): LaneCounts => ({
   withoutEmail: 0,
   optedOut: 0,
   deleted: 0,
+  relinked: 0,
+  conflicts: 0,
 })
 
 export const all = (db: Database, runId: string, phase: Phase): Promise<Lane[]> =>
@@ -42,10 +46,16 @@ export const all = (db: Database, runId: string, phase: Phase): Promise<Lane[]> 
     .where(and(eq(lanes.runId, runId), eq(lanes.phase, phase)))
     .orderBy(asc(lanes.lane))
 
+/** Whether a phase has lanes and all of them were read to their end. */
+export const allDone = async (db: Database, runId: string, phase: Phase): Promise<boolean> => {
+  const planned = await all(db, runId, phase)
+  return planned.length > 0 && planned.every(({ done }) => done)
+}
+
 export type LanePlan = {
-  ranges: KeyRange[]
-  /** R14: the mark and the hint are fixed with the lanes, before the first page is read */
-  fixed?: { mark: Date | null; total: number | null; crmUserId: string | null }
+  ranges: (KeyRange & { kind?: Lane['kind'] })[]
+  /** R14: the mark and the hint are fixed with the lanes, before the first page is read; a sync's settings too (S6) */
+  fixed?: { mark?: Date | null; total?: number | null; crmUserId?: string | null; settings?: RunSettings }
 }
 
 /** Stores the lanes of a phase, once: whoever comes second finds those of the first. Answers the numbers of the lanes that are to be read. */
@@ -60,15 +70,16 @@ export const plan = (
     const known = await tx.select({ lane: lanes.lane }).from(lanes).where(ofPhase).orderBy(asc(lanes.lane))
     if (known.length > 0) return known.map(({ lane }) => lane)
     if (fixed !== undefined) await tx.update(runs).set(fixed).where(eq(runs.id, runId))
-    const rows = ranges.map(({ after, upTo }, lane) => ({
+    const rows = ranges.map(({ after, upTo, kind }, lane) => ({
       accountId,
       runId,
       phase,
       lane,
+      kind,
       afterKey: after,
       upToKey: upTo,
     }))
-    await tx.insert(lanes).values(rows)
+    if (rows.length > 0) await tx.insert(lanes).values(rows)
     return rows.map(({ lane }) => lane)
   })
 
@@ -110,7 +121,8 @@ export const moving = (sql: Sql, key: LaneKey, { cursor, done, counts: c }: Lane
     update lanes set cursor = coalesce(${cursor}, cursor), done = ${done}, pages = pages + 1,
       keys = keys + ${c.keys}, read = read + ${c.read}, created = created + ${c.created}, updated = updated + ${c.updated},
       unchanged = unchanged + ${c.unchanged}, skipped = skipped + ${c.skipped}, rejected = rejected + ${c.rejected},
-      without_email = without_email + ${c.withoutEmail}, opted_out = opted_out + ${c.optedOut}, deleted = deleted + ${c.deleted}
+      without_email = without_email + ${c.withoutEmail}, opted_out = opted_out + ${c.optedOut}, deleted = deleted + ${c.deleted},
+      relinked = relinked + ${c.relinked}, conflicts = conflicts + ${c.conflicts}
     where run_id = ${key.runId} and phase = ${key.phase} and lane = ${key.lane} and attempt = ${key.attempt}
     returning (select cancel_requested_at is not null from runs where id = ${key.runId}) as "cancelRequested"`
 

@@ -22,6 +22,7 @@ import type {
   Balance,
   EntryChanges,
   EntryKind,
+  EntryWarning,
   PhaseCounts,
   RunError,
   RunKind,
@@ -32,7 +33,9 @@ import type {
 } from '../domain/run.ts'
 import type { AmbiguousMatch, ConflictRule, Role, UnmappedAddress } from '../domain/account.ts'
 import type { ConnectionProblem, ConnectionState } from '../domain/connection.ts'
+import type { LaneKind, LanePhase } from '../domain/lane.ts'
 import type { ListKind } from '../domain/list.ts'
+import type { PullSettings, PushSettings } from '../domain/sync.ts'
 
 const bytea = customType<{ data: Buffer; driverData: Buffer }>({ dataType: () => 'bytea' })
 const id = () =>
@@ -211,6 +214,10 @@ export const lists = pgTable(
     position: integer().notNull().default(0),
     /** R14: by the CRM's clock */
     mark: at(),
+    /** since when the next sync must read everybody, because more is pulled than before; null when nothing is owed */
+    widenedAt: at(),
+    /** R16: by the CRM's clock, when every linked person of the list was last known to be there */
+    sweptMark: at(),
     recordCount: integer().notNull().default(0),
     /** CRM user of the last complete sweep: what another user sees proves no deletion by itself (R15) */
     sweptByUser: text(),
@@ -257,6 +264,73 @@ export const columns = pgTable(
   ],
 )
 
+/** S1–S6: what a list pushes and pulls, by column key. A list without a row has the defaults, version 0. */
+export const syncSettings = pgTable('sync_settings', {
+  listId: uuid()
+    .primaryKey()
+    .references(() => lists.id),
+  accountId: accountId(),
+  version: integer().notNull(),
+  push: jsonb().$type<PushSettings>().notNull(),
+  pull: jsonb().$type<PullSettings>().notNull(),
+  updatedAt: createdAt(),
+})
+
+/** CRM people whom the next sync of a list reads by id: those read and not stored, restored records, what a verification found. */
+export const lateRows = pgTable(
+  'late_rows',
+  {
+    listId: uuid()
+      .notNull()
+      .references(() => lists.id),
+    entity: text().$type<CrmEntity>().notNull(),
+    crmId: text().notNull(),
+    accountId: accountId(),
+    since: createdAt(),
+  },
+  (t) => [primaryKey({ columns: [t.listId, t.entity, t.crmId] })],
+)
+
+/**
+ * R7: who creates a person in the CRM, one at a time for each address. Recorded before the request goes out; what has no answer is looked up
+ * in the CRM before it is sent again.
+ */
+export const creations = pgTable(
+  'creations',
+  {
+    connectionId: uuid()
+      .notNull()
+      .references(() => connections.id),
+    emailKey: bytea().notNull(),
+    accountId: accountId(),
+    recordId: uuid().notNull(),
+    runId: uuid().notNull(),
+    claimedAt: createdAt(),
+    /** when the request went out; it may still be carried out long after our time-out */
+    sentAt: at(),
+    doneAt: at(),
+    crmId: text(),
+  },
+  (t) => [primaryKey({ columns: [t.connectionId, t.emailKey] }), index().on(t.recordId)],
+)
+
+/** Records that a push came by and could not settle then: a failure that may pass, a creation without an answer, a twin of another record. */
+export const putOff = pgTable(
+  'put_off',
+  {
+    runId: uuid()
+      .notNull()
+      .references(() => runs.id),
+    recordId: uuid().notNull(),
+    accountId: accountId(),
+    tries: integer().notNull().default(0),
+    dueAt: at()
+      .notNull()
+      .default(sql`now()`),
+  },
+  (t) => [primaryKey({ columns: [t.runId, t.recordId] }), index().on(t.runId, t.dueAt)],
+)
+
 export const records = pgTable(
   'records',
   {
@@ -269,16 +343,31 @@ export const records = pgTable(
     emailKey: bytea(),
     /** column key → value; a missing key is absent, null is blank (R8) */
     fields: jsonb().$type<Record<string, unknown>>().notNull(),
+    /** column key → what both sides agreed on, for values edited here since then (domain/sync.ts) */
     agreed: jsonb().$type<Record<string, unknown>>().notNull().default({}),
+    externalId: text(),
     version: integer().notNull().default(1),
     createdRunId: uuid(),
     updatedAt: at(),
     removedAt: at(),
+    /** the record that took its place on the list (R1, R16) */
+    mergedInto: uuid(),
   },
   (t) => [
-    uniqueIndex('records_crm').on(t.listId, t.crmId, t.crmEntity),
+    uniqueIndex('records_crm').on(t.listId, t.crmEntity, t.crmId),
     index('records_list').on(t.listId, t.id),
     index('records_email').on(t.emailKey),
+    uniqueIndex('records_external')
+      .on(t.listId, t.externalId)
+      .where(sql`external_id is not null`),
+    /** those that can be restored */
+    index('records_removed')
+      .on(t.listId, t.id)
+      .where(sql`removed_at is not null`),
+    /** what a push looks at: a thousand among a million */
+    index('records_pending')
+      .on(t.listId, t.id)
+      .where(sql`agreed <> '{}' or crm_id is null`),
     foreignKey({ columns: [t.listId], foreignColumns: [lists.id] }),
   ],
 )
@@ -296,7 +385,7 @@ export const runs = pgTable(
     entity: text().$type<CrmEntity>(),
     /** what the run was asked to do, as it began (S6) */
     settings: jsonb().$type<RunSettings>().notNull().default({}),
-    phase: text().$type<'read' | 'compare' | 'finish'>().notNull().default('read'),
+    phase: text().$type<'read' | 'compare' | 'push' | 'finish'>().notNull().default('read'),
     /** R14: fixed before the read begins */
     mark: at(),
     /** what the CRM says it has: a hint */
@@ -334,9 +423,11 @@ export const lanes = pgTable(
     runId: uuid()
       .notNull()
       .references(() => runs.id),
-    phase: text().$type<'pull' | 'sweep'>().notNull(),
+    phase: text().$type<LanePhase>().notNull(),
     lane: integer().notNull(),
     accountId: accountId(),
+    /** what the range is one of */
+    kind: text().$type<LaneKind>().notNull().default('people'),
     afterKey: text(),
     upToKey: text(),
     cursor: text(),
@@ -355,6 +446,8 @@ export const lanes = pgTable(
     withoutEmail: integer().notNull().default(0),
     optedOut: integer().notNull().default(0),
     deleted: integer().notNull().default(0),
+    relinked: integer().notNull().default(0),
+    conflicts: integer().notNull().default(0),
   },
   (t) => [primaryKey({ columns: [t.runId, t.phase, t.lane] })],
 )
@@ -397,6 +490,8 @@ export const entries = pgTable(
     crmId: text(),
     emailKey: bytea(),
     changes: jsonb().$type<EntryChanges>(),
+    /** what was done otherwise than asked: a value cut, other people with the same address */
+    warnings: jsonb().$type<EntryWarning[]>(),
     /** what the CRM itself said (R25) */
     crm: jsonb().$type<Record<string, unknown>>(),
     at: createdAt(),
@@ -405,6 +500,8 @@ export const entries = pgTable(
     index('entries_run').on(t.lastRunId, t.id),
     index('entries_list').on(t.listId, t.id),
     index('entries_record').on(t.recordId),
+    index('entries_email').on(t.accountId, t.emailKey),
+    index('entries_crm').on(t.accountId, t.crmId),
     index('entries_at').on(t.at),
   ],
 )

@@ -1,4 +1,6 @@
+import type { CrmEntity } from './crm.ts'
 import { errorTable, type ErrorCode } from './errors.ts'
+import type { EntryWarning } from './run.ts'
 
 export type Cause = { message: string; remedy: string }
 
@@ -27,6 +29,55 @@ const ledgerCauses: Record<string, Cause> = {
     remedy: 'Decide which one it is; the next run applies it.',
   },
   noEmail: { message: 'The record has no e-mail address to find the person by.', remedy: 'Add an address.' },
+  existsNotUpdated: {
+    message: 'The person is in the CRM already; the record was linked to it and not written.',
+    remedy: 'Switch on “update existing” of the push to write the chosen fields too.',
+  },
+  notFoundNotAdded: {
+    message: 'Nobody in the CRM has this address, and the push adds nobody.',
+    remedy: 'Switch on “add new” of the push to create leads.',
+  },
+  notAdded: {
+    message: 'The person is not on the list, and the pull adds nobody.',
+    remedy: 'Switch on “add new” of the pull; the next sync then adds everybody who is missing.',
+  },
+  notUpdated: {
+    message: 'The person was changed in the CRM, and the pull updates nobody.',
+    remedy: 'Switch on “update existing” of the pull; the next sync then brings everybody up to date.',
+  },
+  requiredMissing: {
+    message: 'The CRM requires a field of a new lead that is blank here.',
+    remedy: 'Fill it in, or give it a default for new leads in the sync settings.',
+  },
+  beingCreated: {
+    message: 'Another list or run is creating this person in the CRM at this moment.',
+    remedy: 'Nothing needs to be done; the next run links the record to that person.',
+  },
+  converted: {
+    message: 'The lead was converted in the CRM; the record is linked to the contact now.',
+    remedy: nothing,
+  },
+  merged: {
+    message: 'The person was merged with another one in the CRM; the record is linked to that one now.',
+    remedy: nothing,
+  },
+  linkedByEmail: { message: 'The record was linked to the person in the CRM who has its address.', remedy: nothing },
+  differsHere: {
+    message: 'Values here are not those of the CRM, although nobody changed them here.',
+    remedy: 'Start a sync; it reads this person again.',
+  },
+  missingHere: {
+    message: 'The CRM has this person, and the list does not.',
+    remedy: 'Start a sync with “add new” of the pull switched on; it adds this person.',
+  },
+  missingInCrm: {
+    message: 'The list has this person, and the CRM does not show it.',
+    remedy: 'Check the rights of the CRM user; a sweep settles who is gone.',
+  },
+  held: {
+    message: 'The record is held back; it is neither pulled nor pushed for now.',
+    remedy: 'Nothing needs to be done; it goes on when either side changes it.',
+  },
 }
 
 const isErrorCode = (code: string): code is ErrorCode => code in errorTable
@@ -38,3 +89,43 @@ export const causeOf = (code: string): Cause => {
   if (isErrorCode(code)) return { message: errorTable[code].title, remedy: errorTable[code].remedy }
   return { message: `The record was listed with the code ${code}.`, remedy: 'Look at the entry itself.' }
 }
+
+const entryWarnings: Record<string, (field: string, others: number) => string> = {
+  valueCut: (field) => `The text was longer than ${field} can be in the CRM: it was cut.`,
+  otherMatches: (_field, others) =>
+    `The same address belongs to ${others === 1 ? 'another person' : `${others} other people`} in the CRM.`,
+  noFieldOnLead: (field) => `A lead cannot hold ${field}: it was left out.`,
+  noFieldOnContact: (field) => `A contact cannot hold ${field}: it was left out.`,
+  addressNotMapped: (field) => `No address field of the CRM is known for ${field}: it was left out.`,
+  requiredMissing: (field) => `The CRM requires ${field}, which is blank here and has no default.`,
+  otherNotWritten: () => 'Another person with the same address could not be written.',
+  candidates: (_field, others) => `The record may belong to any of ${others} people in the CRM.`,
+  mergedIntoRecord: () => 'The person is on the list already: the record that is named has the values now.',
+  was: () => 'The record was linked to the person that is named before.',
+  valueRewritten: (field) => `The CRM stored ${field} otherwise than it was sent; the value of the CRM is kept.`,
+}
+
+/** What was done otherwise than asked, in one sentence; the field is named as people see it. */
+export const warningSentence = ({ code, field, ids = [] }: EntryWarning): string =>
+  entryWarnings[code]?.(field ?? 'a field', ids.length) ?? `Something was done otherwise than asked: ${code}.`
+
+const settingsWarnings = {
+  fieldMissing: (field: string) =>
+    `${field} no longer exists in the CRM or may not be seen by the CRM user: it is neither pulled nor pushed.`,
+  fieldReadOnly: (field: string) =>
+    `${field} is set by the CRM itself or may not be written by the CRM user: it is not pushed.`,
+  fieldTooShort: (field: string, { entity, most }: About) =>
+    `A ${entity} holds at most ${most} characters of ${field}: longer texts are cut.`,
+  noFieldOnLead: (field: string) => `A lead cannot hold ${field}: it is left out of leads.`,
+  noFieldOnContact: (field: string) => `A contact cannot hold ${field}: it is left out of contacts.`,
+  notMapped: (field: string) => `${field} is bound to no field of the CRM: it is not pushed.`,
+  requiredMissing: (field: string) =>
+    `The CRM requires ${field} of a new lead: give it a default for new leads or add a column; records without it are rejected.`,
+}
+
+type About = { entity?: CrmEntity; most?: number }
+export type SettingsCode = keyof typeof settingsWarnings
+
+/** What is risky about sync settings, in one sentence. */
+export const settingsSentence = (code: SettingsCode, field: string, about: About = {}): string =>
+  settingsWarnings[code](field, about)

@@ -1,4 +1,4 @@
-import type { CrmSaid } from './errors.ts'
+import type { CrmSaid, FairleadError } from './errors.ts'
 
 /** The port that a CRM connector fills. Everything that knows SData stands behind it. */
 
@@ -32,9 +32,28 @@ export type CrmValue = string | number | boolean | null | { bigDecimal: string }
 
 export type CrmPerson = { id: string; values: Record<string, CrmValue> }
 
+/**
+ * A person as read for writing. `etag` is the CRM's version of it, `addressKey` names its primary address; null where the CRM gives none. The
+ * address is known only when one of its fields was read: without its key a change of the address makes a new one.
+ */
+export type CrmFound = CrmPerson & { etag: string | null; addressKey: string | null }
+
+/** Values to write, by canonical field name (`Address/City` too); null clears. Texts of picklists as people see them. */
+export type CrmChanges = Record<string, CrmValue>
+
+/** People whose own row, or whose primary address, changed at or after this instant by the CRM's clock (R14). The two sets do not overlap. */
+export type CrmChanged = { since: string; of: 'person' | 'address' }
+
 /** What one read found out on the way, said on the run: properties that the CRM no longer knows, odd answers. */
 export type CrmWarning = {
-  code: 'fieldMissing' | 'fieldAbsent' | 'wrongTotal' | 'shortPages' | 'valueUnreadable' | 'oneSession'
+  code:
+    | 'fieldMissing'
+    | 'fieldAbsent'
+    | 'wrongTotal'
+    | 'shortPages'
+    | 'valueUnreadable'
+    | 'addressChangesUnknown'
+    | 'oneSession'
   field?: string
   count: number
 }
@@ -70,19 +89,24 @@ export type CallOptions = {
   priority?: 'interactive' | 'bulk'
 }
 
+export type ReadOptions = CallOptions & { changed?: CrmChanged }
+
 /** A connected CRM. Every call takes a slot of the connection's budget first and throws FairleadError only. */
 export type Crm = {
   /** C1: login check with one serial request; tells the codes of errors.ts apart */
   check(options?: CallOptions): Promise<CrmIdentity>
   fields(entity: CrmEntity, options?: CallOptions): Promise<CrmField[]>
-  /** how many the CRM says it has: a hint, null when it does not say */
-  total(entity: CrmEntity, options?: CallOptions): Promise<number | null>
-  /** R14: the largest ModifyDate that the CRM holds now, ignoring values more than a day after the reply's Date; null when there is none */
-  latestChange(entity: CrmEntity, options?: CallOptions): Promise<string | null>
+  /** how many the CRM says it has, or says have changed: a hint, null when it does not say */
+  total(entity: CrmEntity, options?: ReadOptions): Promise<number | null>
+  /**
+   * R14: the largest ModifyDate that the CRM holds now, ignoring values more than a day after the reply's Date; null when there is none.
+   * `addresses`: those of primary addresses count too.
+   */
+  latestChange(entity: CrmEntity, options?: CallOptions & { addresses?: boolean }): Promise<string | null>
   /** the key at a 0-based offset in key order, null when there is none */
-  keyAt(entity: CrmEntity, offset: number, options?: CallOptions): Promise<string | null>
+  keyAt(entity: CrmEntity, offset: number, options?: ReadOptions): Promise<string | null>
   /** one page of people in key order with the chosen properties; `fields` are canonical names */
-  people(entity: CrmEntity, fields: CrmField[], range: KeyRange, options?: CallOptions): Promise<CrmPage<CrmPerson>>
+  people(entity: CrmEntity, fields: CrmField[], range: KeyRange, options?: ReadOptions): Promise<CrmPage<CrmPerson>>
   /** one page of keys in key order */
   keys(entity: CrmEntity, range: KeyRange, options?: CallOptions): Promise<CrmPage<string>>
   /** people by id, any number (split at the URL limit); ids that the CRM does not have are simply not among the rows */
@@ -91,7 +115,49 @@ export type Crm = {
     fields: CrmField[],
     ids: string[],
     options?: CallOptions,
-  ): Promise<Omit<CrmPage<CrmPerson>, 'next'>>
+  ): Promise<Omit<CrmPage<CrmFound>, 'next'>>
+  /** everybody whose e-mail is one of these by R2, any number (split at the URL limit); the comparison does not depend on the CRM's collation */
+  peopleByEmail(
+    entity: CrmEntity,
+    fields: CrmField[],
+    emails: string[],
+    options?: CallOptions,
+  ): Promise<Omit<CrmPage<CrmFound>, 'next'>>
+  /**
+   * Creates a lead; answers it as the CRM stored it. `fields` describes every name in `changes`. Never repeated by itself: after
+   * crmTimeout, crmUnreachable, crmFailed or crmAnswer it may have been carried out, even much later. `sending` is called when the request has its
+   * slot, right before it goes out; what it throws keeps it from being sent.
+   */
+  createLead(
+    fields: CrmField[],
+    changes: CrmChanges,
+    options?: CallOptions & { sending?: () => Promise<void> },
+  ): Promise<CrmFound>
+  /**
+   * Writes the changed fields of a person, if nobody changed it since `person` was read; answers it as the CRM stored it, with all of `fields`.
+   * Throws crmChanged when somebody did.
+   */
+  update(
+    entity: CrmEntity,
+    fields: CrmField[],
+    person: Pick<CrmFound, 'id' | 'etag' | 'addressKey'>,
+    changes: CrmChanges,
+    options?: CallOptions,
+  ): Promise<CrmFound>
+  /**
+   * The same for up to 25 people of one entity in one request, each with its own outcome in the order of `items`. null when the CRM is not known to be
+   * faster that way: then each is to be written by `update`. The connector finds that out by itself, as soon as it is given 20 items or more.
+   */
+  updateMany(
+    entity: CrmEntity,
+    fields: CrmField[],
+    items: { person: Pick<CrmFound, 'id' | 'etag' | 'addressKey'>; changes: CrmChanges }[],
+    options?: CallOptions,
+  ): Promise<(CrmFound | FairleadError)[] | null>
+  /** true once `updateMany` has been found to be faster */
+  batchable(): boolean
+  /** the CRM's clock minus ours in milliseconds, by the last reply; null before the first */
+  skewMs(): number | null
   /** frees sockets */
   close(): Promise<void>
 }

@@ -132,6 +132,30 @@ export const errorTable = {
   ),
   secretField: entry('request', 422, 'A chosen field holds a secret and is never read.', 'Leave it out.'),
   duplicateField: entry('request', 422, 'A field is chosen twice.', 'Name each field once.'),
+  unknownColumn: entry(
+    'request',
+    422,
+    'The list has no such column.',
+    'Choose from the columns of the list; a further CRM field is added as a column first.',
+  ),
+  fieldReadOnly: entry(
+    'request',
+    422,
+    'A field that is named can never be written.',
+    'Leave it out; it can still be read and pulled.',
+  ),
+  columnLocked: entry(
+    'request',
+    409,
+    'Every list has this column.',
+    'Untick it in the sync settings where it is not wanted.',
+  ),
+  pullNotPossible: entry(
+    'request',
+    422,
+    'A plain list cannot pull from the CRM.',
+    'Switch the pull off; a plain list can only push.',
+  ),
   noRight: entry('record', 422, 'The CRM user may not do this.', 'Grant the right in Infor CRM.'),
   crmRefused: entry('record', 422, 'The CRM refuses the request.', 'Read the CRM’s own message beside this one.'),
   crmNotFound: entry(
@@ -139,6 +163,12 @@ export const errorTable = {
     404,
     'The CRM does not have this record.',
     'It may have been deleted or converted; the next sweep settles it.',
+  ),
+  crmChanged: entry(
+    'record',
+    409,
+    'The person was changed in the CRM meanwhile.',
+    'Nothing needs to be done; the next run compares the two again.',
   ),
   unreadableRecord: entry(
     'record',
@@ -222,6 +252,19 @@ export const errorTable = {
     'Nothing is lost; work starts when it is back.',
   ),
   databaseUnavailable: entry('transient', 503, 'The database does not answer.', 'Repeat the request shortly.'),
+  externalIdTaken: entry(
+    'request',
+    409,
+    'Another record of the list has this external id.',
+    'Change or restore that record, or use another external id.',
+  ),
+  recordMerged: entry('request', 409, 'The record was merged into another one.', 'Use the record that took its place.'),
+  recordRemoved: entry(
+    'request',
+    409,
+    'The record was removed from the list.',
+    'Restore it first: POST …/records/{recordId}/restore.',
+  ),
   secretUnreadable: entry(
     'bug',
     500,

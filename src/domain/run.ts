@@ -1,12 +1,18 @@
 import type { CrmSaid } from './errors.ts'
+import type { RunSync } from './sync.ts'
 
 export type RunKind = 'import' | 'sync' | 'sweep' | 'verify'
 export type RunState = 'queued' | 'running' | 'held' | 'succeeded' | 'incomplete' | 'failed' | 'cancelled'
 export type RunTrigger = 'api' | 'schedule' | 'system'
 export type EntryKind = 'created' | 'updated' | 'skipped' | 'rejected' | 'deleted' | 'relinked' | 'changedDuring'
 
-/** field name → before and after; what was not there before is missing */
-export type EntryChanges = Record<string, { before?: unknown; after?: unknown }>
+/**
+ * Field name → before and after, on the side that was written: here in a pull, in the CRM in a push; what was not there before is missing.
+ * `conflict` says who won where both sides had changed the field (R13); the loser's value is `before`.
+ */
+export type EntryChange = { before?: unknown; after?: unknown; conflict?: 'crmWins' | 'oursWins' }
+export type EntryChanges = Record<string, EntryChange>
+export type EntryWarning = { code: string; field?: string; ids?: string[] }
 export type RunWarning = { code: string; message: string; count: number; field?: string }
 export type RunError = {
   code: string
@@ -18,7 +24,7 @@ export type RunError = {
   of?: number
 }
 /** confirmDeletions: how many records a person has agreed to see marked as gone */
-export type RunSettings = { fields?: string[]; confirmDeletions?: number }
+export type RunSettings = { fields?: string[]; confirmDeletions?: number; sync?: RunSync }
 
 /** read = created + updated + unchanged + skipped + rejected; the others stand beside the sum. */
 export type PhaseCounts = {
@@ -29,6 +35,8 @@ export type PhaseCounts = {
   skipped: number
   rejected: number
   deleted?: number
+  relinked?: number
+  conflicts?: number
   withoutEmail?: number
   duplicateEmail?: number
   optedOut?: number

@@ -7,11 +7,13 @@ export type ColumnPlan = readonly (readonly [crmField: string, key: string])[]
 // oxlint-disable-next-line no-control-regex
 const escaped = /["\\\u0000-\u001f\ud800-\udfff]/
 
+/** One value as JSON text; a decimal that a double cannot hold digit by digit. */
+export const encodeValue = (value: CrmValue): string =>
+  typeof value === 'object' && value !== null ? value.bigDecimal : JSON.stringify(value)
+
 const addValue = (pieces: string[], open: string, value: CrmValue): void => {
-  if (typeof value === 'string') {
-    if (escaped.test(value)) pieces.push(open, JSON.stringify(value))
-    else pieces.push(open, '"', value, '"')
-  } else pieces.push(open, typeof value === 'object' && value !== null ? value.bigDecimal : JSON.stringify(value))
+  if (typeof value === 'string' && !escaped.test(value)) pieces.push(open, '"', value, '"')
+  else pieces.push(open, encodeValue(value))
 }
 
 /**
@@ -54,3 +56,28 @@ export const guardNumbers = (json: string, mark: (number: string) => string): st
 /** Reads `records.fields::text`; numbers that a double cannot hold exactly come as strings. */
 export const parseValues = (json: string): Record<string, string | number | boolean | null> =>
   JSON.parse(guardNumbers(json, (number) => `"${number}"`)) as Record<string, string | number | boolean | null>
+
+/** Reads `records.fields::text` with decimals as Fairlead keeps them: those that a double cannot hold as `{ bigDecimal }`. */
+export const readValues = (json: string): Record<string, CrmValue> =>
+  JSON.parse(guardNumbers(json, (number) => `{"bigDecimal":"${number}"}`)) as Record<string, CrmValue>
+
+/** R8: null or missing. */
+export const isBlank = (value: CrmValue | undefined): value is null | undefined => value === null || value === undefined
+
+const digitsOf = (value: CrmValue): string | null => {
+  if (typeof value === 'number') return canonical(String(value))
+  return typeof value === 'object' && value !== null ? canonical(value.bigDecimal) : null
+}
+
+const isNegative = (value: CrmValue): boolean =>
+  typeof value === 'number'
+    ? value < 0
+    : typeof value === 'object' && value !== null && value.bigDecimal.startsWith('-')
+
+/** Whether two values are one and the same as the CRM keeps them. Absent is not blank; numbers compare digit by digit. */
+export const sameValue = (a: CrmValue | undefined, b: CrmValue | undefined): boolean => {
+  if (a === b) return true
+  if (isBlank(a) || isBlank(b)) return false
+  const [left, right] = [digitsOf(a), digitsOf(b)]
+  return left !== null && left === right && (left === '0' || isNegative(a) === isNegative(b))
+}

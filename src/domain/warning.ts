@@ -9,6 +9,8 @@ const sentences: Record<CrmWarning['code'], (field: string | undefined) => strin
   wrongTotal: () => 'The CRM’s totals are wrong; the keys themselves were compared.',
   shortPages: () => 'The CRM gives fewer rows a page than asked; reading takes longer.',
   valueUnreadable: (field) => `Values of ${field ?? 'a field'} could not be read and are left as they were.`,
+  addressChangesUnknown: () =>
+    'The CRM does not tell whose address changed: changed addresses are taken over when something else of the person changes, or by a full read.',
   oneSession: () => 'The CRM allows one session at a time; the connection’s limit is now one request.',
 }
 

@@ -1,5 +1,6 @@
 import type { CallOptions, Crm, CrmConnector, CrmIdentity } from '../domain/crm.ts'
 import { createClient, type Client, type ClientOptions, type Log } from './http/client.ts'
+import { readPeopleByEmail } from './email.ts'
 import { readFields } from './field.ts'
 import { createHostGuard } from './http/host.ts'
 import { identify } from './login.ts'
@@ -9,6 +10,9 @@ import { findRoot } from './http/probe.ts'
 import { kinds } from './http/query.ts'
 import { createMemory, type Session } from './session.ts'
 import { completeUrl } from './http/url.ts'
+import { updateBatch } from './write/batch.ts'
+import { createLead } from './write/create.ts'
+import { updatePerson } from './write/update.ts'
 
 export type ConnectorOptions = {
   /** the longest that one request may take, its whole answer included */
@@ -56,6 +60,18 @@ const openCrm = (url: string, options: ClientOptions): Crm => {
     people: (entity, fields, range, call = {}) => readPeople(session, entity, fields, range, call),
     keys: (entity, range, call = {}) => readKeys(session, entity, range, call),
     peopleById: (entity, fields, ids, call = {}) => readPeopleById(session, entity, fields, ids, call),
+    peopleByEmail: (entity, fields, emails, call = {}) => readPeopleByEmail(session, entity, fields, emails, call),
+    createLead: (fields, changes, call = {}) => createLead(session, fields, changes, call),
+    update: (entity, fields, person, changes, call = {}) =>
+      updatePerson(session, { entity, fields, person, changes }, call),
+    updateMany: (entity, fields, items, call = {}) =>
+      updateBatch(
+        session,
+        items.map(({ person, changes }) => ({ entity, fields, person, changes })),
+        call,
+      ),
+    batchable: () => session.memory.writes.batch === true,
+    skewMs: () => client.habits.skewMs,
     close: () => client.close(),
   }
 }

@@ -66,12 +66,12 @@ const loginWithoutService = async (client: Client, userName: string, options: Ca
  * One login, with exactly one try of the password. Throws loginRefused, passwordExpired, mfaRequired, or the transient codes.
  */
 const login = async (client: Client, userName: string, options: CallOptions): Promise<Login> => {
-  const reply = await client.exchange({ path: servicePath, post: {} }, options)
+  const reply = await client.exchange({ path: servicePath, send: { method: 'POST', json: '{}' } }, options)
   const refused = refusal(reply.status, reply.text, String(reply.headers['www-authenticate'] ?? ''))
   if (refused) throw refused
   let answer: Answer
   try {
-    answer = readAnswer(reply, false, servicePath)
+    answer = readAnswer(reply, { path: servicePath })
   } catch (error) {
     const absent =
       [400, 404, 405, 410, 501].includes(reply.status) || (isFairleadError(error) && error.code === 'entityDisabled')

@@ -1,6 +1,6 @@
-import type { CallOptions, CrmEntity } from '../domain/crm.ts'
-import { isFairleadError } from '../domain/errors.ts'
-import { keyOf, member, readFeed, type Feed } from './paging/feed.ts'
+import type { CallOptions, CrmEntity, ReadOptions } from '../domain/crm.ts'
+import { changedFilter, isRefused, knowsAddressChanges } from './paging/changed.ts'
+import { isRow, keyOf, member, readFeed, type Feed } from './paging/feed.ts'
 import { controlRead } from './paging/control.ts'
 import { instantLiteral, type Query } from './http/query.ts'
 import { askFeed, maySplit, type Session } from './session.ts'
@@ -8,27 +8,35 @@ import { readInstant } from './values/time.ts'
 
 const dayMs = 86_400_000
 
-const isRefused = (error: unknown): boolean =>
-  isFairleadError(error) && ['crmRefused', 'crmFailed', 'crmAnswer', 'noRight'].includes(error.code)
-
 /** `total` of the port: `count=0`, else one row; null when the CRM does not say. */
-export const readTotal = async (session: Session, entity: CrmEntity, options: CallOptions): Promise<number | null> => {
+export const readTotal = async (
+  session: Session,
+  entity: CrmEntity,
+  { changed, ...options }: ReadOptions,
+): Promise<number | null> => {
   await session.ready(options)
   const path = session.path(entity)
+  const where = changed && (await changedFilter(session, entity, changed, options))
+  if (where === null) return null
   try {
-    const { json } = await session.client.ask({ path, query: { count: 0, select: ['Id'] } }, options)
+    const { json } = await session.client.ask({ path, query: { count: 0, select: ['Id'], where } }, options)
     const { total, rows } = readFeed(json, false)
     // a server that ignores count=0 or answers it with nothing known says 0 although it has rows
     if (total !== null && (total > 0 || rows.length === 0))
-      return total > 0 ? total : await countOne(session, path, options)
+      return total > 0 ? total : await countOne(session, path, where, options)
   } catch (error) {
     if (!isRefused(error)) throw error
   }
-  return countOne(session, path, options)
+  return countOne(session, path, where, options)
 }
 
-const countOne = async (session: Session, path: string, options: CallOptions): Promise<number | null> => {
-  const { total, rows } = await askFeed(session, path, { count: 1, select: ['Id'] }, options)
+const countOne = async (
+  session: Session,
+  path: string,
+  where: string | undefined,
+  options: CallOptions,
+): Promise<number | null> => {
+  const { total, rows } = await askFeed(session, path, { count: 1, select: ['Id'], where }, options)
   return total === null || total < rows.length ? null : total
 }
 
@@ -37,17 +45,50 @@ const changeOf = (feed: Feed): string | null => {
   return (row && readInstant(member(row, 'ModifyDate'))) ?? null
 }
 
+/** The latest change of a primary address, null where the CRM does not tell: a mark that is too early costs reading, nothing else. */
+const latestOfAddresses = async (
+  session: Session,
+  entity: CrmEntity,
+  boundMs: number,
+  options: CallOptions,
+): Promise<string | null> => {
+  if (!(await knowsAddressChanges(session, entity, options))) return null
+  const where = `Address.ModifyDate le ${instantLiteral(boundMs)}`
+  const query = { select: ['Id', 'Address/ModifyDate'], where, orderBy: 'Address.ModifyDate desc', count: 1 }
+  try {
+    const [row] = (await askFeed(session, session.path(entity), query, options)).rows
+    const address = row && member(row, 'Address')
+    return (isRow(address) && readInstant(member(address, 'ModifyDate'))) || null
+  } catch (error) {
+    if (!isRefused(error)) throw error
+    return null
+  }
+}
+
+const later = (a: string | null, b: string | null): string | null =>
+  a === null || b === null ? (a ?? b) : Date.parse(a) >= Date.parse(b) ? a : b
+
 /** `latestChange` of the port (R14). The bound is the reply's own Date plus a day, so that one date in the far future does not fix the mark. */
 export const readLatestChange = async (
   session: Session,
   entity: CrmEntity,
-  options: CallOptions,
+  { addresses = false, ...options }: CallOptions & { addresses?: boolean },
 ): Promise<string | null> => {
   await session.ready(options)
+  if (session.client.habits.skewMs === null) await controlRead(session, { entity }, null, options)
+  const boundMs = Date.now() + (session.client.habits.skewMs ?? 0) + dayMs
+  const own = await latestOfPeople(session, entity, boundMs, options)
+  return addresses ? later(own, await latestOfAddresses(session, entity, boundMs, options)) : own
+}
+
+const latestOfPeople = async (
+  session: Session,
+  entity: CrmEntity,
+  boundMs: number,
+  options: CallOptions,
+): Promise<string | null> => {
   const path = session.path(entity)
   const newest: Query = { select: ['Id', 'ModifyDate'], orderBy: 'ModifyDate desc', count: 1 }
-  if (session.client.habits.skewMs === null) await controlRead(session, entity, null, options)
-  const boundMs = Date.now() + (session.client.habits.skewMs ?? 0) + dayMs
   try {
     return changeOf(
       await askFeed(session, path, { ...newest, where: `ModifyDate le ${instantLiteral(boundMs)}` }, options),
@@ -70,16 +111,18 @@ export const readKeyAt = async (
   session: Session,
   entity: CrmEntity,
   offset: number,
-  options: CallOptions,
+  { changed, ...options }: ReadOptions,
 ): Promise<string | null> => {
   await session.ready(options)
-  const query = { select: ['Id'], orderBy: 'Id', startIndex: offset + 1, count: 1 }
+  const where = changed && (await changedFilter(session, entity, changed, options))
+  if (where === null) return null
+  const query = { select: ['Id'], where, orderBy: 'Id', startIndex: offset + 1, count: 1 }
   try {
     const [row] = (await askFeed(session, session.path(entity), query, options)).rows
     return row ? keyOf(row) : null
   } catch (error) {
     if (!maySplit(error)) throw error
-    await controlRead(session, entity, error, options)
+    await controlRead(session, { entity, filter: where }, error, options)
     return null
   }
 }

@@ -2,6 +2,7 @@ import type { CallOptions, CrmEntity, CrmWarning } from '../domain/crm.ts'
 import { isFairleadError, type ErrorCode, type FairleadError } from '../domain/errors.ts'
 import { createCache, type Cache } from './cache.ts'
 import type { Client } from './http/client.ts'
+import type { EmailForm } from './match.ts'
 import { readFeed, type Feed } from './paging/feed.ts'
 import type { Query } from './http/query.ts'
 
@@ -17,8 +18,23 @@ export type Memory = {
   proven: Set<string>
   /** field-level security, by entity */
   permissions: Cache<Map<string, 'NoAccess' | 'ReadOnly'>>
+  /** whether conditions on the dates of addresses are understood, by entity */
+  addressChanges: Cache<boolean>
+  /** how people are asked for by address, by entity */
+  emailForms: Cache<EmailForm>
   /** picklists by storage and name: stored code or id → text; null where the CRM fails to tell */
   picklists: Cache<Map<string, string> | null>
+  /** keys of owners, users and lead sources, by kind and text */
+  keys: Cache<string>
+  writes: {
+    /** false once the server has refused If-Match and taken the same change without */
+    ifMatch: boolean
+    /** whether `$batch` has been found to be faster; null before the trial */
+    batch: boolean | null
+    /** single changes so far, and how long the latest took, on average */
+    singles: number
+    singleMs: number
+  }
 }
 
 export type Session = {
@@ -38,7 +54,11 @@ export const createMemory = (): Memory => ({
   shortEnds: new Set(),
   proven: new Set(),
   permissions: createCache(rememberMs),
+  addressChanges: createCache(rememberMs),
+  emailForms: createCache(6 * rememberMs),
   picklists: createCache(rememberMs),
+  keys: createCache(rememberMs),
+  writes: { ifMatch: true, batch: null, singles: 0, singleMs: 0 },
 })
 
 /** One page of a feed. */

@@ -38,7 +38,7 @@ const kinds: Record<WorkflowName, string> = {
 const summaryOf = (name: WorkflowName, input: Input): string =>
   ({
     importList: `Import of all Infor CRM ${input.entity === 'contact' ? 'contacts' : 'leads'}`,
-    syncList: input.kind === 'sweep' ? 'Key sweep of a list' : 'Sync of a list',
+    syncList: { sweep: 'Key sweep of a list', verify: 'Verification of a list' }[input.kind ?? ''] ?? 'Sync of a list',
     checkConnection: 'Check of new CRM credentials',
     readFields: `Reading the CRM's fields of ${input.entity}`,
     housekeeping: 'Housekeeping',

@@ -2,25 +2,77 @@ import { CancellationScope, setCurrentDetails, setHandler } from '@temporalio/wo
 import type { RunInput } from '../activities/dependencies.ts'
 import type { Outcome } from '../activities/run.ts'
 import type { RunState } from '../domain/run.ts'
-import { local } from './activities.ts'
+import { bulk, crm, local } from './activities.ts'
 import { holding, outcomeOf } from './held.ts'
 import { progressQuery, type Progress } from './import.ts'
+import { readLanes } from './lanes.ts'
 import { sweep } from './sweep.ts'
 
-/** A key sweep of one list (R15): what is gone from the CRM is marked, what is missing here is fetched. */
+type Held = ReturnType<typeof holding>
+type Say = (step: string, done?: { rows?: number; keys?: number }) => void
+
+/** R12: pulls, decides, pushes. */
+const sync = async (input: RunInput, held: Held, say: Say): Promise<void> => {
+  say('planning')
+  const { lanes, push } = await held(() => crm.beginSync.executeWithOptions({ summary: 'plan the sync' }, [input]))
+  say('pulling changes from the CRM')
+  const pull = (lane: number, segment: number) =>
+    held(() =>
+      bulk.pullSegment.executeWithOptions({ summary: `pull lane ${lane}, segment ${segment}` }, [{ ...input, lane }]),
+    )
+  const pulled = await readLanes(lanes, pull, (rows) => say('pulling changes from the CRM', { rows }))
+  if (!pulled || !push) return
+  say('pushing changes to the CRM')
+  await held(() => crm.beginPush.executeWithOptions({ summary: 'plan the push' }, [input]))
+  for (const lane of [0, 1]) {
+    const send = (_: number, segment: number) =>
+      held(() =>
+        bulk.pushSegment.executeWithOptions(
+          { summary: lane === 0 ? `push, segment ${segment}` : `push what was put off, segment ${segment}` },
+          [{ ...input, lane }],
+        ),
+      )
+    const done = await readLanes([lane], send, (rows) => say('pushing changes to the CRM', { rows }))
+    if (!done) return
+  }
+}
+
+/** A run of one list: a sync in both directions, a key sweep (R15), or a verification of keys and values. */
 export async function syncList(input: RunInput): Promise<{ state: RunState }> {
-  const progress: Progress = { step: 'comparing keys with the CRM', rows: 0, keys: 0 }
+  const progress: Progress = { step: 'planning', rows: 0, keys: 0 }
   setHandler(progressQuery, () => progress)
   const held = holding(input)
+  const say: Say = (step, { rows = 0, keys = 0 } = {}) => {
+    progress.step = step
+    progress.rows += rows
+    progress.keys += keys
+    setCurrentDetails(`**${step}**\n\n${progress.rows} people, ${progress.keys} keys compared`)
+  }
   const finish = (outcome: Outcome) =>
     local.finishRun.executeWithOptions({ summary: 'draw up the ledger' }, [{ ...input, outcome }])
+  const compare = () => sweep(input, held, (keys) => say('comparing keys with the CRM', { keys }))
   try {
-    await sweep(input, held, (keys) => {
-      progress.keys += keys
-      setCurrentDetails(`**${progress.step}**\n\n${progress.keys} keys compared`)
-    })
+    if (input.kind === 'sync') await sync(input, held, say)
+    else if (input.kind === 'verify') await verify(input, held, say)
+    if (input.kind !== 'sync') await compare()
+    say('drawing up the ledger')
     return await finish({})
   } catch (error) {
     return CancellationScope.nonCancellable(() => finish(outcomeOf(error)))
   }
+}
+
+/** Reads everybody and compares the values, without a write. */
+const verify = async (input: RunInput, held: Held, say: Say): Promise<void> => {
+  const { lanes } = await held(() => crm.beginVerify.executeWithOptions({ summary: 'plan the verification' }, [input]))
+  await readLanes(
+    lanes,
+    (lane, segment) =>
+      held(() =>
+        bulk.verifySegment.executeWithOptions({ summary: `compare lane ${lane}, segment ${segment}` }, [
+          { ...input, lane },
+        ]),
+      ),
+    (rows) => say('comparing values with the CRM', { rows }),
+  )
 }

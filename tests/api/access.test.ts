@@ -92,8 +92,10 @@ describe('R36: keys and roles', () => {
           .map(({ method, path }) => `${method} ${path}`),
       ]),
     )
-    expect(byRole['viewer']?.filter((route) => !route.startsWith('GET'))).toEqual([
+    expect(byRole['viewer']?.filter((route) => !route.startsWith('GET')).sort()).toEqual([
+      'POST /v1/lists/{listId}/entries/search',
       'POST /v1/lists/{listId}/records/search',
+      'POST /v1/runs/{runId}/entries/search',
     ])
     expect(byRole['admin']?.sort()).toEqual([
       'DELETE /v1/api-keys/{keyId}',

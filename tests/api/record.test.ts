@@ -375,8 +375,12 @@ describe('a record', () => {
       lastName: null,
       fields: { Title: 'CEO', Score: 1.5, DoNotEmail: null, Note: 'plain', c21: 'twin' },
       crm: { entity: 'lead', id: 'Q1', state: 'linked' },
+      externalId: null,
+      version: 1,
+      pending: [],
       createdAt: expect.stringMatching(/Z$/),
       updatedAt: answer.body.createdAt,
+      removedAt: null,
     })
     expect(Math.abs(Date.parse(answer.body.createdAt) - Date.now())).toBeLessThan(60_000)
   })

@@ -127,7 +127,7 @@ export const readAll = async (crm: Crm, entity: 'lead' | 'contact', fields: CrmF
   }
 }
 
-/** Stands before another server; what `react` does not answer is passed on. */
+/** Stands before another server; what `react` does not answer is passed on, a dropped connection too. */
 export const standBefore = (url: string, react: (seen: Seen) => Reaction | undefined | Promise<Reaction | undefined>) =>
   tinyServer(async (seen) => {
     const own = await react(seen)
@@ -136,9 +136,12 @@ export const standBefore = (url: string, react: (seen: Seen) => Reaction | undef
     const reply = await fetch(url + seen.url, {
       method: seen.method,
       headers: { ...(headers as Record<string, string>), 'accept-encoding': 'identity' },
-      ...(seen.method === 'POST' ? { body: seen.body.replaceAll(/http:\/\/127\.0\.0\.1:\d+/g, url) } : {}),
-    })
-    const body = Buffer.from(await reply.arrayBuffer())
+      ...(['POST', 'PUT'].includes(seen.method)
+        ? { body: seen.body.replaceAll(/http:\/\/127\.0\.0\.1:\d+/g, url) }
+        : {}),
+    }).catch(() => null)
+    const body = await reply?.arrayBuffer().catch(() => null)
+    if (!reply || !body) return { drop: true }
     return {
       status: reply.status,
       headers: {
@@ -146,6 +149,6 @@ export const standBefore = (url: string, react: (seen: Seen) => Reaction | undef
         'set-cookie': reply.headers.getSetCookie(),
         date: reply.headers.get('date') ?? '',
       },
-      body,
+      body: Buffer.from(body),
     }
   })

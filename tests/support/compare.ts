@@ -19,7 +19,8 @@ const expected = (value: unknown, type: string): Value => {
   return (value ?? null) as Value
 }
 
-const at = (person: Record<string, unknown>, path: string): unknown =>
+/** A person's value by its path, as the simulator keeps it. */
+export const valueAt = (person: Record<string, unknown>, path: string): unknown =>
   path
     .split('/')
     .reduce<unknown>((value, name) => (value as Record<string, unknown> | null | undefined)?.[name], person)
@@ -37,6 +38,12 @@ const same = (ours: Value, theirs: Value): boolean =>
   (typeof ours === 'string' && typeof theirs === 'string' && ours.trim() === theirs.trim()) ||
   (ours ?? null) === (theirs ?? null) ||
   (numeric(ours) && numeric(theirs) && decimal(ours) === decimal(theirs))
+
+/** Whether a record holds what the simulator keeps for the person (R8). */
+export const sameInCrm = (ours: unknown, theirs: unknown, type: string): boolean => {
+  const own = typeof ours === 'object' && ours !== null ? (ours as { bigDecimal: string }).bigDecimal : ours
+  return same(own as Value, expected(theirs, type))
+}
 
 /**
  * Compares a list with the simulator's own truth, record by record and field by field. Answers one line per difference: ids missing or
@@ -71,7 +78,7 @@ export const differences = async (
         continue
       }
       for (const { key, crmField, type } of columns) {
-        const theirs = expected(at(person, crmField), type)
+        const theirs = expected(valueAt(person, crmField), type)
         if (!same(record[key], theirs))
           problems.push(`${id} ${crmField}: ${JSON.stringify(record[key])} instead of ${JSON.stringify(theirs)}`)
       }

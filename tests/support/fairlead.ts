@@ -12,7 +12,7 @@ import type { CrmEntity } from '../../src/domain/crm.ts'
 import { isOver } from '../../src/domain/run.ts'
 import { startSimulator, type Simulator, type SimulatorOptions } from '../../src/simulator/simulator.ts'
 import { openWorker } from '../../src/temporal/worker.ts'
-import { openConnector, openCrms, wire, type Wiring } from '../../src/wiring.ts'
+import { creationWaitMs, openConnector, openCrms, wire, type Wiring } from '../../src/wiring.ts'
 import { createDatabase } from './servers.ts'
 
 /** Waits until `probe` answers something; fails with what was awaited. */
@@ -76,7 +76,14 @@ export const openFairlead = async ({
         connection: flows.connection,
         namespace: config.TEMPORAL_NAMESPACE,
         taskQueue: flows.taskQueue,
-        activities: createActivities({ db, secrets, log, crms, deliverOutbox: relay }),
+        activities: createActivities({
+          db,
+          secrets,
+          log,
+          crms,
+          creationWaitMs: creationWaitMs(config),
+          deliverOutbox: relay,
+        }),
         log,
       })
     : undefined

@@ -1,8 +1,7 @@
 import { z } from 'zod'
 import type { RecordRow } from '../../db/record/read.ts'
-import type { FilterColumn } from '../../domain/filter.ts'
-import { fixedColumnKeys, lockedFields } from '../../domain/list.ts'
-import { Entity, Id, Instant, instant } from '../schemas.ts'
+import { nameOf, ownNames } from '../../domain/record.ts'
+import { Entity, Id, Instant, instant, instantOrNull } from '../schemas.ts'
 
 const Value = z.union([z.string(), z.number(), z.boolean(), z.null()])
 
@@ -19,8 +18,12 @@ export const ListRecord = z
     crm: z
       .object({ entity: Entity, id: z.string(), state: z.enum(['linked', 'deletedInCrm', 'converted', 'merged']) })
       .nullable(),
+    externalId: z.string().nullable().meta({ description: 'the caller’s own id; no two records of a list share one' }),
+    version: z.number().int().meta({ description: 'rises with each change' }),
+    pending: z.array(z.string()).meta({ description: 'what was changed here and has not reached the CRM' }),
     createdAt: Instant,
     updatedAt: Instant,
+    removedAt: Instant.nullable(),
   })
   .meta({
     id: 'Record',
@@ -33,32 +36,24 @@ export const ListRecord = z
         lastName: 'Miller',
         fields: { WorkPhone: '+1 555 0100', 'Address/City': 'Springfield', DoNotEmail: false },
         crm: { entity: 'lead', id: 'QF8AAA000001', state: 'linked' },
+        externalId: 'shop-1042',
+        version: 2,
+        pending: ['lastName', 'WorkPhone'],
         createdAt: '2026-11-23T10:00:02.000Z',
-        updatedAt: '2026-11-23T10:00:02.000Z',
+        updatedAt: '2026-11-23T11:30:00.000Z',
+        removedAt: null,
       },
     ],
   })
 export type ListRecord = z.infer<typeof ListRecord>
 
-/** Column key → the name that a value has in JSON; of two columns with one name the later goes by its key. */
-export const labelsOf = (columns: readonly FilterColumn[]): Map<string, string> => {
-  const labels = new Map<string, string>()
-  const taken = new Set<string>()
-  const shownApart = new Set<string>(lockedFields.map((name) => fixedColumnKeys[name] ?? ''))
-  for (const { key, crmField, name } of columns) {
-    if (shownApart.has(key)) continue
-    const label = crmField ?? name
-    labels.set(key, taken.has(label) ? key : label)
-    taken.add(label)
-  }
-  return labels
-}
-
 const textOf = (value: RecordRow['values'][string] | undefined): string | null =>
   value === undefined || value === null ? null : String(value)
 
-export const recordJson = (row: RecordRow, labels: Map<string, string>): ListRecord => {
+/** `labels` in the order of the columns: domain/record.ts. */
+export const recordJson = (row: RecordRow, labels: ReadonlyMap<string, string>): ListRecord => {
   const { c1, c2, c3 } = row.values
+  const pending = new Set(row.pending)
   return {
     id: row.id,
     email: textOf(c1),
@@ -71,7 +66,13 @@ export const recordJson = (row: RecordRow, labels: Map<string, string>): ListRec
       }),
     ),
     crm: row.crmEntity && row.crmId ? { entity: row.crmEntity, id: row.crmId, state: row.crmState } : null,
+    externalId: row.externalId,
+    version: row.version,
+    pending: [...Object.values(ownNames), ...labels.keys()]
+      .filter((key) => pending.has(key))
+      .map((key) => nameOf(labels, key)),
     createdAt: instant(row.createdAt),
     updatedAt: instant(row.updatedAt ?? row.createdAt),
+    removedAt: instantOrNull(row.removedAt),
   }
 }

@@ -6,16 +6,24 @@ import * as records from '../../db/record/read.ts'
 import type { Sort } from '../../db/record/sort.ts'
 import { FairleadError } from '../../domain/errors.ts'
 import { findColumn, readFilter } from '../../domain/filter.ts'
+import { labelsOf } from '../../domain/record.ts'
 import { cutPage, readCursor, writeCursor } from '../cursor.ts'
 import { Filter } from '../filter.ts'
 import { Cursor, Id, pageOf, PageQuery, text } from '../schemas.ts'
 import type { Services } from '../services.ts'
 import { createGate } from './gate.ts'
-import { labelsOf, ListRecord, recordJson } from './json.ts'
+import { ListRecord, recordJson } from './json.ts'
 
 const SortBy = text(200).min(1).meta({ description: 'a column, named as in a filter; without it, by time of making' })
 const Order = z.enum(['asc', 'desc']).default('asc').meta({ description: 'blanks come last either way' })
-const RecordQuery = PageQuery.extend({ sort: SortBy.optional(), order: Order })
+const RecordQuery = PageQuery.extend({
+  sort: SortBy.optional(),
+  order: Order,
+  removed: z
+    .enum(['true', 'false'])
+    .default('false')
+    .meta({ description: 'those that were removed and can be restored' }),
+})
 
 const RecordSearch = z
   .strictObject({
@@ -58,16 +66,15 @@ export const recordRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, s
     throw new FairleadError('invalidInput', { detail: `sort: ${error.message}`, errors: [error] })
   }
 
-  const search = async (accountId: string, listId: string, asked: RecordSearch) => {
+  const search = async (accountId: string, listId: string, asked: RecordSearch, removed = false) => {
     const { list, known } = await columnsOf(accountId, listId)
     const filter = asked.filter === undefined ? undefined : readFilter(asked.filter, known)
     const sort = sortOf(asked.sort, asked.order, known)
-    const scope = [accountId, 'records', listId, filter, sort.column?.key, sort.order]
+    const scope = [accountId, 'records', listId, filter, sort.column?.key, sort.order, removed]
     const after = readCursor(secrets, scope, asked.cursor, RecordKey)
-    const query = { filter, sort, limit: asked.limit + 1, after }
+    const query = { filter, sort, limit: asked.limit + 1, after, removed }
     const find = () => records.page(db, secrets, accountId, list, query)
-    const isAdHoc = filter !== undefined || sort.column !== undefined
-    const rows = await (isAdHoc ? gate(find) : find())
+    const rows = await (records.isAdHoc(query) ? gate(find) : find())
     const labels = labelsOf(known)
     return cutPage(
       rows,
@@ -90,7 +97,8 @@ export const recordRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, s
         response: { 200: pageOf(ListRecord) },
       },
     },
-    ({ caller, params, query }) => search(caller.accountId, params.listId, query),
+    ({ caller, params, query: { removed, ...query } }) =>
+      search(caller.accountId, params.listId, query, removed === 'true'),
   )
 
   app.post(

@@ -5,6 +5,7 @@ import * as lists from '../../db/list.ts'
 import * as runs from '../../db/run/read.ts'
 import { requestCancel } from '../../db/run/state.ts'
 import * as sweeps from '../../db/sweep.ts'
+import { request as requestRun } from '../../db/sync/request.ts'
 import { actorOf } from '../auth.ts'
 import { IdempotencyHeaders, once } from '../idempotency.ts'
 import { Id } from '../schemas.ts'
@@ -12,8 +13,27 @@ import type { Services } from '../services.ts'
 import { Run, runJson } from './json.ts'
 
 const RunNow = z
-  .strictObject({ sweep: z.literal(true) })
-  .meta({ description: '`sweep` compares the keys of list and CRM', examples: [{ sweep: true }] })
+  .strictObject({
+    sweep: z.literal(true).optional().meta({ description: 'compares the keys of list and CRM only' }),
+    verify: z
+      .literal(true)
+      .optional()
+      .meta({ description: 'compares all keys and all values, and lists what differs' }),
+    queue: z
+      .boolean()
+      .default(false)
+      .meta({ description: 'while a run of the list is under way: begin when it ends, instead of answering with it' }),
+  })
+  .refine(
+    ({ sweep, verify }) => !(sweep && verify),
+    'a run is one or the other: leave out `sweep`, which `verify` includes',
+  )
+  .default({ queue: false })
+  .meta({
+    id: 'RunNow',
+    description: 'A sync, unless it says otherwise',
+    examples: [{}, { queue: true }, { sweep: true }],
+  })
 
 const tags = ['Runs']
 const RunParams = z.strictObject({ runId: Id })
@@ -28,7 +48,8 @@ export const runControlRoutes: FastifyPluginAsyncZod<Services> = async (app, ser
       schema: {
         tags,
         summary: 'Start a run of a list now',
-        description: 'While a run of the list is under way, the answer is 200 with that run.',
+        description:
+          'A sync in both directions by the list’s settings. While a run of the list is under way, the answer is 200 with that run; `queue` makes one more wait for its end.',
         headers: IdempotencyHeaders,
         params: z.strictObject({ listId: Id }),
         body: RunNow,
@@ -40,8 +61,10 @@ export const runControlRoutes: FastifyPluginAsyncZod<Services> = async (app, ser
         const { accountId } = request.caller
         const { listId } = request.params
         await lists.get(tx, accountId, listId)
-        const { runId, created } = await sweeps.request(tx, accountId, listId)
-        if (created) await audits.insert(tx, accountId, actorOf(request), { action: 'sweep.start', targetId: runId })
+        const { sweep, verify, queue } = request.body
+        const kind = sweep ? 'sweep' : verify ? 'verify' : 'sync'
+        const { runId, created } = await requestRun(tx, accountId, listId, { kind, trigger: 'api', queue })
+        if (created) await audits.insert(tx, accountId, actorOf(request), { action: `${kind}.start`, targetId: runId })
         return { runId, created }
       }),
   )

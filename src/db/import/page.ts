@@ -62,6 +62,12 @@ const inserting = (sql: Sql, target: PageTarget, runId: string, rows: Prepared, 
     where ${when}
     order by r.id`
 
+/** Inserts people who are not on the list yet; answers how many. */
+export const insertNew = async (sql: Sql, target: PageTarget, runId: string, people: CrmPerson[]): Promise<number> =>
+  (
+    await sql`${inserting(sql, target, runId, prepare(target, people))} on conflict (list_id, crm_id, crm_entity) do nothing`
+  ).count
+
 /** Inserts what is new; what is there already is compared and, where it differs, brought up to date. */
 export const storePeople = async (
   sql: Sql,

@@ -11,7 +11,7 @@ import { columns } from '../schema.ts'
 import type { SecretBox } from '../secret.ts'
 import type { PageTarget } from './page.ts'
 
-const boundColumns = (db: Database, listId: string) =>
+export const boundColumns = (db: Database, listId: string) =>
   db
     .select({
       key: columns.key,
@@ -19,6 +19,7 @@ const boundColumns = (db: Database, listId: string) =>
       type: columns.type,
       name: columns.name,
       staleAt: columns.staleAt,
+      system: columns.system,
     })
     .from(columns)
     .where(and(eq(columns.listId, listId), sql`${columns.crmField} is not null`))

@@ -86,6 +86,19 @@ CREATE TABLE "connections" (
 	CONSTRAINT "connections_concurrency" CHECK (concurrency between 1 and 32)
 );
 --> statement-breakpoint
+CREATE TABLE "creations" (
+	"connection_id" uuid NOT NULL,
+	"email_key" "bytea" NOT NULL,
+	"account_id" uuid NOT NULL,
+	"record_id" uuid NOT NULL,
+	"run_id" uuid NOT NULL,
+	"claimed_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"sent_at" timestamp (3) with time zone,
+	"done_at" timestamp (3) with time zone,
+	"crm_id" text,
+	CONSTRAINT "creations_connection_id_email_key_pk" PRIMARY KEY("connection_id","email_key")
+);
+--> statement-breakpoint
 CREATE TABLE "crm_fields" (
 	"connection_id" uuid NOT NULL,
 	"entity" text NOT NULL,
@@ -123,6 +136,7 @@ CREATE TABLE "entries" (
 	"crm_id" text,
 	"email_key" "bytea",
 	"changes" jsonb,
+	"warnings" jsonb,
 	"crm" jsonb,
 	"at" timestamp (3) with time zone DEFAULT now() NOT NULL
 );
@@ -151,6 +165,7 @@ CREATE TABLE "lanes" (
 	"phase" text NOT NULL,
 	"lane" integer NOT NULL,
 	"account_id" uuid NOT NULL,
+	"kind" text DEFAULT 'people' NOT NULL,
 	"after_key" text,
 	"up_to_key" text,
 	"cursor" text,
@@ -167,7 +182,18 @@ CREATE TABLE "lanes" (
 	"without_email" integer DEFAULT 0 NOT NULL,
 	"opted_out" integer DEFAULT 0 NOT NULL,
 	"deleted" integer DEFAULT 0 NOT NULL,
+	"relinked" integer DEFAULT 0 NOT NULL,
+	"conflicts" integer DEFAULT 0 NOT NULL,
 	CONSTRAINT "lanes_run_id_phase_lane_pk" PRIMARY KEY("run_id","phase","lane")
+);
+--> statement-breakpoint
+CREATE TABLE "late_rows" (
+	"list_id" uuid NOT NULL,
+	"entity" text NOT NULL,
+	"crm_id" text NOT NULL,
+	"account_id" uuid NOT NULL,
+	"since" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "late_rows_list_id_entity_crm_id_pk" PRIMARY KEY("list_id","entity","crm_id")
 );
 --> statement-breakpoint
 CREATE TABLE "lists" (
@@ -179,6 +205,8 @@ CREATE TABLE "lists" (
 	"connection_id" uuid,
 	"position" integer DEFAULT 0 NOT NULL,
 	"mark" timestamp (3) with time zone,
+	"widened_at" timestamp (3) with time zone,
+	"swept_mark" timestamp (3) with time zone,
 	"record_count" integer DEFAULT 0 NOT NULL,
 	"swept_by_user" text,
 	"next_column" integer DEFAULT 1 NOT NULL,
@@ -209,6 +237,15 @@ CREATE TABLE "paces" (
 	"changed_at" timestamp (3) with time zone DEFAULT now() NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "put_off" (
+	"run_id" uuid NOT NULL,
+	"record_id" uuid NOT NULL,
+	"account_id" uuid NOT NULL,
+	"tries" integer DEFAULT 0 NOT NULL,
+	"due_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "put_off_run_id_record_id_pk" PRIMARY KEY("run_id","record_id")
+);
+--> statement-breakpoint
 CREATE TABLE "records" (
 	"id" uuid PRIMARY KEY DEFAULT uuidv7() NOT NULL,
 	"account_id" uuid NOT NULL,
@@ -218,10 +255,12 @@ CREATE TABLE "records" (
 	"email_key" "bytea",
 	"fields" jsonb NOT NULL,
 	"agreed" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	"external_id" text,
 	"version" integer DEFAULT 1 NOT NULL,
 	"created_run_id" uuid,
 	"updated_at" timestamp (3) with time zone,
-	"removed_at" timestamp (3) with time zone
+	"removed_at" timestamp (3) with time zone,
+	"merged_into" uuid
 );
 --> statement-breakpoint
 CREATE TABLE "runs" (
@@ -268,6 +307,15 @@ CREATE TABLE "swept_keys" (
 	CONSTRAINT "swept_keys_run_id_lane_page_pk" PRIMARY KEY("run_id","lane","page")
 );
 --> statement-breakpoint
+CREATE TABLE "sync_settings" (
+	"list_id" uuid PRIMARY KEY NOT NULL,
+	"account_id" uuid NOT NULL,
+	"version" integer NOT NULL,
+	"push" jsonb NOT NULL,
+	"pull" jsonb NOT NULL,
+	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "waiters" (
 	"ticket" bigserial PRIMARY KEY NOT NULL,
 	"connection_id" uuid NOT NULL,
@@ -285,6 +333,8 @@ ALTER TABLE "connection_candidates" ADD CONSTRAINT "connection_candidates_accoun
 ALTER TABLE "columns" ADD CONSTRAINT "columns_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "columns" ADD CONSTRAINT "columns_list_id_lists_id_fk" FOREIGN KEY ("list_id") REFERENCES "public"."lists"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "connections" ADD CONSTRAINT "connections_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "creations" ADD CONSTRAINT "creations_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "creations" ADD CONSTRAINT "creations_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "crm_fields" ADD CONSTRAINT "crm_fields_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "crm_fields" ADD CONSTRAINT "crm_fields_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "crm_people" ADD CONSTRAINT "crm_people_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
@@ -296,12 +346,16 @@ ALTER TABLE "folders" ADD CONSTRAINT "folders_account_id_accounts_id_fk" FOREIGN
 ALTER TABLE "idempotency" ADD CONSTRAINT "idempotency_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "lanes" ADD CONSTRAINT "lanes_run_id_runs_id_fk" FOREIGN KEY ("run_id") REFERENCES "public"."runs"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "lanes" ADD CONSTRAINT "lanes_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "late_rows" ADD CONSTRAINT "late_rows_list_id_lists_id_fk" FOREIGN KEY ("list_id") REFERENCES "public"."lists"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "late_rows" ADD CONSTRAINT "late_rows_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "lists" ADD CONSTRAINT "lists_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "lists" ADD CONSTRAINT "lists_folder_id_folders_id_fk" FOREIGN KEY ("folder_id") REFERENCES "public"."folders"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "lists" ADD CONSTRAINT "lists_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "outbox" ADD CONSTRAINT "outbox_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "paces" ADD CONSTRAINT "paces_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "paces" ADD CONSTRAINT "paces_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "put_off" ADD CONSTRAINT "put_off_run_id_runs_id_fk" FOREIGN KEY ("run_id") REFERENCES "public"."runs"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "put_off" ADD CONSTRAINT "put_off_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "records" ADD CONSTRAINT "records_list_id_lists_id_fk" FOREIGN KEY ("list_id") REFERENCES "public"."lists"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "runs" ADD CONSTRAINT "runs_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "runs" ADD CONSTRAINT "runs_list_id_lists_id_fk" FOREIGN KEY ("list_id") REFERENCES "public"."lists"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
@@ -310,23 +364,32 @@ ALTER TABLE "slots" ADD CONSTRAINT "slots_connection_id_connections_id_fk" FOREI
 ALTER TABLE "slots" ADD CONSTRAINT "slots_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "swept_keys" ADD CONSTRAINT "swept_keys_run_id_runs_id_fk" FOREIGN KEY ("run_id") REFERENCES "public"."runs"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "swept_keys" ADD CONSTRAINT "swept_keys_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "sync_settings" ADD CONSTRAINT "sync_settings_list_id_lists_id_fk" FOREIGN KEY ("list_id") REFERENCES "public"."lists"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "sync_settings" ADD CONSTRAINT "sync_settings_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "waiters" ADD CONSTRAINT "waiters_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "api_keys_account_id_index" ON "api_keys" USING btree ("account_id");--> statement-breakpoint
 CREATE INDEX "audit_account_id_id_index" ON "audit" USING btree ("account_id","id");--> statement-breakpoint
 CREATE UNIQUE INDEX "columns_key" ON "columns" USING btree ("list_id","key");--> statement-breakpoint
 CREATE UNIQUE INDEX "columns_crm_field" ON "columns" USING btree ("list_id",lower("crm_field"));--> statement-breakpoint
 CREATE UNIQUE INDEX "connections_active" ON "connections" USING btree ("account_id") WHERE active;--> statement-breakpoint
+CREATE INDEX "creations_record_id_index" ON "creations" USING btree ("record_id");--> statement-breakpoint
 CREATE INDEX "entries_run" ON "entries" USING btree ("last_run_id","id");--> statement-breakpoint
 CREATE INDEX "entries_list" ON "entries" USING btree ("list_id","id");--> statement-breakpoint
 CREATE INDEX "entries_record" ON "entries" USING btree ("record_id");--> statement-breakpoint
+CREATE INDEX "entries_email" ON "entries" USING btree ("account_id","email_key");--> statement-breakpoint
+CREATE INDEX "entries_crm" ON "entries" USING btree ("account_id","crm_id");--> statement-breakpoint
 CREATE INDEX "entries_at" ON "entries" USING btree ("at");--> statement-breakpoint
 CREATE UNIQUE INDEX "folders_name" ON "folders" USING btree ("account_id",lower("name"));--> statement-breakpoint
 CREATE INDEX "lists_account_id_folder_id_position_index" ON "lists" USING btree ("account_id","folder_id","position");--> statement-breakpoint
 CREATE UNIQUE INDEX "lists_name" ON "lists" USING btree ("folder_id",lower("name")) WHERE removed_at is null;--> statement-breakpoint
 CREATE INDEX "outbox_open" ON "outbox" USING btree ("id") WHERE done_at is null;--> statement-breakpoint
-CREATE UNIQUE INDEX "records_crm" ON "records" USING btree ("list_id","crm_id","crm_entity");--> statement-breakpoint
+CREATE INDEX "put_off_run_id_due_at_index" ON "put_off" USING btree ("run_id","due_at");--> statement-breakpoint
+CREATE UNIQUE INDEX "records_crm" ON "records" USING btree ("list_id","crm_entity","crm_id");--> statement-breakpoint
 CREATE INDEX "records_list" ON "records" USING btree ("list_id","id");--> statement-breakpoint
 CREATE INDEX "records_email" ON "records" USING btree ("email_key");--> statement-breakpoint
+CREATE UNIQUE INDEX "records_external" ON "records" USING btree ("list_id","external_id") WHERE external_id is not null;--> statement-breakpoint
+CREATE INDEX "records_removed" ON "records" USING btree ("list_id","id") WHERE removed_at is not null;--> statement-breakpoint
+CREATE INDEX "records_pending" ON "records" USING btree ("list_id","id") WHERE agreed <> '{}' or crm_id is null;--> statement-breakpoint
 CREATE UNIQUE INDEX "runs_active" ON "runs" USING btree ("list_id") WHERE state in ('running', 'held');--> statement-breakpoint
 CREATE UNIQUE INDEX "runs_queued" ON "runs" USING btree ("list_id") WHERE state = 'queued';--> statement-breakpoint
 CREATE INDEX "runs_account" ON "runs" USING btree ("account_id","id");--> statement-breakpoint

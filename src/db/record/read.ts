@@ -1,4 +1,4 @@
-import { and, eq, isNull, sql, type SQL } from 'drizzle-orm'
+import { and, eq, isNotNull, isNull, sql, type SQL } from 'drizzle-orm'
 import type { CrmEntity } from '../../domain/crm.ts'
 import { FairleadError } from '../../domain/errors.ts'
 import type { Filter } from '../../domain/filter.ts'
@@ -24,6 +24,11 @@ export type RecordRow = {
   /** a version 7 id begins with the time of its making */
   createdAt: Date
   updatedAt: Date | null
+  removedAt: Date | null
+  externalId: string | null
+  version: number
+  /** keys of values that were edited here, and that the CRM has not agreed to yet */
+  pending: string[]
 }
 
 /** The list as the caller has read it, so that a million rows need not be joined with it. */
@@ -34,14 +39,32 @@ const crmState = ({ connectionId }: ListOf): SQL<RecordRow['crmState']> =>
   sql`coalesce((select p.state from crm_people p where p.connection_id = ${connectionId}::uuid
     and p.entity = records.crm_entity and p.crm_id = records.crm_id), 'linked')`
 
-const { id, crmEntity, crmId, updatedAt } = records
+const { id, crmEntity, crmId, updatedAt, removedAt, externalId, version } = records
 const createdAt = sql<Date>`uuid_extract_timestamp(${id})`.mapWith(updatedAt)
-const selection = { id, crmEntity, crmId, createdAt, updatedAt, fields: sql<string>`${records.fields}::text` }
+const selection = {
+  id,
+  crmEntity,
+  crmId,
+  createdAt,
+  updatedAt,
+  removedAt,
+  externalId,
+  version,
+  fields: sql<string>`${records.fields}::text`,
+  agreed: sql<string>`${records.agreed}::text`,
+}
 
-const toRow = <Row extends { fields: string }>({ fields, ...row }: Row) => ({ ...row, values: parseValues(fields) })
+const toRow = <Row extends { fields: string; agreed: string }>({ fields, agreed, ...row }: Row) => ({
+  ...row,
+  values: parseValues(fields),
+  pending: Object.keys(JSON.parse(agreed) as object),
+})
 
-const live = (accountId: string, listId: string) =>
-  and(eq(records.accountId, accountId), eq(records.listId, listId), isNull(records.removedAt))
+const of = (accountId: string, listId: string) => and(eq(records.accountId, accountId), eq(records.listId, listId))
+const live = (accountId: string, listId: string) => and(of(accountId, listId), isNull(removedAt))
+/** What can be restored (R17): not those that were merged into another record. */
+const gone = (accountId: string, listId: string) =>
+  and(of(accountId, listId), isNotNull(removedAt), isNull(records.mergedInto))
 
 export const get = async (db: Database, accountId: string, list: ListOf, recordId: string): Promise<RecordRow> => {
   const [found] = await db
@@ -52,7 +75,11 @@ export const get = async (db: Database, accountId: string, list: ListOf, recordI
   return toRow(found)
 }
 
-export type Query = { filter?: Filter; sort: Sort; limit: number; after?: RecordKey }
+export type Query = { filter?: Filter; sort: Sort; limit: number; after?: RecordKey; removed?: boolean }
+
+/** Without an index behind it. */
+export const isAdHoc = ({ filter, sort, removed }: Pick<Query, 'filter' | 'sort' | 'removed'>): boolean =>
+  filter !== undefined || sort.column !== undefined || removed === true
 
 /**
  * Records of a list, by id or by a column. Filters and sorts of people's own making have no index behind them: they end with
@@ -63,9 +90,10 @@ export const page = async (
   secrets: SecretBox,
   accountId: string,
   list: ListOf,
-  { filter, sort, limit, after }: Query,
+  query: Query,
   timeoutMs = 10_000,
 ): Promise<{ row: RecordRow; key: RecordKey }[]> => {
+  const { filter, sort, limit, after, removed = false } = query
   const hashKey = filter === undefined ? undefined : await hashKeyOf(db, secrets, accountId)
   const matches = hashKey && filter && filterSql(filter, (email) => emailKeyOf(hashKey, email))
   const sorting = sortSql(sort, after)
@@ -75,7 +103,7 @@ export const page = async (
       tx
         .select({ key: sql<string>`${id}`.as('key'), value: sorting.value.as('value') })
         .from(records)
-        .where(and(live(accountId, list.id), matches, sorting.after))
+        .where(and(removed ? gone(accountId, list.id) : live(accountId, list.id), matches, sorting.after))
         .orderBy(...sorting.orderBy)
         .limit(limit),
     )
@@ -86,8 +114,7 @@ export const page = async (
       .innerJoin(records, eq(id, keys.key))
       .orderBy(...sorting.orderBy)
   }
-  const isAdHoc = filter !== undefined || sort.column !== undefined
-  const rows = isAdHoc ? await db.transaction((tx) => within(tx, timeoutMs, run)) : await run(db)
+  const rows = isAdHoc(query) ? await db.transaction((tx) => within(tx, timeoutMs, run)) : await run(db)
   return rows.map(({ value, ...row }) => ({ row: toRow(row), key: { id: row.id, value } }))
 }
 

@@ -1,13 +1,20 @@
-import { and, asc, count, eq, gt, gte, isNotNull, isNull, lte, sql } from 'drizzle-orm'
-import type { EntryKind } from '../../domain/run.ts'
+import { and, asc, count, desc, eq, gt, gte, inArray, isNotNull, isNull, lte, or, sql, type SQL } from 'drizzle-orm'
+import type { CrmEntity } from '../../domain/crm.ts'
+import { FairleadError } from '../../domain/errors.ts'
+import type { EntryKind, EntryWarning } from '../../domain/run.ts'
 import type { Database } from '../database.ts'
+import { failureCode } from '../failure.ts'
+import type { Transaction } from '../outbox.ts'
 import { columns, entries, records } from '../schema.ts'
 import type { RunRow } from './read.ts'
 
 export type Entry = Omit<typeof entries.$inferSelect, 'emailKey' | 'accountId'>
-type Wanted = { kind?: EntryKind; code?: string; limit: number; after?: string }
 
-/** The run's own entries and those of the list that it renewed: ids are in order of time. */
+/** Whose entries: by what they say themselves, and by the record that belongs to it now. */
+export type Person = { emailKey?: Buffer; recordIds: string[]; people: { entity: CrmEntity; id: string }[] }
+export type Wanted = { kind?: EntryKind; code?: string; phase?: string; person?: Person; limit: number }
+
+/** The run's own entries and those of the list that it renewed: ids are in order of time. Each is one entry of each of these runs. */
 const ofRun = (accountId: string, run: RunRow) =>
   and(
     eq(entries.accountId, accountId),
@@ -26,83 +33,208 @@ const labelsOf = async (db: Database, accountId: string, listId: string | null):
   return new Map(rows.map(({ key, label }) => [key, label]))
 }
 
-const { id, listId, firstRunId, lastRunId, times, phase, kind, code, recordId, crmEntity, crmId, changes, crm, at } =
-  entries
-const selection = {
-  id,
-  listId,
-  firstRunId,
-  lastRunId,
-  times,
-  phase,
-  kind,
-  code,
-  recordId,
-  crmEntity,
-  crmId,
-  changes,
-  crm,
-  at,
+const withLabels = async (db: Database, accountId: string, listId: string | null, rows: Entry[]): Promise<Entry[]> => {
+  if (rows.every(({ changes, warnings }) => changes === null && warnings === null)) return rows
+  const labels = await labelsOf(db, accountId, listId)
+  const label = (key: string): string => labels.get(key) ?? key
+  const named = (warning: EntryWarning): EntryWarning =>
+    warning.field === undefined ? warning : { ...warning, field: label(warning.field) }
+  return rows.map((row) => ({
+    ...row,
+    changes:
+      row.changes && Object.fromEntries(Object.entries(row.changes).map(([key, change]) => [label(key), change])),
+    warnings: row.warnings && row.warnings.map(named),
+  }))
 }
 
-/** A record that a run created needs no row of its own: the record says so. */
-const pageCreated = async (
-  db: Database,
-  accountId: string,
-  run: RunRow,
-  { limit, after }: Wanted,
-): Promise<Entry[]> => {
-  if (run.listId === null) return []
-  const { id: recordId, crmEntity, crmId } = records
-  const rows = await db
-    .select({ recordId, crmEntity, crmId, at: sql<Date>`uuid_extract_timestamp(${recordId})`.mapWith(entries.at) })
+const selection = {
+  id: entries.id,
+  listId: entries.listId,
+  firstRunId: entries.firstRunId,
+  lastRunId: entries.lastRunId,
+  times: entries.times,
+  phase: entries.phase,
+  kind: entries.kind,
+  code: entries.code,
+  recordId: entries.recordId,
+  crmEntity: entries.crmEntity,
+  crmId: entries.crmId,
+  changes: entries.changes,
+  warnings: entries.warnings,
+  crm: entries.crm,
+  at: entries.at,
+}
+
+const ofPerson = ({ emailKey, recordIds, people }: Person): SQL =>
+  or(
+    emailKey && eq(entries.emailKey, emailKey),
+    recordIds.length > 0 ? inArray(entries.recordId, recordIds) : undefined,
+    ...people.map((each) => and(eq(entries.crmEntity, each.entity), eq(entries.crmId, each.id))),
+  ) ?? sql`false`
+
+const matching = ({ kind, code, phase, person }: Wanted) =>
+  and(
+    kind && eq(entries.kind, kind),
+    code === undefined ? undefined : eq(entries.code, code),
+    phase === undefined ? undefined : eq(entries.phase, phase),
+    person && ofPerson(person),
+  )
+
+/** Records that a run created say so themselves. They are listed when they are asked for, and beside the entries of one person. */
+const includesCreated = ({ kind, code, phase, person }: Wanted): boolean =>
+  (kind === 'created' || (kind === undefined && person !== undefined)) &&
+  code === undefined &&
+  (phase === undefined || phase === 'pull')
+
+const createdAt = sql<Date>`uuid_extract_timestamp(${records.id})`.mapWith(entries.at)
+
+const selectCreated = (db: Database | Transaction, accountId: string, list: string, wanted: Wanted, where?: SQL) =>
+  db
+    .select({
+      recordId: records.id,
+      runId: records.createdRunId,
+      crmEntity: records.crmEntity,
+      crmId: records.crmId,
+      at: createdAt,
+    })
     .from(records)
     .where(
       and(
         eq(records.accountId, accountId),
-        eq(records.listId, run.listId),
-        eq(records.createdRunId, run.id),
-        // Ids are in order of time, so records older than the run need not be looked at.
-        gt(recordId, after ?? run.id),
+        eq(records.listId, list),
+        wanted.person && inArray(records.id, wanted.person.recordIds),
+        where,
       ),
     )
-    .orderBy(asc(recordId))
-    .limit(limit)
-  const shared = { listId: run.listId, firstRunId: run.id, lastRunId: run.id, times: 1, changes: null, crm: null }
-  return rows.map((row) => ({
-    ...shared,
+    .limit(wanted.limit)
+
+type Created = Awaited<ReturnType<typeof selectCreated>>[number]
+
+const entryOf =
+  (listId: string) =>
+  ({ runId, ...row }: Created): Entry => ({
     ...row,
     id: row.recordId,
+    listId,
+    firstRunId: runId!,
+    lastRunId: runId!,
+    times: 1,
     phase: 'pull',
-    kind: 'created' as const,
+    kind: 'created',
     code: null,
-  }))
-}
+    changes: null,
+    warnings: null,
+    crm: null,
+  })
 
-/** What a run did to single records, oldest first. Created ones come only when they are asked for. */
-export const page = async (db: Database, accountId: string, run: RunRow, wanted: Wanted): Promise<Entry[]> => {
-  if (wanted.kind === 'created') return wanted.code === undefined ? pageCreated(db, accountId, run, wanted) : []
-  const rows = await db
+/**
+ * What a run did to single records, oldest first, after the entry of an id. Created records come only when they are asked for, among the leads
+ * that a push created.
+ */
+export const page = async (
+  db: Database,
+  accountId: string,
+  run: RunRow,
+  wanted: Wanted & { after?: string },
+): Promise<Entry[]> => {
+  const { limit, after } = wanted
+  const rows: Entry[] = await db
     .select(selection)
     .from(entries)
-    .where(
-      and(
-        ofRun(accountId, run),
-        wanted.kind === undefined ? undefined : eq(entries.kind, wanted.kind),
-        wanted.code === undefined ? undefined : eq(entries.code, wanted.code),
-        wanted.after === undefined ? undefined : gt(entries.id, wanted.after),
-      ),
-    )
+    .where(and(ofRun(accountId, run), matching(wanted), after === undefined ? undefined : gt(entries.id, after)))
     .orderBy(asc(entries.id))
-    .limit(wanted.limit)
-  if (rows.every((row) => row.changes === null)) return rows
-  const labels = await labelsOf(db, accountId, run.listId)
-  return rows.map((row) => ({
-    ...row,
-    changes:
-      row.changes &&
-      Object.fromEntries(Object.entries(row.changes).map(([key, change]) => [labels.get(key) ?? key, change])),
-  }))
+    .limit(limit)
+  if (run.listId !== null && includesCreated(wanted)) {
+    // Ids are in order of time, so records older than the run need not be looked at.
+    const own = and(eq(records.createdRunId, run.id), gt(records.id, after ?? run.id))
+    const created = await selectCreated(db, accountId, run.listId, wanted, own).orderBy(asc(records.id))
+    rows.push(...created.map(entryOf(run.listId)))
+    rows.sort((a, b) => (a.id < b.id ? -1 : 1))
+  }
+  return withLabels(db, accountId, run.listId, rows.slice(0, limit))
+}
+
+export type EntryKey = { at: string; id: string }
+
+/** The largest version 7 id of a millisecond. */
+const lastIdOf = (at: string): string => {
+  const hex = Date.parse(at).toString(16).padStart(12, '0')
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-7fff-bfff-ffffffffffff`
+}
+
+const queryCanceled = '57014'
+
+/**
+ * What all runs of a list did to single records, newest first, before the entry of a key; an entry that was renewed is as new as its last run.
+ * No index serves every search: it ends with queryTimeout after `timeoutMs`.
+ */
+export const pageOfList = async (
+  db: Database,
+  accountId: string,
+  list: string,
+  wanted: Wanted & { before?: EntryKey },
+  timeoutMs = 10_000,
+): Promise<Entry[]> => {
+  const { limit, before } = wanted
+  const key = before && sql`(${before.at}::timestamptz, ${before.id}::uuid)`
+  const find = async (tx: Transaction): Promise<Entry[]> => {
+    await tx.execute(sql.raw(`set local statement_timeout = ${Math.round(timeoutMs)}`))
+    const ofList = and(eq(entries.accountId, accountId), eq(entries.listId, list))
+    const rows: Entry[] = await tx
+      .select(selection)
+      .from(entries)
+      .where(and(ofList, matching(wanted), key && sql`(${entries.at}, ${entries.id}) < ${key}`))
+      .orderBy(desc(entries.at), desc(entries.id))
+      .limit(limit)
+    if (!includesCreated(wanted)) return rows
+    const earlier = before && and(lte(records.id, lastIdOf(before.at)), sql`(${createdAt}, ${records.id}) < ${key}`)
+    const byRun = and(isNotNull(records.createdRunId), earlier)
+    const created = await selectCreated(tx, accountId, list, wanted, byRun).orderBy(desc(records.id))
+    rows.push(...created.map(entryOf(list)))
+    return rows.sort((a, b) => b.at.getTime() - a.at.getTime() || (a.id < b.id ? 1 : -1)).slice(0, limit)
+  }
+  try {
+    return await withLabels(db, accountId, list, await db.transaction(find))
+  } catch (error) {
+    if (failureCode(error) === queryCanceled) throw new FairleadError('queryTimeout')
+    throw error
+  }
+}
+
+/** At most so many records of one person are looked for on a list. */
+const mostRecords = 200
+
+/** Whose entries are meant: everybody on the list with an address (by its hash), a record, or somebody in the CRM. */
+export const findPerson = async (
+  db: Database,
+  accountId: string,
+  list: string | null,
+  by: { emailKey: Buffer } | { recordId: string } | { crm: { entity: CrmEntity; id: string } },
+): Promise<Person> => {
+  const given: Person = { recordIds: 'recordId' in by ? [by.recordId] : [], people: 'crm' in by ? [by.crm] : [] }
+  const emailKey = 'emailKey' in by ? by.emailKey : undefined
+  const who = emailKey
+    ? eq(records.emailKey, emailKey)
+    : or(
+        ...given.recordIds.map((each) => eq(records.id, each)),
+        ...given.people.map((each) => and(eq(records.crmEntity, each.entity), eq(records.crmId, each.id))),
+      )
+  const found =
+    list === null
+      ? []
+      : await db
+          .select({ id: records.id, entity: records.crmEntity, crmId: records.crmId })
+          .from(records)
+          .where(and(eq(records.accountId, accountId), eq(records.listId, list), who))
+          .limit(mostRecords)
+  return {
+    ...(emailKey && { emailKey }),
+    recordIds: [...given.recordIds, ...found.map((each) => each.id)],
+    people: [
+      ...given.people,
+      ...found.flatMap(({ entity, crmId }) => (entity && crmId ? [{ entity, id: crmId }] : [])),
+    ],
+  }
 }
 
 export type CauseCount = { phase: string; kind: EntryKind; code: string; count: number }

@@ -1,11 +1,12 @@
 import { and, desc, eq, inArray, lt, sql } from 'drizzle-orm'
 import { FairleadError } from '../../domain/errors.ts'
+import type { LanePhase } from '../../domain/lane.ts'
 import { isOver, noCounts, type PhaseCounts, type RunKind, type RunState } from '../../domain/run.ts'
 import type { Database } from '../database.ts'
 import type { Transaction } from '../outbox.ts'
 import { lanes, lists, runs } from '../schema.ts'
 
-export type LaneSums = PhaseCounts & { phase: 'pull' | 'sweep'; keys: number }
+export type LaneSums = PhaseCounts & { phase: LanePhase; keys: number }
 export type RunRow = typeof runs.$inferSelect & { list: { id: string; name: string } | null; lanes: LaneSums[] }
 export type RunFilter = { listId?: string; kind?: RunKind; state?: RunState }
 
@@ -24,6 +25,8 @@ const sumsOf = async (db: Database | Transaction, runIds: string[]): Promise<Map
     skipped: sum('skipped'),
     rejected: sum('rejected'),
     deleted: sum('deleted'),
+    relinked: sum('relinked'),
+    conflicts: sum('conflicts'),
     withoutEmail: sum('withoutEmail'),
     optedOut: sum('optedOut'),
   }
@@ -102,12 +105,15 @@ export const countsOf = ({ state, counts, lanes }: RunRow): Record<string, Phase
 
 export type Progress = { done: number; total: number; perSecond: number; secondsLeft: number | null }
 
-/** How far the reading is. The CRM's total is a hint and can be too small. A sweep counts keys, everything else people. */
+/** How far the run is. The CRM's total is a hint and can be too small. A sweep counts keys, a verification people and keys, everything else people. */
 export const progressOf = (run: RunRow, now = new Date()): Progress => {
   const sweeps = run.kind === 'sweep' || run.kind === 'verify'
-  const sums = run.lanes.find(({ phase }) => phase === (sweeps ? 'sweep' : 'pull'))
-  const done = (sweeps ? sums?.keys : sums?.read) ?? 0
-  const total = Math.max(run.total ?? done, done)
+  const of = (wanted: LanePhase) => run.lanes.find(({ phase }) => phase === wanted)
+  const done = sweeps
+    ? (of('verify')?.read ?? 0) + (of('sweep')?.keys ?? 0)
+    : (of('pull')?.read ?? 0) + (of('push')?.read ?? 0)
+  const expected = run.total === null ? null : run.kind === 'verify' ? 2 * run.total : run.total
+  const total = Math.max(expected ?? done, done)
   const began = run.state === 'queued' || run.state === 'held' ? null : run.startedAt
   const seconds = began === null ? 0 : ((run.finishedAt ?? now).getTime() - began.getTime()) / 1000
   const perSecond = seconds > 0 ? Math.round((done / seconds) * 10) / 10 : 0

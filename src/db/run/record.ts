@@ -1,16 +1,48 @@
 import type { CrmEntity, CrmPage } from '../../domain/crm.ts'
-import type { EntryChanges, EntryKind } from '../../domain/run.ts'
+import type { EntryChanges, EntryKind, EntryWarning } from '../../domain/run.ts'
 import type { Sql } from '../database.ts'
+import { keepLate } from '../sync/late.ts'
 
 export type EntryTarget = { accountId: string; listId: string; entity: CrmEntity }
 export type NewEntry = {
   kind: EntryKind
   code: string | null
-  crmId: string
+  /** null for a record that is not linked */
+  crmId: string | null
+  /** of the CRM person, where it is not the run's own */
+  entity?: CrmEntity
   recordId?: string
   changes?: EntryChanges
+  warnings?: EntryWarning[]
   crm?: Record<string, unknown>
 }
+
+const rowsOf = (target: EntryTarget, entries: NewEntry[]): string =>
+  JSON.stringify(
+    entries.map(({ kind, code, crmId, entity, recordId, changes, warnings, crm }) => ({
+      kind,
+      code,
+      crm_entity: crmId === null ? null : (entity ?? target.entity),
+      crm_id: crmId,
+      record_id: recordId,
+      changes,
+      warnings: warnings?.length === 0 ? undefined : warnings,
+      crm,
+    })),
+  )
+
+/** The given entries as rows; the record's hashed address goes along, so that a person's entries are found across lists. */
+const given = (sql: Sql, target: EntryTarget, entries: NewEntry[]) => sql`
+  given as (
+    select e.*, r.email_key, coalesce(e.record_id::text, e.crm_entity || ':' || e.crm_id) as subject
+    from jsonb_to_recordset(${rowsOf(target, entries)}::text::jsonb) as e (kind text, code text, crm_entity text, crm_id text, record_id uuid,
+      changes jsonb, warnings jsonb, crm jsonb) left join records r on r.id = e.record_id)`
+
+const made = (sql: Sql, target: EntryTarget, runId: string, phase: string) => sql`
+  insert into entries (account_id, list_id, first_run_id, last_run_id, phase, kind, code, record_id, crm_entity, crm_id, email_key, changes, warnings, crm)
+  select ${target.accountId}::uuid, ${target.listId}::uuid, ${runId}::uuid, ${runId}::uuid, ${phase}, g.kind, g.code, g.record_id, g.crm_entity,
+    g.crm_id, g.email_key, g.changes, g.warnings, g.crm
+  from given g`
 
 /** Writes a page's entries in one statement. */
 export const insertEntries = async (
@@ -20,14 +52,7 @@ export const insertEntries = async (
   phase: string,
   entries: NewEntry[],
 ): Promise<void> => {
-  if (entries.length === 0) return
-  const rows = JSON.stringify(entries.map((each) => ({ ...each, crm_id: each.crmId, record_id: each.recordId })))
-  await sql`
-    insert into entries (account_id, list_id, first_run_id, last_run_id, phase, kind, code, record_id, crm_entity, crm_id, changes, crm)
-    select ${target.accountId}::uuid, ${target.listId}::uuid, ${runId}::uuid, ${runId}::uuid, ${phase}, e.kind, e.code, e.record_id,
-      ${target.entity}, e.crm_id, e.changes, e.crm
-    from jsonb_to_recordset(${rows}::text::jsonb)
-      as e (kind text, code text, record_id uuid, crm_id text, changes jsonb, crm jsonb)`
+  if (entries.length > 0) await sql`with ${given(sql, target, entries)} ${made(sql, target, runId, phase)}`
 }
 
 /**
@@ -42,44 +67,49 @@ export const renewEntries = async (
   entries: NewEntry[],
 ): Promise<number> => {
   if (entries.length === 0) return 0
-  const rows = JSON.stringify(entries.map(({ kind, code, crmId, crm }) => ({ kind, code, crm_id: crmId, crm })))
   const [counted] = await sql<{ count: number }[]>`
-    with given as (
-      select * from jsonb_to_recordset(${rows}::text::jsonb) as e (kind text, code text, crm_id text, crm jsonb)),
+    with ${given(sql, target, entries)},
     previous as (
       select id from runs where list_id = ${target.listId}::uuid and id < ${runId}::uuid order by id desc limit 1),
-    present as (
-      select g.crm_id, g.kind, g.code from given g join entries e on e.last_run_id = ${runId}::uuid and e.list_id = ${target.listId}::uuid
-        and e.crm_entity = ${target.entity} and e.crm_id = g.crm_id and e.kind = g.kind and e.code = g.code),
+    known as materialized (
+      select e.id, e.last_run_id, e.kind, e.code, coalesce(e.record_id::text, e.crm_entity || ':' || e.crm_id) as subject
+      from entries e where e.list_id = ${target.listId}::uuid and (e.phase = 'push') = (${phase}::text = 'push') and e.kind in ('skipped', 'rejected')
+        and (e.last_run_id = ${runId}::uuid or e.last_run_id = (select id from previous))),
+    present as (select g.subject, g.kind, g.code from given g join known k using (subject, kind, code) where k.last_run_id = ${runId}::uuid),
     renewed as (
-      update entries e set last_run_id = ${runId}::uuid, times = e.times + 1, crm = g.crm, at = now()
-      from given g, previous p
-      where e.last_run_id = p.id and e.list_id = ${target.listId}::uuid and e.crm_entity = ${target.entity}
-        and e.crm_id = g.crm_id and e.kind = g.kind and e.code = g.code
-      returning e.crm_id, e.kind, e.code),
+      update entries e set last_run_id = ${runId}::uuid, times = e.times + 1, crm = g.crm, warnings = g.warnings, at = now()
+      from given g join known k using (subject, kind, code)
+      where e.id = k.id and k.last_run_id <> ${runId}::uuid
+        and not exists (select from present p where p.subject = g.subject and p.kind = g.kind and p.code = g.code)
+      returning g.subject, g.kind, g.code),
     made as (
-      insert into entries (account_id, list_id, first_run_id, last_run_id, phase, kind, code, crm_entity, crm_id, crm)
-      select ${target.accountId}::uuid, ${target.listId}::uuid, ${runId}::uuid, ${runId}::uuid, ${phase}, g.kind, g.code, ${target.entity}, g.crm_id, g.crm
-      from given g
-      where not exists (select from present p where p.crm_id = g.crm_id and p.kind = g.kind and p.code = g.code)
-        and not exists (select from renewed r where r.crm_id = g.crm_id and r.kind = g.kind and r.code = g.code)
+      ${made(sql, target, runId, phase)}
+      where not exists (select from present p where p.subject = g.subject and p.kind = g.kind and p.code = g.code)
+        and not exists (select from renewed r where r.subject = g.subject and r.kind = g.kind and r.code = g.code)
       returning 1)
     select ((select count(*) from renewed) + (select count(*) from made))::int as count`
   return counted!.count
 }
 
-/** R21, R22: records that the CRM cannot deliver are rejected by id; the run goes on and ends incomplete. */
-export const rejectUnreadable = (
+/** R21, R22: records that the CRM cannot deliver are rejected by id; the run goes on and ends incomplete, and the next sync asks for them by id. */
+export const rejectUnreadable = async (
   sql: Sql,
   target: EntryTarget,
   runId: string,
   phase: string,
   unreadable: CrmPage<unknown>['unreadable'],
-): Promise<number> =>
-  renewEntries(
+): Promise<number> => {
+  await keepLate(
+    sql,
+    target,
+    target.entity,
+    unreadable.map(({ id }) => id),
+  )
+  return renewEntries(
     sql,
     target,
     runId,
     phase,
     unreadable.map(({ id, crm }) => ({ kind: 'rejected', code: 'crmFailed', crmId: id, crm })),
   )
+}

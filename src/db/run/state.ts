@@ -1,9 +1,10 @@
-import { and, eq, inArray, sql } from 'drizzle-orm'
+import { and, eq, inArray, ne, sql } from 'drizzle-orm'
 import { FairleadError } from '../../domain/errors.ts'
 import { isOver, type Balance, type PhaseCounts, type RunError, type RunState } from '../../domain/run.ts'
 import type { Database } from '../database.ts'
 import * as outbox from '../outbox.ts'
-import { lists, runs, sweptKeys } from '../schema.ts'
+import { lists, putOff, runs, sweptKeys } from '../schema.ts'
+import { startMessage } from '../sync/request.ts'
 
 export type Run = typeof runs.$inferSelect
 
@@ -57,10 +58,23 @@ type Ending = {
   counts: Record<string, PhaseCounts>
   balance: Balance
   error: RunError | null
-  listTotal: number
+  /** how many records the run added to the list or took from it; null: they are counted */
+  recordsAdded: number | null
   /** moves the list's mark, when everything was read (R14) */
   mark: Date | null
-  sweptByUser: string | null
+  /** everybody on the list was seen: by a complete import or sweep */
+  swept: { byUser: string | null; mark: Date | null } | null
+  /** the widening that this run has settled */
+  widenedAt: string | null
+}
+
+/** The run that waits for this one's end begins (R19). */
+const startWaiting = async (tx: outbox.Transaction, listId: string): Promise<void> => {
+  const [waiting] = await tx
+    .select()
+    .from(runs)
+    .where(and(eq(runs.listId, listId), eq(runs.state, 'queued')))
+  if (waiting !== undefined && waiting.kind !== 'import') await outbox.insert(tx, startMessage(waiting))
 }
 
 /** The last word on a run, once: a second call changes nothing. */
@@ -80,23 +94,53 @@ export const finish = (db: Database, run: Run, ending: Ending): Promise<void> =>
       .returning({ id: runs.id })
     if (moved === undefined) return
     await tx.delete(sweptKeys).where(eq(sweptKeys.runId, run.id))
+    await tx.delete(putOff).where(eq(putOff.runId, run.id))
     if (run.listId === null) return
+    // whoever makes, removes or restores a record waits for this, so the count below is right
+    await tx.select({ id: lists.id }).from(lists).where(eq(lists.id, run.listId)).for('no key update')
     await tx
       .update(lists)
       .set({
-        recordCount: ending.listTotal,
+        recordCount:
+          ending.recordsAdded === null
+            ? sql`(select count(*)::int from records r where r.list_id = ${run.listId} and r.removed_at is null)`
+            : sql`${lists.recordCount} + ${ending.recordsAdded}`,
         ...(ending.mark === null ? {} : { mark: ending.mark }),
-        ...(ending.sweptByUser === null ? {} : { sweptByUser: ending.sweptByUser }),
+        ...(ending.swept === null ? {} : { sweptByUser: ending.swept.byUser, sweptMark: ending.swept.mark }),
+        ...(ending.widenedAt === null
+          ? {}
+          : {
+              widenedAt: sql`case when ${lists.widenedAt} > ${ending.widenedAt}::timestamptz then ${lists.widenedAt} end`,
+            }),
       })
       .where(eq(lists.id, run.listId))
+    await startWaiting(tx, run.listId)
   })
 
-/** Asks a run to stop at its next checkpoint. Errors: notFound, runFinished. */
+const hasActive = async (tx: outbox.Transaction, { listId, id }: Run): Promise<boolean> => {
+  if (listId === null) return false
+  const [working] = await tx
+    .select({ id: runs.id })
+    .from(runs)
+    .where(and(eq(runs.listId, listId), ne(runs.id, id), inArray(runs.state, ['running', 'held'])))
+    .for('update')
+  return working !== undefined
+}
+
+/** Asks a run to stop at its next checkpoint; one that only waits for another ends at once. Errors: notFound, runFinished. */
 export const requestCancel = (db: Database, accountId: string, runId: string): Promise<void> =>
   db.transaction(async (tx) => {
     const found = await get(tx, accountId, runId)
     if (isOver(found.state)) throw new FairleadError('runFinished')
-    await tx.update(runs).set({ cancelRequestedAt: new Date() }).where(eq(runs.id, runId))
+    const waits = found.state === 'queued' && (await hasActive(tx, found))
+    await tx
+      .update(runs)
+      .set({
+        cancelRequestedAt: new Date(),
+        ...(waits ? { state: 'cancelled' as const, finishedAt: new Date(), counts: {} } : {}),
+      })
+      .where(eq(runs.id, runId))
+    if (waits) return
     await outbox.insert(tx, { accountId, kind: 'cancel', name: 'cancel', workflowId: found.workflowId })
   })
 
@@ -113,4 +157,9 @@ export const active = (db: Database) =>
       connectionId: runs.connectionId,
     })
     .from(runs)
-    .where(inArray(runs.state, ['queued', 'running', 'held']))
+    .where(
+      and(
+        inArray(runs.state, ['queued', 'running', 'held']),
+        sql`(${runs.state} <> 'queued' or not exists (select from runs w where w.list_id = ${runs.listId} and w.state in ('running', 'held')))`,
+      ),
+    )

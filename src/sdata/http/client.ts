@@ -66,7 +66,7 @@ export const createClient = ({ quickRetryMs, log, ...options }: ClientOptions): 
   const once = async (ask: Ask, call: CallOptions): Promise<Answer> => {
     const received = await requester.send(ask, call)
     try {
-      const answer = readAnswer(received, ask.xml === true, ask.path)
+      const answer = readAnswer(received, ask)
       if (received.long) habits.override = true
       return answer
     } catch (error) {
@@ -139,7 +139,7 @@ export const createClient = ({ quickRetryMs, log, ...options }: ClientOptions): 
     habits,
     exchange: (ask, call) => requester.send(ask, call),
     async ask(ask, call) {
-      const tries = ask.tries ?? (ask.post ? 0 : quickRetryMs.length)
+      const tries = ask.tries ?? (ask.send?.method === 'POST' ? 0 : quickRetryMs.length)
       for (let tried = 0; ; tried += 1) {
         try {
           return await attempt(ask, call)

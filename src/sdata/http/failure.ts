@@ -51,6 +51,7 @@ const byStatus = (status: number): ErrorCode | null => {
   if (status === 429 || status === 503) return 'crmBusy'
   if (status >= 500) return 'crmFailed'
   if (status === 404 || status === 410) return 'crmNotFound'
+  if (status === 412) return 'crmChanged'
   return null
 }
 

@@ -9,15 +9,18 @@ import { createWire, type Exchange, type Reply } from './wire.ts'
 export type Ask = {
   path: string
   query?: Query
-  /** posts this JSON body; never repeated by itself */
-  post?: object
+  /**
+   * sends this JSON; a POST is never repeated by itself. `ifMatch`: the bare etag that the resource must still have. `sending`: called in the slot, right
+   * before the request goes out
+   */
+  send?: { method: 'POST' | 'PUT'; json: string; ifMatch?: string | null; sending?: () => Promise<void> }
   /** no password is sent (the classifier's probe) */
   anonymous?: boolean
   /** the reply must be XML and comes as text */
   xml?: boolean
   /** the root to ask instead of the connection's own */
   root?: string
-  /** further tries after a transient failure; by default as many as there are back-offs, 0 for posts */
+  /** further tries after a transient failure; by default as many as there are back-offs, 0 for a POST */
   tries?: number
   /** part of a login check: a 401 or 403 is thrown as it is */
   login?: boolean
@@ -27,6 +30,8 @@ export type Received = Reply & {
   retryAfterMs: number | null
   /** the query went as POST with X-HTTP-Method-Override */
   long: boolean
+  /** how long it took, without the wait for a slot */
+  ms: number
 }
 
 /** What this server has been found to want. */
@@ -102,14 +107,18 @@ export const createRequester = ({ username, password, budget, ...options }: Requ
   const urlOf = (ask: Ask): string =>
     buildUrl(ask.root ?? habits.root ?? '', ask.path, ask.query, habits.rawApostrophe === true)
 
-  const isLong = (ask: Ask, url: string): boolean => ask.post === undefined && url.length > maxUrlLength
+  const isLong = (ask: Ask, url: string): boolean => ask.send === undefined && url.length > maxUrlLength
 
   const toExchange = (ask: Ask, url: string): Exchange => {
     const accept = ask.xml ? 'application/xml, text/xml, */*' : 'application/json, */*;q=0.1'
     const headers = { ...commonHeaders, accept, ...(ask.anonymous ? {} : { authorization }) }
-    if (ask.post) {
-      const body = JSON.stringify(ask.post)
-      return { url, method: 'POST', headers: { ...headers, 'content-type': 'application/json' }, body }
+    if (ask.send) {
+      const { method, json, ifMatch = null } = ask.send
+      const more = {
+        'content-type': 'application/json; charset=utf-8',
+        ...(ifMatch === null ? {} : { 'if-match': ifMatch }),
+      }
+      return { url, method, headers: { ...headers, ...more }, body: json }
     }
     if (!isLong(ask, url)) return { url, method: 'GET', headers }
     const more = { 'x-http-method-override': 'GET', 'content-type': 'text/plain; charset=utf-8' }
@@ -123,8 +132,11 @@ export const createRequester = ({ username, password, budget, ...options }: Requ
       const long = isLong(ask, url)
       if (long && habits.override === false) throw new QueryTooLong()
       const received = await inSlot(budget, call, async (signal) => {
+        await ask.send?.sending?.()
+        const startedAt = performance.now()
         const reply = await wire.send({ ...toExchange(ask, url), signal })
-        return { ...reply, long, retryAfterMs: readRetryAfter(reply.headers['retry-after']) }
+        const ms = performance.now() - startedAt
+        return { ...reply, long, ms, retryAfterMs: readRetryAfter(reply.headers['retry-after']) }
       })
       if (habits.root !== null) habits.root = upgradedRoot(habits.root, url, received.url) ?? habits.root
       return received

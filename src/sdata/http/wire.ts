@@ -8,7 +8,7 @@ import { followRedirect } from './url.ts'
 
 export type Exchange = {
   url: string
-  method: 'GET' | 'POST'
+  method: 'GET' | 'POST' | 'PUT'
   headers: Record<string, string>
   body?: string
   signal?: AbortSignal

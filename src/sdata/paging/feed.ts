@@ -21,7 +21,8 @@ export type Feed = {
   more: boolean
 }
 
-const isRow = (value: unknown): value is Row => typeof value === 'object' && value !== null && !Array.isArray(value)
+export const isRow = (value: unknown): value is Row =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** The envelope of a feed. Rows are checked to be objects only; throws crmAnswer. */
 export const readFeed = (json: unknown, needsRows = true): Feed => {
@@ -52,10 +53,11 @@ export const member = (row: Row, name: string): unknown => {
   return key === undefined ? undefined : row[key]
 }
 
-/** Adds the properties of `more` to `row`, one level into related objects. */
+/** Adds the properties of `more` to `row`, one level into related objects. `$etag` stays the first one: what was read first must not pass for newer. */
 export const mergeRow = (row: Row | undefined, more: Row): void => {
   if (!row) return
   for (const [name, value] of Object.entries(more)) {
+    if (name.startsWith('$') && row[name] !== undefined) continue
     const known = row[name]
     const both = typeof known === 'object' && known !== null && typeof value === 'object' && value !== null
     row[name] = both ? { ...known, ...value } : value

@@ -1,7 +1,6 @@
-import type { KeyRange } from '../../domain/crm.ts'
 import { isFairleadError, type CrmSaid } from '../../domain/errors.ts'
 import { keyOf } from './feed.ts'
-import { readKeyPage, type KeyPage, type PageRequest } from './page.ts'
+import { readKeyPage, whereOf, type KeyPage, type PageRequest } from './page.ts'
 import { and, literal } from '../http/query.ts'
 import { askFeed, maySplit, type Session } from '../session.ts'
 import { sizeOf } from './size.ts'
@@ -26,10 +25,9 @@ const ask = (session: Session, { entity, options }: PageRequest, where: string |
   })
 
 /** The first key behind the culprit: offsets step over rows without reading them. */
-const keyBehind = async (session: Session, request: PageRequest, { after, upTo }: KeyRange): Promise<string | null> => {
-  const where = and(after === null ? null : `Id gt ${literal(after)}`, upTo === null ? null : `Id le ${literal(upTo)}`)
+const keyBehind = async (session: Session, request: PageRequest): Promise<string | null> => {
   for (let startIndex = 2; startIndex < 2 + neighbours; startIndex += 1) {
-    const keys = await ask(session, request, where, startIndex)
+    const keys = await ask(session, request, whereOf(request), startIndex)
     if (keys) return keys[0] ?? null
   }
   return null
@@ -45,9 +43,10 @@ const sharedLength = (a: string, b: string): number => {
  * The id of the first row after `after`, which no request can read: asking for keys below a given one fails when the row is among them and is
  * empty when it is not, so its characters are found one by one. null when it cannot be pinned down.
  */
-const findId = async (session: Session, request: PageRequest, range: KeyRange): Promise<string | null> => {
-  const from = range.after === null ? null : `Id gt ${literal(range.after)}`
-  const behind = (await keyBehind(session, request, range)) ?? range.upTo
+const findId = async (session: Session, request: PageRequest): Promise<string | null> => {
+  const { range, filter } = request
+  const from = whereOf({ range: { ...range, upTo: null }, filter }) ?? null
+  const behind = (await keyBehind(session, request)) ?? range.upTo
   const length = (range.after ?? behind)?.length ?? 0
   const isBelow = async (bound: string): Promise<boolean> =>
     (await ask(session, request, and(from, `Id lt ${literal(bound)}`))) === null
@@ -62,7 +61,7 @@ const findId = async (session: Session, request: PageRequest, range: KeyRange): 
     }
     id += alphabet[low]
   }
-  return id !== '' && (await ask(session, request, `Id eq ${literal(id)}`)) === null ? id : null
+  return id !== '' && (await ask(session, request, and(`Id eq ${literal(id)}`, filter ?? null))) === null ? id : null
 }
 
 export type Isolated = { page: KeyPage; culprit: { id: string; crm: CrmSaid } | null }
@@ -87,7 +86,7 @@ export const isolate = async (session: Session, request: PageRequest, cause: unk
     }
   }
   const last = page?.keys.at(-1) ?? request.range.after
-  const id = await findId(session, request, { after: last, upTo: request.range.upTo })
+  const id = await findId(session, { ...request, range: { after: last, upTo: request.range.upTo } })
   const warnings = page?.warnings ?? []
   if (id === null) {
     if (page === null || page.keys.length === 0) throw cause

@@ -5,7 +5,7 @@ import { controlRead } from './control.ts'
 import { keyOf, mergeRow, type Feed, type Row } from './feed.ts'
 import { halves } from './halves.ts'
 import { confirmHalf, isAscending } from './order.ts'
-import { inRange, type Query } from '../http/query.ts'
+import { and, inRange, type Query } from '../http/query.ts'
 import { addWarning, askFeed, maySplit, type Session } from '../session.ts'
 import { grow, shrink, sizeOf, type PageKind } from './size.ts'
 
@@ -23,36 +23,48 @@ export type PageRequest = {
   /** names on the wire besides Id */
   select: string[]
   range: KeyRange
+  /** a further condition, the same for the whole range */
+  filter?: string | undefined
   kind: PageKind
   options: CallOptions
   /** exactly so many rows, without quick retries: for the search after a bad record */
   count?: number
 }
 
-const pageQuery = (select: string[], range: KeyRange, count: number): Query => ({
+/** What decides which rows are asked for. */
+export type Scope = Pick<PageRequest, 'entity' | 'range' | 'filter'>
+
+export const whereOf = ({ range, filter }: Pick<Scope, 'range' | 'filter'>): string | undefined =>
+  and(inRange(range) ?? null, filter ?? null)
+
+const pageQuery = (select: string[], scope: Pick<Scope, 'range' | 'filter'>, count: number): Query => ({
   select: ['Id', ...select.filter((name) => name !== 'Id')],
-  where: inRange(range),
+  where: whereOf(scope),
   orderBy: 'Id',
   count,
 })
 
+/** False when a page with so many properties and conditions cannot be asked for in one request. */
+export const fitsPage = (session: Session, scope: Scope, select: string[]): boolean =>
+  session.client.fits(session.path(scope.entity), pageQuery(select, scope, 1000))
+
 const askPage = async (session: Session, request: PageRequest): Promise<Feed & { asked: number }> => {
-  const { entity, kind, select, range, options, count } = request
+  const { entity, kind, select, options, count } = request
   if (count !== undefined) {
-    const feed = await askFeed(session, session.path(entity), pageQuery(select, range, count), options, 0)
+    const feed = await askFeed(session, session.path(entity), pageQuery(select, request, count), options, 0)
     return { ...feed, asked: count }
   }
   const size = sizeOf(session.memory, entity, kind)
   for (;;) {
     const asked = size.ask
     try {
-      const feed = await askFeed(session, session.path(entity), pageQuery(select, range, asked), options)
+      const feed = await askFeed(session, session.path(entity), pageQuery(select, request, asked), options)
       grow(size, kind, asked, feed.rows.length)
       return { ...feed, asked }
     } catch (error) {
       if (!shrink(size, error)) throw error
       // a dead server is not asked for ever smaller pages
-      if (maySplit(error)) await controlRead(session, entity, error, options)
+      if (maySplit(error)) await controlRead(session, request, error, options)
     }
   }
 }
@@ -71,7 +83,7 @@ const choose = async (session: Session, request: PageRequest, rows: Row[]): Prom
     keys = await confirmHalf(
       all.filter((key) => key !== after),
       async (middle) => {
-        const query = pageQuery([], { after, upTo: middle }, all.length)
+        const query = pageQuery([], { ...request, range: { after, upTo: middle } }, all.length)
         return (await askFeed(session, session.path(request.entity), query, request.options)).rows.map(keyOf)
       },
     )
@@ -85,8 +97,8 @@ const choose = async (session: Session, request: PageRequest, rows: Row[]): Prom
 
 const noteShort = (session: Session, request: PageRequest, feed: Feed & { asked: number }, page: KeyPage): void => {
   const { memory } = session
-  const { entity, kind, range } = request
-  const name = `${entity}.${kind}.`
+  const { entity, kind, range, filter } = request
+  const name = `${entity}.${kind}.${filter === undefined ? '' : 'some.'}`
   if (range.after !== null && memory.shortEnds.delete(name + range.after) && page.keys.length > 0)
     addWarning(page.warnings, { code: 'shortPages', count: 1 })
   const usual = Math.min(feed.asked, feed.itemsPerPage ?? feed.asked, sizeOf(memory, entity, kind).most)
@@ -96,9 +108,9 @@ const noteShort = (session: Session, request: PageRequest, feed: Feed & { asked:
 }
 
 /** An empty page although there should be rows: the range is read to its end only if it has no last row either. Else crmPaging. */
-const proveEnd = async (session: Session, { entity, range, options }: PageRequest): Promise<void> => {
-  const query = { select: ['Id'], where: inRange(range), orderBy: 'Id desc', count: 1 }
-  const { rows } = await askFeed(session, session.path(entity), query, options)
+const proveEnd = async (session: Session, request: PageRequest): Promise<void> => {
+  const query = { select: ['Id'], where: whereOf(request), orderBy: 'Id desc', count: 1 }
+  const { rows } = await askFeed(session, session.path(request.entity), query, request.options)
   if (rows.length > 0)
     throw new FairleadError('crmPaging', { detail: 'The CRM answers with an empty page although people follow.' })
 }
@@ -148,10 +160,10 @@ const readRest = async (session: Session, request: PageRequest, page: KeyPage, s
 
 /** One page in key order (keyset: `Id gt …`, never an offset). The end is an empty page or the row `upTo`, never a short page (6.2, 6.4). */
 export const readKeyPage = async (session: Session, request: PageRequest): Promise<KeyPage> => {
-  const { entity, range, select } = request
+  const { range, select } = request
   if (range.upTo !== null && range.after === range.upTo) return { rows: [], keys: [], next: null, warnings: [] }
   try {
-    if (!session.client.fits(session.path(entity), pageQuery(select, range, 1000))) throw new QueryTooLong()
+    if (!fitsPage(session, request, select)) throw new QueryTooLong()
     return await readTrusted(session, request)
   } catch (error) {
     if (!(error instanceof QueryTooLong) || select.length < 2) throw error

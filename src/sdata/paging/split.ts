@@ -149,7 +149,7 @@ export const readByIds = async (
   }
 
   const blame = async (id: string, error: FairleadError): Promise<void> => {
-    if ((await insist(session, entity, error, options, async () => (await read([id]), true))) !== null) return
+    if ((await insist(session, { entity }, error, options, async () => (await read([id]), true))) !== null) return
     found.unreadable.push({ id, crm: error.details.crm ?? {} })
     if (!answered && found.unreadable.length >= hopeless) throw error
   }
@@ -165,7 +165,7 @@ export const readByIds = async (
       }
       if (!maySplit(error)) throw error
       if (tries === undefined) {
-        await controlRead(session, entity, error, options)
+        await controlRead(session, { entity }, error, options)
         if (await suspectFields(session, entity, select, wanted, options)) return null
       }
       if (wanted.length === 1) await blame(wanted[0]!, error)

@@ -104,3 +104,31 @@ export const readTexts = async (session: Session, fields: CrmField[], options: C
   }
   return texts
 }
+
+const inverted = new WeakMap<Map<string, string>, Map<string, string>>()
+
+/** text → stored; also by the text in lower case, where several differ in case only the first one's */
+const invert = (texts: Map<string, string>): Map<string, string> => {
+  const known = inverted.get(texts)
+  if (known) return known
+  const exact = new Map<string, string>()
+  const folded = new Map<string, string>()
+  for (const [form, text] of texts) {
+    if (!exact.has(text)) exact.set(text, form)
+    const lower = text.trim().toLowerCase()
+    if (!folded.has(lower)) folded.set(lower, form)
+  }
+  const stored = new Map([...folded, ...exact])
+  inverted.set(texts, stored)
+  return stored
+}
+
+/** The text of a picklist in the form in which entities store it, of several in one field each; what is no item goes as it is. */
+export const toStored = (texts: Map<string, string>, value: string): string => {
+  const stored = invert(texts)
+  const find = (text: string): string | undefined => stored.get(text) ?? stored.get(text.trim().toLowerCase())
+  const whole = find(value)
+  if (whole !== undefined || !value.includes(',')) return whole ?? value
+  const parts = value.split(',').map(find)
+  return parts.every((part) => part !== undefined) ? parts.join(', ') : value
+}

@@ -1,0 +1,130 @@
+import * as accounts from '../../db/account.ts'
+import * as connections from '../../db/connection.ts'
+import * as importPlan from '../../db/import/plan.ts'
+import * as lanes from '../../db/lane.ts'
+import type { Lane, LanePlan } from '../../db/lane.ts'
+import * as lists from '../../db/list.ts'
+import * as runs from '../../db/run/state.ts'
+import { countIds } from '../../db/sync/late.ts'
+import { otherThan } from '../../db/sync/plan.ts'
+import * as settings from '../../db/sync/settings.ts'
+import type { Crm, CrmChanged, CrmEntity, CrmField } from '../../domain/crm.ts'
+import { isFairleadError } from '../../domain/errors.ts'
+import { laneCount, laneOffsets, laneRanges } from '../../domain/lane.ts'
+import type { RunSync } from '../../domain/sync.ts'
+import { withCrm } from '../crm.ts'
+import type { Dependencies, RunInput } from '../dependencies.ts'
+import { working } from '../run.ts'
+
+/** R14: how far before the mark a pull reads again. */
+const overlapMs = 15 * 60_000
+
+type Ranges = LanePlan['ranges']
+const open = (kind: Lane['kind']): Ranges => [{ after: null, upTo: null, kind }]
+
+/** People, all or those that changed, in ranges that are read side by side. */
+const divide = async (
+  crm: Crm,
+  entity: CrmEntity,
+  concurrency: number,
+  kind: 'people' | 'changes' | 'addresses',
+  changed?: CrmChanged,
+): Promise<{ total: number | null; ranges: Ranges }> => {
+  const options = changed === undefined ? {} : { changed }
+  const total = await crm.total(entity, options)
+  const offsets = laneOffsets(total ?? 0, laneCount(total, concurrency))
+  const keys = await Promise.all(offsets.map((offset) => crm.keyAt(entity, offset, options)))
+  return { total, ranges: laneRanges(keys).map((range) => ({ ...range, kind })) }
+}
+
+type List = lists.List
+
+/** S6: what the run keeps to from now on. */
+export const settingsOf = async ({ db }: Dependencies, list: List): Promise<RunSync> => {
+  const { push, pull } = await settings.get(db, list.accountId, list.id)
+  const { conflict, ambiguousMatch } = await accounts.get(db, list.accountId)
+  return { push, pull, conflict, ambiguousMatch, widenedAt: list.widenedAt?.toISOString() ?? null }
+}
+
+/** R14: since when a pull reads; null without a mark. */
+export const sinceOf = ({ mark }: Pick<List, 'mark'>): string | null =>
+  mark === null ? null : new Date(mark.getTime() - overlapMs).toISOString()
+
+const rangesOf = async (
+  { db }: Dependencies,
+  crm: Crm,
+  list: List,
+  own: CrmEntity,
+  concurrency: number,
+  addresses: boolean,
+): Promise<{ total: number | null; ranges: Ranges }> => {
+  const ids = await countIds(db, { accountId: list.accountId, listId: list.id }, own)
+  const byId: Ranges = [...(ids.late > 0 ? open('late') : []), ...(ids.others > 0 ? open('others') : [])]
+  // everybody, where more is pulled than before
+  const since = list.widenedAt === null ? sinceOf(list) : null
+  if (since === null) {
+    const { total, ranges } = await divide(crm, own, concurrency, 'people')
+    return { total, ranges: [...ranges, ...byId] }
+  }
+  const people = await divide(crm, own, concurrency, 'changes', { since, of: 'person' })
+  const homes: Ranges = addresses ? open('addresses') : []
+  const owed = ids.late + ids.others
+  return { total: people.total === null ? null : people.total + owed, ranges: [...people.ranges, ...homes, ...byId] }
+}
+
+/** The CRM's fields are read anew when they were not read for so long; what vanishes meanwhile is noticed by the reads themselves (R24). */
+const fieldsForMs = 15 * 60_000
+
+/** Fields of both entities; those of the other may be missing where the CRM does not offer it and nothing is pushed. */
+const readFields = async (deps: Dependencies, crm: Crm, run: runs.Run, pushes: boolean): Promise<CrmField[]> => {
+  const own = run.entity!
+  const other = otherThan[own]
+  const known = async (entity: CrmEntity): Promise<CrmField[] | undefined> => {
+    const found = await connections.findFields(deps.db, run.accountId, entity)
+    return found !== undefined && Date.now() - found.readAt.getTime() < fieldsForMs ? found.fields : undefined
+  }
+  const readOther = async (): Promise<void> => {
+    if ((await known(other)) !== undefined) return
+    try {
+      await connections.upsertFields(deps.db, run.accountId, run.connectionId!, other, await crm.fields(other))
+    } catch (error) {
+      if (pushes || !isFairleadError(error) || error.code !== 'entityDisabled') throw error
+    }
+  }
+  const readOwn = async (): Promise<CrmField[]> => {
+    const fields = await known(own)
+    if (fields !== undefined) return fields
+    const live = await crm.fields(own)
+    await importPlan.noteFields(deps.db, run, live)
+    return live
+  }
+  const [fields] = await Promise.all([readOwn(), readOther()])
+  return fields
+}
+
+export const beginActivities = (deps: Dependencies) => ({
+  /** Fixes the settings, the mark and what is read, once; a repeated call finds them. Answers the lanes, and whether anything is pushed. */
+  beginSync: ({ accountId, runId }: RunInput): Promise<{ lanes: number[]; push: boolean }> =>
+    working(deps, { accountId, runId }, async (run) => {
+      await runs.enter(deps.db, runId, 'read')
+      const begun = run.settings.sync
+      if (begun !== undefined) {
+        const planned = await lanes.all(deps.db, runId, 'pull')
+        return { lanes: planned.map(({ lane }) => lane), push: begun.push.enabled }
+      }
+      const list = await lists.get(deps.db, accountId, run.listId!)
+      const sync = await settingsOf(deps, list)
+      const own = run.entity!
+      const plan = await withCrm(deps, accountId, run.connectionId!, async (crm, connection): Promise<LanePlan> => {
+        const fields = await readFields(deps, crm, run, sync.push.enabled)
+        const fixed = { crmUserId: connection.crmUserId, settings: { ...run.settings, sync } }
+        if (!sync.pull.enabled) return { ranges: [], fixed: { ...fixed, mark: null, total: null } }
+        const addresses = fields.some(({ name }) => name.startsWith('Address/'))
+        const mark = await crm.latestChange(own, { addresses })
+        const { total, ranges } = await rangesOf(deps, crm, list, own, connection.concurrency, addresses)
+        return { ranges, fixed: { ...fixed, total, mark: mark === null ? null : new Date(mark) } }
+      })
+      const planned = await lanes.plan(deps.db, { accountId, runId, phase: 'pull' }, plan)
+      return { lanes: planned, push: sync.push.enabled }
+    }),
+})

@@ -1,0 +1,78 @@
+import * as lists from '../../db/list.ts'
+import * as connections from '../../db/connection.ts'
+import { countDeleted } from '../../db/sync/late.ts'
+import type { SyncPlan } from '../../db/sync/plan.ts'
+import { linkedRows, type SyncRow } from '../../db/sync/rows.ts'
+import type { CallOptions, Crm, CrmEntity, CrmFound } from '../../domain/crm.ts'
+import { normaliseEmail } from '../../domain/email.ts'
+import type { Gone } from '../../domain/gone.ts'
+import { emailKeyColumn, fixedColumnKeys } from '../../domain/list.ts'
+import { isMassDeletion } from '../../domain/sweep.ts'
+import type { Dependencies } from '../dependencies.ts'
+
+const overlapMs = 15 * 60_000
+
+type Question = { deps: Dependencies; crm: Crm; plan: SyncPlan; runId: string; options: CallOptions }
+
+const text = (row: SyncRow, key: string): string | null => {
+  const value = row.fields[key]
+  return typeof value === 'string' ? value : null
+}
+
+/** R16: the person was there at this time for certain, by the CRM's clock. */
+const seenAt = (row: SyncRow, sweptMark: Date | null): number => {
+  const changed = Date.parse(text(row, fixedColumnKeys['ModifyDate']!) ?? '')
+  return Math.max(Number.isNaN(changed) ? 0 : changed, sweptMark?.getTime() ?? 0) - overlapMs
+}
+
+const cameSince = ({ values }: CrmFound, since: number): boolean =>
+  ['CreateDate', 'ModifyDate'].some((name) => typeof values[name] === 'string' && Date.parse(values[name]) >= since)
+
+/** Whether people who do not answer to their key may be taken to be gone at all (R15): not so many, and not for another CRM user. */
+const isDoubtful = async ({ deps, plan, runId }: Question, count: number): Promise<boolean> => {
+  const list = await lists.getEver(deps.db, plan.accountId, plan.listId)
+  const { crmUserId } = await connections.get(deps.db, plan.accountId, plan.connectionId)
+  if (list.sweptByUser !== null && list.sweptByUser !== crmUserId) return true
+  return isMassDeletion(count + (await countDeleted(deps.db, runId)), list.recordCount)
+}
+
+const heirs = async (question: Question, entity: CrmEntity, rows: SyncRow[]): Promise<Map<string, CrmFound[]>> => {
+  const emails = rows.map((row) => normaliseEmail(row.fields[emailKeyColumn])).filter((email) => email !== null)
+  const byEmail = new Map<string, CrmFound[]>()
+  if (emails.length === 0) return byEmail
+  const { fields } = question.plan.of[entity]
+  const { rows: found } = await question.crm.peopleByEmail(entity, fields, [...new Set(emails)], question.options)
+  for (const person of found) {
+    const email = normaliseEmail(person.values['Email'])
+    if (email !== null) byEmail.set(email, [...(byEmail.get(email) ?? []), person])
+  }
+  return byEmail
+}
+
+/**
+ * What became of people who do not answer to their own key while others of their kind do (R15, R16): a contact, else somebody of the same kind, with
+ * the address, who was created or changed since they were last seen. Exactly one: converted or merged; several: a person decides; none: deleted.
+ */
+export const judgeGone = async (question: Question, entity: CrmEntity, ids: string[]): Promise<Gone[]> => {
+  if (ids.length === 0) return []
+  const { deps, plan } = question
+  if (await isDoubtful(question, ids.length)) return ids.map((id) => ({ id, entity, fate: { kind: 'doubtful' } }))
+  const { sweptMark } = await lists.getEver(deps.db, plan.accountId, plan.listId)
+  const known = await linkedRows(deps.db.$client, plan, entity, ids)
+  const rows = [...known.values()]
+  const contacts = await heirs(question, 'contact', rows)
+  const leads = entity === 'lead' ? await heirs(question, 'lead', rows) : new Map<string, CrmFound[]>()
+  return ids.map((id): Gone => {
+    const row = known.get(id)
+    const email = row === undefined ? null : normaliseEmail(row.fields[emailKeyColumn])
+    if (row === undefined || email === null) return { id, entity, fate: { kind: 'deleted' } }
+    const since = seenAt(row, sweptMark)
+    const of = (found: Map<string, CrmFound[]>): CrmFound[] =>
+      (found.get(email) ?? []).filter((person) => person.id !== id && cameSince(person, since))
+    const [pool, kind] = of(contacts).length > 0 ? ([of(contacts), 'contact'] as const) : ([of(leads), 'lead'] as const)
+    const [only, ...others] = pool
+    if (only === undefined) return { id, entity, fate: { kind: 'deleted' } }
+    if (others.length > 0) return { id, entity, fate: { kind: 'undecided', candidates: pool.map((each) => each.id) } }
+    return { id, entity, fate: { kind: kind === entity ? 'merged' : 'converted', to: { entity: kind, person: only } } }
+  })
+}

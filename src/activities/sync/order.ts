@@ -1,0 +1,46 @@
+/**
+ * Works on items side by side and hands what came of them on in the items' own order, in batches, so that a cursor can follow. When an item
+ * throws, nothing new is begun; what was finished before it is handed on, then the error is thrown.
+ */
+export const inOrder = async <Item, Result>(
+  items: readonly Item[],
+  width: number,
+  work: (item: Item) => Promise<Result>,
+  store: (results: Result[]) => Promise<void>,
+  batch = 50,
+): Promise<void> => {
+  const results = new Map<number, Result>()
+  let next = 0
+  let stored = 0
+  let failed: { error: unknown } | null = null
+  let storing: Promise<void> = Promise.resolve()
+
+  const flush = async (least: number): Promise<void> => {
+    const ready: Result[] = []
+    for (let at = stored; results.has(at); at += 1) ready.push(results.get(at)!)
+    if (ready.length < least) return
+    for (let at = stored; at < stored + ready.length; at += 1) results.delete(at)
+    stored += ready.length
+    await store(ready)
+  }
+
+  const one = async (): Promise<void> => {
+    while (next < items.length && failed === null) {
+      const at = next
+      next += 1
+      try {
+        results.set(at, await work(items[at]!))
+      } catch (error) {
+        failed ??= { error }
+        return
+      }
+      storing = storing.then(() => (failed === null ? flush(batch) : undefined))
+      storing.catch((error: unknown) => (failed ??= { error }))
+    }
+  }
+
+  await Promise.all(Array.from({ length: Math.min(width, items.length) }, one))
+  await storing
+  await flush(1)
+  if (failed !== null) throw (failed as { error: unknown }).error
+}

@@ -1,0 +1,83 @@
+import * as lanes from '../../db/lane.ts'
+import type { Lane } from '../../db/lane.ts'
+import { pageIds } from '../../db/sync/late.ts'
+import { otherThan, planOf, type SyncPlan } from '../../db/sync/plan.ts'
+import { storePull, type PullPage } from '../../db/sync/pull.ts'
+import * as lists from '../../db/list.ts'
+import type { Crm, CrmEntity, KeyRange, ReadOptions } from '../../domain/crm.ts'
+import { withCrm } from '../crm.ts'
+import type { Dependencies, RunInput } from '../dependencies.ts'
+import { working } from '../run.ts'
+import { readSegment, type SegmentResult } from '../segment.ts'
+import { sinceOf } from './begin.ts'
+import { judgeGone } from './gone.ts'
+
+/** People that are read by id come so many at a time. */
+const askAtOnce = 500
+
+type Reader = { deps: Dependencies; crm: Crm; plan: SyncPlan; runId: string }
+
+/** People by id: owed ones, and those of the other entity. Who does not come is asked for by key alone before being judged. */
+const readIds = async (
+  { deps, crm, plan, runId }: Reader,
+  entity: CrmEntity,
+  kind: 'late' | 'others',
+  after: string | null,
+  signal: AbortSignal,
+): Promise<PullPage> => {
+  const options = { signal }
+  const ids = await pageIds(deps.db, plan, kind, entity, after, askAtOnce)
+  const { rows, unreadable, warnings } = await crm.peopleById(entity, plan.of[entity].fields, ids, options)
+  const came = new Set([...rows, ...unreadable].map(({ id }) => id))
+  const absent = ids.filter((id) => !came.has(id))
+  const keys = absent.length === 0 ? null : await crm.peopleById(entity, [], absent, options)
+  const hidden = keys === null ? [] : [...keys.unreadable, ...keys.rows.map(({ id }) => ({ id, crm: {} }))]
+  const there = new Set(hidden.map(({ id }) => id))
+  const gone = await judgeGone(
+    { deps, crm, plan, runId, options },
+    entity,
+    absent.filter((id) => !there.has(id)),
+  )
+  const next = ids.length < askAtOnce ? null : (ids.at(-1) ?? null)
+  return {
+    rows,
+    unreadable: [...unreadable, ...hidden],
+    warnings,
+    next,
+    entity,
+    gone,
+    late: ids,
+  }
+}
+
+export const fetchOf = (reader: Reader, { kind }: Lane, since: string | null) => {
+  const { crm, plan } = reader
+  const { own } = plan
+  return async (range: KeyRange, signal: AbortSignal): Promise<PullPage> => {
+    if (kind === 'late') return readIds(reader, own, 'late', range.after, signal)
+    if (kind === 'others') return readIds(reader, otherThan[own], 'others', range.after, signal)
+    const options: ReadOptions = { signal }
+    if (kind !== 'people' && since !== null)
+      options.changed = { since, of: kind === 'addresses' ? 'address' : 'person' }
+    const page = await crm.people(own, plan.of[own].fields, range, options)
+    return { ...page, entity: own, gone: [] }
+  }
+}
+
+export const pullActivities = (deps: Dependencies) => ({
+  /** Reads and stores up to a segment of one lane of a sync, from the cursor that was committed last. */
+  pullSegment: ({ accountId, runId, lane: number }: RunInput & { lane: number }): Promise<SegmentResult> =>
+    working(deps, { accountId, runId }, (run) =>
+      withCrm(deps, accountId, run.connectionId!, async (crm) => {
+        const plan = await planOf(deps.db, deps.secrets, run)
+        const list = await lists.getEver(deps.db, accountId, run.listId!)
+        const lane = await lanes.claim(deps.db, accountId, runId, 'pull', number)
+        const key = { runId, phase: 'pull' as const, lane: number, attempt: lane.attempt }
+        return readSegment({
+          lane,
+          fetch: fetchOf({ deps, crm, plan, runId }, lane, sinceOf(list)),
+          store: (page) => storePull(deps.db, plan, key, crm.skewMs() ?? 0, page),
+        })
+      }),
+    ),
+})

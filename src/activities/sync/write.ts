@@ -1,0 +1,101 @@
+import type { Crm, CrmChanges, CrmEntity, CrmFound } from '../../domain/crm.ts'
+import { decide, fit, type Decision, type SyncColumn } from '../../domain/decide.ts'
+import { isFairleadError } from '../../domain/errors.ts'
+import type { Candidate } from '../../domain/match.ts'
+import { neverCompared, type Outcome } from '../../domain/push.ts'
+import type { EntryWarning } from '../../domain/run.ts'
+import { isBlank, sameValue } from '../../domain/values.ts'
+import type { SyncRow } from '../../db/sync/rows.ts'
+import { judgeGone } from './gone.ts'
+import type { Job, Question } from './resolve.ts'
+
+/** Field name → value of what must go out. */
+const namedBy = (columns: readonly SyncColumn[], send: Decision['send']): CrmChanges =>
+  Object.fromEntries(columns.flatMap(({ key, field }) => (send[key] ? [[field.name, send[key].value]] : [])))
+
+const reread = async (
+  crm: Crm,
+  { plan, options }: Question,
+  entity: CrmEntity,
+  id: string,
+): Promise<CrmFound | undefined> => (await crm.peopleById(entity, plan.of[entity].fields, [id], options)).rows[0]
+
+/** R4, `all`: the ticked values for everybody else with the address; a failure there is said on the entry, and stops nobody. */
+const writeOthers = async (question: Question, row: SyncRow, others: Candidate[]): Promise<EntryWarning[]> => {
+  const { crm, plan, options } = question
+  const warnings: EntryWarning[] = []
+  for (const { entity, person } of others) {
+    const changes: CrmChanges = {}
+    for (const { key, field, pushed, clears } of plan.of[entity].columns) {
+      const own = row.fields[key]
+      const theirs = person.values[field.name]
+      if (!pushed || theirs === undefined || own === undefined || (isBlank(own) && !clears)) continue
+      const { value } = fit(field, own)
+      if (!sameValue(value, theirs)) changes[field.name] = value
+    }
+    if (Object.keys(changes).length === 0) continue
+    try {
+      await crm.update(entity, plan.of[entity].fields, person, changes, options)
+    } catch (error) {
+      if (!isFairleadError(error) || error.kind !== 'record') throw error
+      warnings.push({ code: 'otherNotWritten', ids: [person.id] })
+    }
+  }
+  return warnings
+}
+
+const warningsOf = (job: Job & { kind: 'write' }): EntryWarning[] => {
+  const rivals = job.others.filter(({ entity }) => entity === job.person.entity)
+  return job.isNew && rivals.length > 0 ? [{ code: 'otherMatches', ids: rivals.map(({ person }) => person.id) }] : []
+}
+
+/**
+ * Writes what must go out to the person that a record is, if nobody changed it since it was read: then it is read once more and decided again. A
+ * person who is not there any more is judged (R16).
+ */
+export const writePerson = async (question: Question, job: Job & { kind: 'write' }): Promise<Outcome> => {
+  const { crm, plan, options } = question
+  const { row, isNew } = job
+  const { entity } = job.person
+  const { columns, fields } = plan.of[entity]
+  const rule = { conflict: plan.sync.conflict, skewMs: crm.skewMs() ?? 0 }
+  const ours = isNew ? neverCompared(columns, row, new Date().toISOString()) : row
+  const link = isNew ? { link: { entity, id: job.person.person.id } } : {}
+  let { person } = job.person
+  for (let tried = 0; ; tried += 1) {
+    const decision = decide(columns, ours, person.values, rule)
+    const warnings = [...warningsOf(job), ...decision.warnings]
+    const outcome = { record: row, decision, columns, warnings, ...link }
+    const takes = Object.keys(decision.changes).length > 0
+    const sends = Object.keys(decision.send).length > 0
+    try {
+      const extra = plan.sync.ambiguousMatch === 'all' ? await writeOthers(question, row, job.others) : []
+      warnings.push(...extra)
+      if (!sends) {
+        if (isNew && !plan.sync.push.updateExisting) return { ...outcome, kind: 'skipped', code: 'existsNotUpdated' }
+        if (isNew) return { ...outcome, kind: takes ? 'updated' : 'unchanged', code: 'linkedByEmail' }
+        return { ...outcome, kind: takes ? 'updated' : 'unchanged', code: null }
+      }
+      const stored = await crm.update(entity, fields, person, namedBy(columns, decision.send), options)
+      const sent = { send: decision.send, stored: stored.values }
+      return { ...outcome, kind: 'updated', code: isNew ? 'linkedByEmail' : null, sent }
+    } catch (error) {
+      if (!isFairleadError(error)) throw error
+      if (error.code === 'crmChanged' && tried === 0) {
+        const again = await reread(crm, question, entity, person.id)
+        if (again !== undefined) {
+          person = again
+          continue
+        }
+      }
+      if (error.code === 'crmNotFound' || (error.code === 'crmChanged' && tried === 0)) {
+        const keys = await crm.peopleById(entity, [], [person.id], options)
+        const [gone] = keys.rows.length > 0 ? [] : await judgeGone(question, entity, [person.id])
+        if (gone !== undefined && !isNew) return { record: row, kind: 'skipped', code: null, warnings: [], gone }
+        return { record: row, kind: 'delayed', code: null, warnings: [] }
+      }
+      if (error.code === 'crmChanged') return { record: row, kind: 'skipped', code: 'crmChanged', warnings: [] }
+      throw error
+    }
+  }
+}

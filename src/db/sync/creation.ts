@@ -1,0 +1,116 @@
+import { FairleadError } from '../../domain/errors.ts'
+import type { Database, Sql } from '../database.ts'
+
+type Key = { connectionId: string; accountId: string; emailKey: string; recordId: string; runId: string }
+
+/**
+ * What a claim finds (R7): `mine` to create; `unsure` when an earlier request of this claim has had no answer, `waitMs` before the CRM may be
+ * believed about it; `busy` while somebody else creates the person; `done` when somebody else just has. `token`: void once the person is claimed again.
+ */
+export type Claim =
+  | { state: 'mine'; token: string }
+  | { state: 'unsure'; token: string; waitMs: number }
+  | { state: 'busy' }
+  | { state: 'done'; crmId: string }
+
+/** A claim that nobody sent a request for is void after this long: its holder is gone. */
+const idleMinutes = 10
+
+type Row = {
+  record_id: string
+  crm_id: string | null
+  sent_ms: number | null
+  done_ms: number | null
+  idle: boolean
+}
+
+const hex = (sql: Sql, emailKey: string) => sql`decode(${emailKey}, 'hex')`
+
+/**
+ * Claims the creation of a person, one at a time for each address of a connection. `resolvedMsAgo`: how long ago the CRM said that it has nobody with
+ * the address; whoever was created since then counts as there. `waitMs`: how long a request may still be carried out after it went out.
+ */
+export const claimCreation = (
+  db: Database,
+  key: Key,
+  { resolvedMsAgo, waitMs }: { resolvedMsAgo: number; waitMs: number },
+): Promise<Claim> =>
+  db.$client.begin(async (tx): Promise<Claim> => {
+    const sql = tx as unknown as Sql
+    const email = hex(sql, key.emailKey)
+    const where = sql`connection_id = ${key.connectionId}::uuid and email_key = ${email}`
+    const take = async (more = sql``): Promise<string> => {
+      const [taken] = await sql<[{ token: string }]>`
+        update creations set record_id = ${key.recordId}::uuid, run_id = ${key.runId}::uuid, claimed_at = clock_timestamp() ${more}
+        where ${where} returning claimed_at::text as token`
+      return taken.token
+    }
+    const [made] = await sql<{ token: string }[]>`
+      insert into creations (connection_id, email_key, account_id, record_id, run_id)
+      values (${key.connectionId}::uuid, ${email}, ${key.accountId}::uuid, ${key.recordId}::uuid, ${key.runId}::uuid) on conflict do nothing
+      returning claimed_at::text as token`
+    if (made !== undefined) return { state: 'mine', token: made.token }
+    const [row] = await sql<Row[]>`
+      select record_id::text, crm_id, (extract(epoch from now() - sent_at) * 1000)::float8 as sent_ms,
+        (extract(epoch from now() - done_at) * 1000)::float8 as done_ms, claimed_at < now() - make_interval(mins => ${idleMinutes}) as idle
+      from creations where ${where} for update`
+    if (row === undefined) return { state: 'busy' }
+    const isMine = row.record_id === key.recordId
+    if (row.done_ms !== null) {
+      // a minute for the CRM's own delay in showing what it has stored
+      if (row.done_ms <= resolvedMsAgo + 60_000 && row.crm_id !== null) return { state: 'done', crmId: row.crm_id }
+      return { state: 'mine', token: await take(sql`, sent_at = null, done_at = null, crm_id = null`) }
+    }
+    if (row.sent_ms === null) {
+      if (!isMine && !row.idle) return { state: 'busy' }
+      return { state: 'mine', token: await take() }
+    }
+    if (!isMine && row.sent_ms <= waitMs) return { state: 'busy' }
+    return { state: 'unsure', token: await take(), waitMs: Math.max(0, Math.ceil(waitMs - row.sent_ms)) }
+  }) as Promise<Claim>
+
+const holds = (sql: Sql, { connectionId, emailKey }: Key, token: string) => sql`
+  connection_id = ${connectionId}::uuid and email_key = ${hex(sql, emailKey)} and claimed_at = ${token}::timestamptz and done_at is null`
+
+/** Written down when the request has its slot, right before it goes out. Throws leaseLost when the person has been claimed again meanwhile. */
+export const noteSent = async (db: Database, key: Key, token: string): Promise<void> => {
+  const sql = db.$client
+  const noted = await sql`update creations set sent_at = now() where ${holds(sql, key, token)}`
+  if (noted.count === 0) throw new FairleadError('leaseLost')
+}
+
+/** The request was not carried out, or never went out: the claim is given up. */
+export const dropClaim = async (db: Database, key: Key, token: string): Promise<void> => {
+  const sql = db.$client
+  await sql`delete from creations where ${holds(sql, key, token)}`
+}
+
+/** Of these records, those whose person may have been created by a request that has had no answer. */
+export const unanswered = async (db: Database, connectionId: string, recordIds: string[]): Promise<Set<string>> => {
+  if (recordIds.length === 0) return new Set()
+  const rows = await db.$client<{ id: string }[]>`
+    select record_id::text as id from creations
+    where connection_id = ${connectionId}::uuid and record_id = any(string_to_array(${recordIds.join('\n')}::text, E'\n')::uuid[])
+      and sent_at is not null and done_at is null`
+  return new Set(rows.map(({ id }) => id))
+}
+
+/** In the transaction that stores the link; the row stays for a while, for those who looked before. */
+export const finishCreations = async (
+  sql: Sql,
+  connectionId: string,
+  done: { recordId: string; crmId: string }[],
+): Promise<void> => {
+  if (done.length === 0) return
+  await sql`
+    update creations c set done_at = now(), crm_id = d.crm_id
+    from jsonb_to_recordset(${JSON.stringify(done.map(({ recordId, crmId }) => ({ record_id: recordId, crm_id: crmId })))}::text::jsonb)
+      as d (record_id uuid, crm_id text)
+    where c.connection_id = ${connectionId}::uuid and c.record_id = d.record_id and c.done_at is null`
+}
+
+/** Claims that are settled, or that nobody will ask about again. */
+export const expireCreations = async (db: Database): Promise<number> => {
+  const gone = await db.$client`delete from creations where done_at < now() - interval '1 day'`
+  return gone.count
+}

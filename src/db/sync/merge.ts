@@ -1,0 +1,52 @@
+import type { CrmValue } from '../../domain/crm.ts'
+import type { EntryChanges } from '../../domain/run.ts'
+import type { AgreedValues } from '../../domain/sync.ts'
+import { emailKeyColumn } from '../../domain/list.ts'
+import { isBlank, sameValue } from '../../domain/values.ts'
+import type { Sql } from '../database.ts'
+import { emailHexOf } from '../emailKey.ts'
+import type { SyncPlan } from './plan.ts'
+import { writeRows, type SyncRow } from './rows.ts'
+
+/**
+ * One person, two records of one list (R1, R16): the values that were given here for `from` become edits of `into`, which stays; `from` goes from
+ * the list. Both rows are locked. Answers what changed on `into`.
+ */
+export const mergeRecords = async (
+  sql: Sql,
+  plan: SyncPlan,
+  from: SyncRow,
+  into: SyncRow,
+  which: 'all' | 'edited',
+): Promise<EntryChanges> => {
+  const bound = new Set(plan.of[plan.own].columns.filter(({ field }) => !field.readOnly).map(({ key }) => key))
+  const known = new Set(plan.of[plan.own].columns.map(({ key }) => key))
+  const patch: Record<string, CrmValue> = {}
+  const agreed: AgreedValues = { ...into.agreed }
+  const changes: EntryChanges = {}
+  const at = new Date().toISOString()
+  for (const [key, value] of Object.entries(from.fields)) {
+    if (isBlank(value) || sameValue(value, into.fields[key])) continue
+    if (which === 'edited' && from.agreed[key] === undefined && known.has(key)) continue
+    if (known.has(key) && !bound.has(key)) continue
+    const before = into.fields[key]
+    // a column of ours alone: what is there stays
+    if (!known.has(key) && !isBlank(before)) continue
+    patch[key] = value
+    changes[key] = { ...(before === undefined ? {} : { before }), after: value }
+    if (known.has(key)) agreed[key] ??= { ...(before === undefined ? {} : { v: before }), at }
+  }
+  if (Object.keys(patch).length > 0) {
+    const email = emailKeyColumn in patch ? { emailKey: emailHexOf(plan.hashKey, patch[emailKeyColumn]) } : {}
+    await writeRows(sql, plan.listId, [{ id: into.id, version: into.version, patch, agreed, ...email }])
+  }
+  // an external id goes along; where the other has one of its own it stays, and leads there by merged_into
+  const [moved] = await sql<{ externalId: string | null }[]>`
+    update records t set removed_at = now(), merged_into = ${into.id}::uuid, agreed = '{}', version = t.version + 1, updated_at = now(),
+      external_id = case when o.external_id is null then null else t.external_id end
+    from records o where t.id = ${from.id}::uuid and o.id = ${into.id}::uuid
+    returning case when o.external_id is null then old.external_id end as "externalId"`
+  if (moved?.externalId != null)
+    await sql`update records set external_id = ${moved.externalId} where id = ${into.id}::uuid`
+  return changes
+}

@@ -1,0 +1,86 @@
+import type { CrmEntity, CrmField } from '../../domain/crm.ts'
+import { counterpartsOf, isPushable } from '../../domain/counterpart.ts'
+import type { SyncColumn } from '../../domain/decide.ts'
+import { FairleadError } from '../../domain/errors.ts'
+import type { ColumnPlan } from '../../domain/values.ts'
+import type { RunSync } from '../../domain/sync.ts'
+import { findFields } from '../connection.ts'
+import type { Database } from '../database.ts'
+import { hashKeyOf } from '../emailKey.ts'
+import { boundColumns } from '../import/plan.ts'
+import type { PageTarget } from '../import/page.ts'
+import type * as runs from '../run/state.ts'
+import type { SecretBox } from '../secret.ts'
+
+/** How people of one entity are read and written for a list. */
+export type EntityPlan = {
+  columns: SyncColumn[]
+  /** to be read: those of the columns */
+  fields: CrmField[]
+  /** field → column key, for records that are made of a person */
+  plan: ColumnPlan
+  /** everything that the CRM has, for what a new lead must have */
+  live: CrmField[]
+}
+
+export type SyncPlan = Omit<PageTarget, 'plan'> & {
+  connectionId: string
+  sync: RunSync
+  own: CrmEntity
+  of: Record<CrmEntity, EntityPlan>
+}
+
+export const otherThan: Record<CrmEntity, CrmEntity> = { lead: 'contact', contact: 'lead' }
+
+/** What a run of a list goes by, as its settings were when it began. Stale columns are neither read nor written. */
+export const planOf = async (db: Database, secrets: SecretBox, run: runs.Run): Promise<SyncPlan> => {
+  const own = run.entity!
+  const sync = run.settings.sync
+  if (sync === undefined) throw new Error('the run has not begun')
+  const bound = (await boundColumns(db, run.listId!)).filter(({ staleAt }) => staleAt === null)
+  const entityPlan = async (entity: CrmEntity): Promise<EntityPlan> => {
+    const live = (await findFields(db, run.accountId, entity))?.fields
+    if (live === undefined && entity === own) throw new FairleadError('entityDisabled')
+    const named = counterpartsOf(bound, live ?? [], own, entity)
+    const columns = named.flatMap(({ key, field }): SyncColumn[] => {
+      if (field === null) return []
+      const { system } = bound.find((column) => column.key === key)!
+      return [
+        {
+          key,
+          field,
+          pulled:
+            sync.pull.enabled && (system || (sync.pull.updateExisting && !sync.pull.excludedFields.includes(key))),
+          pushed: sync.push.enabled && sync.push.updateExisting && sync.push.fields.includes(key) && isPushable(field),
+          clears: sync.push.clearFields.includes(key),
+        },
+      ]
+    })
+    return {
+      columns,
+      fields: columns.map(({ field }) => field),
+      plan: columns.map(({ field, key }) => [field.name, key] as const),
+      live: live ?? [],
+    }
+  }
+  return {
+    accountId: run.accountId,
+    listId: run.listId!,
+    connectionId: run.connectionId!,
+    entity: own,
+    own,
+    hashKey: await hashKeyOf(db, secrets, run.accountId),
+    sync,
+    of: { lead: await entityPlan('lead'), contact: await entityPlan('contact') },
+  }
+}
+
+/** The target of rows that are inserted for people of an entity. */
+export const targetFor = (plan: SyncPlan, entity: CrmEntity): PageTarget & { connectionId: string } => ({
+  accountId: plan.accountId,
+  listId: plan.listId,
+  connectionId: plan.connectionId,
+  entity,
+  hashKey: plan.hashKey,
+  plan: plan.of[entity].plan,
+})

@@ -1,0 +1,179 @@
+import type { CrmEntity, CrmWarning } from '../../domain/crm.ts'
+import { settle } from '../../domain/decide.ts'
+import { emailKeyColumn } from '../../domain/list.ts'
+import { changesOf, rebase, type Outcome } from '../../domain/push.ts'
+import type { EntryWarning } from '../../domain/run.ts'
+import type { Database, Sql } from '../database.ts'
+import { emailHexOf } from '../emailKey.ts'
+import * as lanes from '../lane.ts'
+import { insertEntries, renewEntries, type NewEntry } from '../run/record.ts'
+import { addWarnings } from '../run/warning.ts'
+import { finishCreations } from './creation.ts'
+import { settleGone } from './gone.ts'
+import { mergeRecords } from './merge.ts'
+import { putOff, takeUp, type Delay } from './pending.ts'
+import { targetFor, type SyncPlan } from './plan.ts'
+import { linkedRows, lockedRows, writeRows, type RowChange, type SyncRow } from './rows.ts'
+
+type Batch = {
+  sql: Sql
+  plan: SyncPlan
+  key: lanes.LaneKey
+  counts: lanes.LaneCounts
+  rows: Map<string, SyncRow>
+  delays: Delay[]
+  /** created and updated people, and records that were linked */
+  done: NewEntry[]
+  /** skips and rejections */
+  reasons: NewEntry[]
+}
+
+/** What the CRM answered, on the record as it is now. */
+const applied = ({ plan }: Batch, row: SyncRow, outcome: Outcome): { change: RowChange; warnings: EntryWarning[] } => {
+  const at = new Date().toISOString()
+  const { columns = [], sent } = outcome
+  const based = rebase(row, outcome, at)
+  const now = { fields: { ...row.fields, ...based.fields }, agreed: based.agreed }
+  const settled = sent && settle(now, { columns, ...sent }, at)
+  const patch = { ...based.fields, ...settled?.patch }
+  const email = emailKeyColumn in patch ? { emailKey: emailHexOf(plan.hashKey, patch[emailKeyColumn]) } : {}
+  const change = { id: row.id, version: row.version, patch, agreed: settled?.agreed ?? now.agreed, ...email }
+  return { change, warnings: settled?.warnings ?? [] }
+}
+
+const setLinks = async (sql: Sql, outcomes: Outcome[]): Promise<void> => {
+  const links = outcomes.flatMap(({ record, link }) =>
+    link === undefined ? [] : [{ record_id: record.id, entity: link.entity, crm_id: link.id }],
+  )
+  if (links.length === 0) return
+  await sql`
+    update records t set crm_entity = l.entity, crm_id = l.crm_id
+    from jsonb_to_recordset(${JSON.stringify(links)}::text::jsonb) as l (record_id uuid, entity text, crm_id text)
+    where t.id = l.record_id`
+}
+
+/** R1: whoever is on the list already is not linked twice, whatever was known when the record was read. */
+const findTwins = async ({ sql, plan }: Batch, outcomes: Outcome[]): Promise<void> => {
+  for (const entity of ['lead', 'contact'] as const) {
+    const linking = outcomes.filter(({ link }) => link?.entity === entity)
+    if (linking.length === 0) continue
+    const ids = linking.map(({ link }) => link!.id)
+    const known = await linkedRows(sql, plan, entity, ids)
+    for (const outcome of linking) {
+      const other = known.get(outcome.link!.id)
+      if (other !== undefined && other.id !== outcome.record.id) outcome.into = other.id
+    }
+  }
+}
+
+const note = (batch: Batch, outcome: Outcome, warnings: EntryWarning[]): void => {
+  const { counts } = batch
+  const { kind, code, record, link, sent, decision, crm } = outcome
+  const entity: CrmEntity | null = link?.entity ?? record.entity
+  const entry: NewEntry = {
+    kind: kind === 'unchanged' || kind === 'delayed' ? 'relinked' : kind,
+    code,
+    recordId: record.id,
+    crmId: link?.id ?? record.crmId,
+    ...(entity === null ? {} : { entity }),
+    changes: changesOf(decision, sent?.send ?? {}),
+    warnings: [...outcome.warnings, ...warnings],
+    ...(crm === undefined ? {} : { crm }),
+  }
+  counts.read += 1
+  counts.conflicts += decision?.conflicts ?? 0
+  if (link !== undefined && kind !== 'created') counts.relinked += 1
+  if (kind === 'skipped' || kind === 'rejected') batch.reasons.push(entry)
+  else {
+    if (kind === 'created' || kind === 'updated' || kind === 'unchanged') counts[kind] += 1
+    if (kind !== 'unchanged' || link !== undefined) batch.done.push(entry)
+  }
+}
+
+const merge = async (batch: Batch, { record, into, link }: Outcome): Promise<void> => {
+  const { sql, plan } = batch
+  const rows = await lockedRows(sql, plan, [record.id, into!])
+  const [from, target] = [rows.get(record.id), rows.get(into!)]
+  if (from === undefined || target === undefined || from.removed) return
+  const changes = await mergeRecords(sql, plan, from, target, 'all')
+  const person = link ?? { entity: target.entity ?? plan.own, id: target.crmId }
+  batch.counts.read += 1
+  batch.reasons.push({
+    kind: 'skipped',
+    code: 'mergedIntoRecord',
+    recordId: record.id,
+    crmId: person.id,
+    entity: person.entity,
+    changes,
+    warnings: [{ code: 'mergedIntoRecord', ids: [into!] }],
+  })
+  batch.delays.push({ recordId: into!, tries: 0, afterMs: 0 })
+}
+
+const settleAll = async (batch: Batch, outcomes: Outcome[]): Promise<void> => {
+  const { sql, plan, key, counts, rows } = batch
+  await findTwins(batch, outcomes)
+  const merged = outcomes.filter(({ into }) => into !== undefined)
+  const gone = outcomes.flatMap((outcome) => (outcome.gone === undefined ? [] : [outcome.gone]))
+  const plain = outcomes.filter(
+    ({ into, gone: left, kind }) => into === undefined && left === undefined && kind !== 'delayed',
+  )
+  const changes: RowChange[] = []
+  for (const outcome of plain) {
+    const row = rows.get(outcome.record.id)
+    if (row === undefined) continue
+    const { change, warnings } = applied(batch, row, outcome)
+    if (outcome.decision !== undefined || outcome.link !== undefined) changes.push(change)
+    note(batch, outcome, warnings)
+  }
+  await writeRows(sql, plan.listId, changes)
+  await setLinks(sql, plain)
+  await finishCreations(
+    sql,
+    plan.connectionId,
+    outcomes.flatMap(({ record, link }) => (link === undefined ? [] : [{ recordId: record.id, crmId: link.id }])),
+  )
+  for (const outcome of merged) await merge(batch, outcome)
+  await settleGone(sql, { plan, key }, gone, counts)
+  for (const outcome of outcomes) {
+    const { record, gone: left, kind, delay } = outcome
+    if (kind === 'delayed') batch.delays.push({ recordId: record.id, tries: 0, afterMs: 0, ...delay })
+    // whoever they became is written to next
+    else if (left?.fate.kind === 'converted' || left?.fate.kind === 'merged')
+      batch.delays.push({ recordId: record.id, tries: 0, afterMs: 0 })
+  }
+}
+
+/**
+ * Stores what a push came to for some records, in one transaction with counts, entries and cursor. The records are locked, so what was edited here
+ * meanwhile is seen and kept. Throws leaseLost when another attempt at the lane has begun.
+ */
+export const storeOutcomes = (
+  db: Database,
+  plan: SyncPlan,
+  key: lanes.LaneKey,
+  outcomes: Outcome[],
+  step: { cursor: string | null; done: boolean },
+  warnings: CrmWarning[] = [],
+): Promise<lanes.Moved> =>
+  db.$client.begin(async (tx) => {
+    const sql = tx as unknown as Sql
+    const counts = lanes.noLaneCounts()
+    const ids = outcomes.map(({ record }) => record.id)
+    const rows = await lockedRows(sql, plan, ids)
+    const batch: Batch = { sql, plan, key, counts, rows, delays: [], done: [], reasons: [] }
+    await settleAll(batch, outcomes)
+    const target = targetFor(plan, plan.own)
+    await insertEntries(sql, target, key.runId, key.phase, batch.done)
+    for (const kind of ['skipped', 'rejected'] as const) {
+      const listed = batch.reasons.filter((entry) => entry.kind === kind)
+      const fresh = await renewEntries(sql, target, key.runId, key.phase, listed)
+      counts[kind] += fresh
+      // settled twice for one reason, after a merge: counted once
+      counts.read -= listed.length - fresh
+    }
+    await takeUp(sql, key.runId, ids)
+    await putOff(sql, plan, key.runId, batch.delays)
+    await addWarnings(sql, { runId: key.runId, listId: plan.listId }, warnings)
+    return lanes.advance(sql, key, { ...step, counts })
+  }) as Promise<lanes.Moved>

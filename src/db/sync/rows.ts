@@ -1,0 +1,111 @@
+import type { CrmEntity, CrmValue } from '../../domain/crm.ts'
+import type { AgreedValues } from '../../domain/sync.ts'
+import { encodeValue, encodeValues, readValues } from '../../domain/values.ts'
+import type { Sql } from '../database.ts'
+
+/** A record as a sync works on it. */
+export type SyncRow = {
+  id: string
+  entity: CrmEntity | null
+  crmId: string | null
+  version: number
+  removed: boolean
+  /** what is known of the CRM person beyond being there */
+  state: 'deletedInCrm' | 'converted' | 'merged' | null
+  fields: Record<string, CrmValue>
+  agreed: AgreedValues
+}
+
+type Raw = Omit<SyncRow, 'fields' | 'agreed'> & { fields: string; agreed: string }
+
+export const toSyncRow = ({ fields, agreed, ...row }: Raw): SyncRow => ({
+  ...row,
+  fields: readValues(fields),
+  agreed: agreed === '{}' ? {} : (readValues(agreed) as unknown as AgreedValues),
+})
+
+/** What a row of `records r` gives a sync; `p` is its crm_people row, left-joined. */
+export const rowColumns = (sql: Sql) => sql`
+  r.id::text, r.crm_entity as entity, r.crm_id as "crmId", r.version, r.removed_at is not null as removed, p.state,
+  r.fields::text as fields, r.agreed::text as agreed`
+
+export const withPeople = (sql: Sql, connectionId: string) => sql`
+  records r left join crm_people p on p.connection_id = ${connectionId}::uuid and p.entity = r.crm_entity and p.crm_id = r.crm_id`
+
+/** The records of a list that are linked to these people, by CRM id. */
+export const linkedRows = async (
+  sql: Sql,
+  { listId, connectionId }: { listId: string; connectionId: string },
+  entity: CrmEntity,
+  ids: readonly string[],
+): Promise<Map<string, SyncRow>> => {
+  const rows = await sql<Raw[]>`
+    select ${rowColumns(sql)} from ${withPeople(sql, connectionId)}
+    where r.list_id = ${listId}::uuid and r.crm_entity = ${entity} and r.crm_id = any(string_to_array(${ids.join('\n')}::text, E'\n'))`
+  return new Map(rows.map((row) => [row.crmId!, toSyncRow(row)]))
+}
+
+/** Records by their own ids, locked for the transaction. */
+export const lockedRows = async (
+  sql: Sql,
+  { listId, connectionId }: { listId: string; connectionId: string },
+  ids: readonly string[],
+): Promise<Map<string, SyncRow>> => {
+  if (ids.length === 0) return new Map()
+  const rows = await sql<Raw[]>`
+    select ${rowColumns(sql)} from ${withPeople(sql, connectionId)}
+    where r.list_id = ${listId}::uuid and r.id = any(string_to_array(${ids.join('\n')}::text, E'\n')::uuid[])
+    order by r.id for update of r`
+  return new Map(rows.map((row) => [row.id, toSyncRow(row)]))
+}
+
+/** Column key → value as JSON text; decimals digit by digit. */
+export const encodeFields = (values: Readonly<Record<string, CrmValue>>): string =>
+  encodeValues(
+    values,
+    Object.keys(values).map((key) => [key, key] as const),
+  )
+
+export const encodeAgreed = (agreed: AgreedValues): string => {
+  const parts = Object.entries(agreed).map(([key, { v, n, at }]) => {
+    const inner = [
+      ...(v === undefined ? [] : [`"v":${encodeValue(v)}`]),
+      ...(n === true ? ['"n":true'] : []),
+      `"at":${JSON.stringify(at)}`,
+    ]
+    return `${JSON.stringify(key)}:{${inner.join()}}`
+  })
+  return `{${parts.join()}}`
+}
+
+export type RowChange = {
+  id: string
+  version: number
+  patch: Record<string, CrmValue>
+  agreed: AgreedValues
+  /** hexadecimal, '' without an address; undefined leaves it */
+  emailKey?: string
+}
+
+/**
+ * Writes what was decided about records that nobody changed since they were read; answers the ids of those. The others come back to be
+ * decided again.
+ */
+export const writeRows = async (sql: Sql, listId: string, changes: readonly RowChange[]): Promise<Set<string>> => {
+  if (changes.length === 0) return new Set()
+  const lines = (pick: (change: RowChange) => string | number): string => changes.map(pick).join('\n')
+  const written = await sql<{ id: string }[]>`
+    with u as (
+      select * from unnest(string_to_array(${lines(({ id }) => id)}::text, E'\n')::uuid[],
+        string_to_array(${lines(({ version }) => version)}::text, E'\n')::int[],
+        string_to_array(${lines(({ patch }) => encodeFields(patch))}::text, E'\n'),
+        string_to_array(${lines(({ agreed }) => encodeAgreed(agreed))}::text, E'\n'),
+        string_to_array(${lines(({ emailKey }) => emailKey ?? '-')}::text, E'\n')) as x (id, version, patch, agreed, email)),
+    -- in the order of ids, as everybody locks records who locks several
+    locked as materialized (select r.id from records r join u on u.id = r.id order by r.id for update of r)
+    update records t set fields = t.fields || u.patch::jsonb, agreed = u.agreed::jsonb, version = t.version + 1, updated_at = now(),
+      email_key = case when u.email = '-' then t.email_key else decode(nullif(u.email, ''), 'hex') end
+    from u join locked on locked.id = u.id where t.id = u.id and t.version = u.version and t.list_id = ${listId}::uuid
+    returning t.id::text`
+  return new Set(written.map(({ id }) => id))
+}

@@ -1,0 +1,85 @@
+import { and, eq } from 'drizzle-orm'
+import { FairleadError } from '../../domain/errors.ts'
+import { changedParts, readSettings, widens, type SettingsOf } from '../../domain/settings.ts'
+import { defaultSync, type SyncSettings } from '../../domain/sync.ts'
+import * as audits from '../audit.ts'
+import * as columns from '../column.ts'
+import type { Database } from '../database.ts'
+import * as lists from '../list.ts'
+import type { Transaction } from '../outbox.ts'
+import { lists as listRows, syncSettings } from '../schema.ts'
+
+export type Stored = SyncSettings & { version: number }
+/** Settings with what they are checked against and shown by. */
+export type Described = { settings: Stored; of: SettingsOf }
+
+const noPull = { enabled: false, addNew: false, updateExisting: false, excludedFields: [] }
+
+/** What a list pushes and pulls, by column key; version 0 until it is saved for the first time. A plain list never pulls. Errors: notFound. */
+export const get = async (db: Database | Transaction, accountId: string, listId: string): Promise<Stored> => {
+  const [found] = await db
+    .select({
+      kind: listRows.kind,
+      version: syncSettings.version,
+      push: syncSettings.push,
+      pull: syncSettings.pull,
+    })
+    .from(listRows)
+    .leftJoin(syncSettings, eq(syncSettings.listId, listRows.id))
+    .where(and(eq(listRows.accountId, accountId), eq(listRows.id, listId)))
+  if (found === undefined) throw new FairleadError('notFound')
+  const usual = defaultSync()
+  return {
+    version: found.version ?? 0,
+    push: found.push ?? usual.push,
+    pull: found.pull ?? (found.kind === 'plain' ? noPull : usual.pull),
+  }
+}
+
+const describeAs = async (db: Database | Transaction, list: lists.List, settings: Stored): Promise<Described> => {
+  const known = await columns.all(db, list.accountId, list.id)
+  const live = (await columns.liveFields(db, list.accountId, list)) ?? {}
+  return { settings, of: { kind: list.kind, columns: known, live } }
+}
+
+/** Errors: notFound, also for a list that was removed. */
+export const describe = async (db: Database, accountId: string, listId: string): Promise<Described> => {
+  const list = await lists.get(db, accountId, listId)
+  return describeAs(db, list, await get(db, accountId, listId))
+}
+
+/** Settings by the names of columns, for the version that the person has read. */
+export type Asked = SyncSettings & { version: number; addColumns: readonly string[] }
+
+/**
+ * S6: stores the settings as a whole with the columns that they add, or nothing. Pulling more than before is remembered for the next sync.
+ * Errors: notFound, conflict for another version than the stored one, and those of readSettings and columns.addBound.
+ */
+export const save = (
+  db: Database,
+  accountId: string,
+  listId: string,
+  asked: Asked,
+  actor: audits.Actor,
+): Promise<Described> =>
+  db.transaction(async (tx) => {
+    const list = await columns.lockList(tx, accountId, listId)
+    const before = await get(tx, accountId, listId)
+    if (asked.version !== before.version) {
+      const detail = `The settings are at version ${before.version}; these were made from version ${asked.version}.`
+      throw new FairleadError('conflict', { detail, extra: { version: before.version } })
+    }
+    const added = await columns.addBound(tx, list, asked.addColumns, (index) => `addColumns[${index}]`)
+    const { of } = await describeAs(tx, list, before)
+    const { push, pull } = readSettings(asked, of, before)
+    const settings = { push, pull, version: before.version + 1 }
+    await tx
+      .insert(syncSettings)
+      .values({ accountId, listId, ...settings })
+      .onConflictDoUpdate({ target: syncSettings.listId, set: { ...settings, updatedAt: new Date() } })
+    if (widens(before.pull, pull)) await columns.noteWidening(tx, listId)
+    const changed = [...changedParts(before, settings), ...(added.length > 0 ? ['addColumns'] : [])]
+    const details = { version: settings.version, changed }
+    await audits.insert(tx, accountId, actor, { action: 'sync.update', targetId: listId, details })
+    return { settings, of }
+  })

@@ -1,0 +1,16 @@
+import type { CrmEntity, CrmFound } from './crm.ts'
+
+/**
+ * A person who was linked and does not answer to its own key any more (R15, R16): taken over by somebody else in the CRM, perhaps by one of
+ * several, or deleted.
+ */
+export type Gone = {
+  id: string
+  entity: CrmEntity
+  fate:
+    | { kind: 'deleted' }
+    | { kind: 'converted' | 'merged'; to: { entity: CrmEntity; person: CrmFound } }
+    | { kind: 'undecided'; candidates: string[] }
+    /** not to be concluded from this run (R15): too many, or another CRM user */
+    | { kind: 'doubtful' }
+}

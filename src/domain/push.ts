@@ -1,0 +1,75 @@
+import type { CrmEntity, CrmValue } from './crm.ts'
+import type { Decision, Ours, SyncColumn } from './decide.ts'
+import type { CrmSaid } from './errors.ts'
+import type { Gone } from './gone.ts'
+import type { EntryChanges, EntryWarning } from './run.ts'
+import { isBlank, sameValue } from './values.ts'
+
+/** The record as the push read it; what it does is decided by this. */
+export type Seen = Ours & { id: string; version: number; entity: CrmEntity | null; crmId: string | null }
+
+/** What a push came to for one record. */
+export type Outcome = {
+  record: Seen
+  kind: 'created' | 'updated' | 'unchanged' | 'skipped' | 'rejected' | 'delayed'
+  code: string | null
+  warnings: EntryWarning[]
+  /** the person that the record is linked to from now on */
+  link?: { entity: CrmEntity; id: string }
+  /** values taken over here, and what was decided about the edits */
+  decision?: Decision
+  columns?: readonly SyncColumn[]
+  /** column key → what was sent, and the CRM's answer by field name */
+  sent?: { send: Decision['send']; stored: Readonly<Record<string, CrmValue>> }
+  crm?: CrmSaid
+  /** the person does not answer to the record's key any more */
+  gone?: Gone
+  /** R1: the record of this list that the person has already */
+  into?: string
+  delay?: { tries: number; afterMs: number }
+}
+
+/** R13: nothing of a record that was just found in the CRM has been compared before. */
+export const neverCompared = (columns: readonly SyncColumn[], ours: Ours, at: string): Ours => ({
+  fields: ours.fields,
+  agreed: Object.fromEntries(
+    columns
+      .filter(({ key, field }) => !field.readOnly && !isBlank(ours.fields[key]))
+      .map(({ key }) => [key, { n: true, at }]),
+  ),
+})
+
+/** For the entry: what was written in the CRM, and what was taken over here. */
+export const changesOf = (decision: Decision | undefined, send: Decision['send']): EntryChanges => ({
+  ...decision?.changes,
+  ...Object.fromEntries(
+    Object.entries(send).map(([key, { value, before, conflict }]) => [
+      key,
+      { before, after: value, ...(conflict ? { conflict: 'oursWins' as const } : {}) },
+    ]),
+  ),
+})
+
+/** The record may have been edited since it was read: what holds of the decision for the record as it is now. */
+export const rebase = (now: Ours & { version: number }, outcome: Outcome, at: string): Ours => {
+  const { record, decision, columns = [], link, sent } = outcome
+  if (decision === undefined && link === undefined) return { fields: {}, agreed: now.agreed }
+  const decided: Ours = { fields: decision?.patch ?? {}, agreed: decision?.agreed ?? {} }
+  if (now.version === record.version) return decided
+  const patch: Record<string, CrmValue> = {}
+  const agreed = { ...now.agreed }
+  for (const { key, field } of columns) {
+    const untouched = sameValue(now.fields[key], record.fields[key]) || now.fields[key] === record.fields[key]
+    if (untouched) {
+      if (key in decided.fields) patch[key] = decided.fields[key]!
+      const kept = decided.agreed[key]
+      if (kept === undefined) delete agreed[key]
+      else agreed[key] = kept
+    } else if (link !== undefined && agreed[key] === undefined) {
+      // edited while the record was being linked: what the CRM has is what both sides agree on
+      const theirs = sent?.stored[field.name]
+      agreed[key] = { ...(theirs === undefined ? {} : { v: theirs }), at }
+    }
+  }
+  return { fields: patch, agreed }
+}

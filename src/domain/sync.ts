@@ -1,0 +1,40 @@
+import type { AmbiguousMatch, ConflictRule } from './account.ts'
+import type { CrmValue } from './crm.ts'
+
+/** S1, S2: which records go out, and which columns of records that are in the CRM already. Columns by their key. */
+export type PushSettings = {
+  enabled: boolean
+  addNew: boolean
+  updateExisting: boolean
+  /** ticked columns: only these are written to people who are in the CRM already */
+  fields: string[]
+  /** of the ticked columns, those whose blank clears the CRM's value too (R9) */
+  clearFields: string[]
+  /** lead field → value for new leads where the record leaves it blank (S1) */
+  newLeadDefaults: Record<string, string | number | boolean>
+}
+
+/** S3, S4: whom and what a sync takes over. */
+export type PullSettings = { enabled: boolean; addNew: boolean; updateExisting: boolean; excludedFields: string[] }
+
+export type SyncSettings = { push: PushSettings; pull: PullSettings }
+
+/** What a run keeps to, as it was when the run began (S6). `widenedAt`: ISO time of the widening that its full read settles. */
+export type RunSync = SyncSettings & {
+  conflict: ConflictRule
+  ambiguousMatch: AmbiguousMatch
+  widenedAt: string | null
+}
+
+/** Nothing goes out unless it is ticked; everything comes in unless it is unticked. */
+export const defaultSync = (): SyncSettings => ({
+  push: { enabled: false, addNew: false, updateExisting: false, fields: [], clearFields: [], newLeadDefaults: {} },
+  pull: { enabled: true, addNew: true, updateExisting: true, excludedFields: [] },
+})
+
+/**
+ * `records.agreed`, one per value that was edited here since both sides agreed on it: what they agreed on (`v`; missing when it was absent), or
+ * `n` where the two have never been compared (R13); and when the value here was edited last (`at`, ISO, our clock).
+ */
+export type Agreed = { v?: CrmValue; n?: true; at: string }
+export type AgreedValues = Record<string, Agreed>

@@ -1,0 +1,114 @@
+import type { CallOptions, CrmEntity, CrmField, CrmFound, CrmPage, CrmWarning } from '../domain/crm.ts'
+import { normaliseEmail } from '../domain/email.ts'
+import { FairleadError } from '../domain/errors.ts'
+import { readPermissions } from './fields/permission.ts'
+import { QueryTooLong } from './http/request.ts'
+import { findForm, type EmailForm } from './match.ts'
+import { member, type Row } from './paging/feed.ts'
+import { halves } from './paging/halves.ts'
+import { fitsPage } from './paging/page.ts'
+import { readRows, type Rows } from './people.ts'
+import { guardNames, namesOf, toFound, toPeople, visible } from './person.ts'
+import { addWarning, type Session } from './session.ts'
+
+const maxGroup = 200
+// groups of so few are not made smaller for the sake of the properties: those are asked for in parts instead
+const fewAddresses = 10
+const longestKey = 'Q'.repeat(12)
+
+const emailField: CrmField = {
+  name: 'Email',
+  label: 'Email',
+  type: 'email',
+  maxLength: null,
+  custom: false,
+  readOnly: false,
+  required: false,
+  locked: true,
+  address: false,
+  picklist: null,
+  picklistStorage: null,
+}
+
+type Found = Omit<CrmPage<CrmFound>, 'next'>
+type Question = { session: Session; entity: CrmEntity; fields: CrmField[]; seen: CrmField[]; form: EmailForm }
+
+/** Groups that one request can name, each. */
+const toGroups = ({ session, entity, seen, form }: Question, emails: string[]): string[][] => {
+  const groups: string[][] = []
+  for (let at = 0; at < emails.length; at += maxGroup) groups.push(emails.slice(at, at + maxGroup))
+  const fits = (group: string[]): boolean =>
+    fitsPage(session, { entity, range: { after: longestKey, upTo: null }, filter: form(group) }, namesOf(seen))
+  const split = (group: string[]): string[][] =>
+    group.length <= fewAddresses || fits(group) ? [group] : halves(group).flatMap(split)
+  return groups.flatMap(split)
+}
+
+/** Everybody whom the CRM finds for a group and who has one of its addresses by R2 too. */
+const readGroup = async (question: Question, group: string[], into: Found, options: CallOptions): Promise<void> => {
+  const { session, entity, fields, seen, form } = question
+  const wanted = new Set(group)
+  const isWanted = (row: Row): boolean => wanted.has(normaliseEmail(member(row, 'Email')) ?? '')
+  const people: CrmFound[] = []
+  const unreadable: Found['unreadable'] = []
+  const filter = form(group)
+  for (let after: string | null = null; ;) {
+    const page: Rows = await readRows(session, { entity, range: { after, upTo: null }, filter }, seen, options)
+    const rows = page.rows.filter(isWanted)
+    const some = await toPeople(session, { fields, known: page.known }, rows, page.warnings, options)
+    people.push(...toFound(some, rows))
+    unreadable.push(...page.unreadable)
+    for (const warning of page.warnings) addWarning(into.warnings, warning)
+    if (page.next === null) break
+    after = page.next
+  }
+  into.rows.push(...people)
+  into.unreadable.push(...unreadable)
+}
+
+const byId = (a: { id: string }, b: { id: string }): number => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
+
+/**
+ * `peopleByEmail` of the port (R2). The CRM compares upper case with upper case where it can, so that neither its collation nor blanks hide
+ * anybody, and what it finds is compared again here. Pages go by key until one is empty: a person who is overlooked would be created twice.
+ */
+export const readPeopleByEmail = async (
+  session: Session,
+  entity: CrmEntity,
+  fields: CrmField[],
+  emails: string[],
+  options: CallOptions,
+): Promise<Found> => {
+  guardNames(namesOf(fields))
+  const wanted = [...new Set(emails.map(normaliseEmail))].filter((email) => email !== null)
+  const found: Found = { rows: [], unreadable: [], warnings: [] as CrmWarning[] }
+  if (wanted.length === 0) return found
+  await session.ready(options)
+  const permissions = await readPermissions(session, entity, options)
+  if (permissions.get('email') === 'NoAccess')
+    throw new FairleadError('crmRefused', {
+      detail: 'The CRM user may not see the e-mail addresses, so nobody can be found by them.',
+      remedy: 'Give the CRM user access to the property Email.',
+      crm: { field: 'Email' },
+    })
+  const visibleFields = await visible(session, entity, fields, options)
+  const hasEmail = visibleFields.some(({ name }) => name.toLowerCase() === 'email')
+  const question: Question = {
+    session,
+    entity,
+    fields,
+    seen: hasEmail ? visibleFields : [...visibleFields, emailField],
+    form: await findForm(session, entity, options),
+  }
+  const groups = toGroups(question, wanted)
+  for (let group = groups.shift(); group; group = groups.shift()) {
+    try {
+      await readGroup(question, group, found, options)
+    } catch (error) {
+      if (!(error instanceof QueryTooLong) || group.length < 2) throw error
+      groups.unshift(...halves(group))
+    }
+  }
+  found.rows.sort(byId)
+  return found
+}
