@@ -1,6 +1,6 @@
 import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import * as sweeps from '../src/db/sweep/list.ts'
+import * as sweeps from '../src/db/sweep.ts'
 import type { Fault } from '../src/simulator/faults.ts'
 import { openFairlead, type Fairlead } from './support/fairlead.ts'
 import { checkOf, fetchHistory } from './support/history.ts'

@@ -1,7 +1,7 @@
 import { bundleWorkflowCode, Worker } from '@temporalio/worker'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import * as runs from '../src/db/run/state.ts'
-import * as sweeps from '../src/db/sweep/list.ts'
+import * as sweeps from '../src/db/sweep.ts'
 import type { WorkflowName } from '../src/temporal/flows.ts'
 import { workflowsPath } from '../src/temporal/worker.ts'
 import { openFairlead, until, type Fairlead } from './support/fairlead.ts'
