@@ -10,7 +10,7 @@ import { clearRecords, openCustomer } from './fairlead.ts'
 import { chosenFields, fixedFields } from './fields.ts'
 import { median } from './measure.ts'
 import { startWorker, type Stage } from './stage.ts'
-import { sizeOf, thousands, type Line } from './table.ts'
+import { sizeOf, type Line } from './table.ts'
 
 const pageSize = 1000
 const lanes = 4
@@ -125,7 +125,13 @@ const editHere = async ({ wiring }: Stage, { listId }: Sync, count: number, valu
     where c.list_id = ${listId} and c.crm_field = 'Title' and r.id in (select id from records where list_id = ${listId} order by id limit ${count})`
 }
 
-const benchPush = async (stage: Stage, crm: SimulatedCrm, sync: Sync, count: number): Promise<Line> => {
+const benchPush = async (
+  stage: Stage,
+  crm: SimulatedCrm,
+  sync: Sync,
+  { count, batch }: { count: number; batch: 'on' | 'off' },
+): Promise<Line> => {
+  await control(crm, 'POST', 'settings', { batch })
   const { $client: sql } = stage.wiring.db
   const [title] = await sql<
     [{ key: string }]
@@ -138,8 +144,8 @@ const benchPush = async (stage: Stage, crm: SimulatedCrm, sync: Sync, count: num
     values (${sync.listId}, ${sync.accountId}, 1, ${JSON.stringify(push)}::text::jsonb, ${JSON.stringify(pull)}::text::jsonb)
     on conflict (list_id) do update set push = excluded.push, pull = excluded.pull`
   const shares: number[] = []
-  for (let turn = 0; turn < Math.min(2, stage.options.repeats); turn += 1) {
-    await editHere(stage, sync, count, `Pushed ${turn}`)
+  for (let turn = 0; turn < (batch === 'on' ? Math.min(2, stage.options.repeats) : 1); turn += 1) {
+    await editHere(stage, sync, count, `Pushed ${turn} ${batch}`)
     await crm.setLatency(latencyMs)
     const { run, ms } = await syncOnce(stage, sync)
     await crm.setLatency(0)
@@ -150,9 +156,9 @@ const benchPush = async (stage: Stage, crm: SimulatedCrm, sync: Sync, count: num
   }
   const share = median(shares)
   return {
-    work: `push of ${sizeOf(count)} updates at ${lanes} concurrent calls, CRM latency ${latencyMs} ms, whole runs`,
-    must: `≥ ${leastShare} × the CRM-bound limit`,
-    measured: `${share.toFixed(2)} (${thousands((share * 1000 * lanes) / latencyMs)} updates/s of ${thousands((1000 * lanes) / latencyMs)})`,
+    work: `push of ${sizeOf(count)} updates at ${lanes} concurrent calls, ${batch === 'off' ? 'one by one' : 'with a CRM that takes batches'}, CRM latency ${latencyMs} ms, whole runs`,
+    must: `≥ ${leastShare} × the bound of single calls`,
+    measured: `${share.toFixed(2)} (${Math.round((share * 1000 * lanes) / latencyMs)} updates/s of ${(1000 * lanes) / latencyMs})`,
     met: share >= leastShare,
   }
 }
@@ -160,7 +166,7 @@ const benchPush = async (stage: Stage, crm: SimulatedCrm, sync: Sync, count: num
 /** A sync of a large list in which little changed, and a push bound by the CRM. */
 export const benchSync = async (stage: Stage): Promise<Line[]> => {
   const { large } = stage.options
-  const worker = await startWorker(stage)
+  let worker = await startWorker(stage)
   const crm = await startCrm(stage, { leads: large, pageSize })
   const customer = await openCustomer(stage, crm)
   await clearRecords(stage)
@@ -168,7 +174,12 @@ export const benchSync = async (stage: Stage): Promise<Line[]> => {
   const { listId } = await customer.importLeads()
   const sync = { accountId: customer.accountId, listId }
   await syncOnce(stage, sync)
-  const lines = [await benchPull(stage, crm, sync), await benchPush(stage, crm, sync, Math.min(10_000, large / 2))]
+  const count = Math.min(10_000, large / 2)
+  const lines = [await benchPull(stage, crm, sync), await benchPush(stage, crm, sync, { count, batch: 'off' })]
+  // what a server cannot do is remembered as long as the worker runs
+  await worker.stop()
+  worker = await startWorker(stage)
+  lines.push(await benchPush(stage, crm, sync, { count, batch: 'on' }))
   await worker.stop()
   await crm.stop()
   return lines

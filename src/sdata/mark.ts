@@ -77,8 +77,11 @@ export const readLatestChange = async (
   await session.ready(options)
   if (session.client.habits.skewMs === null) await controlRead(session, { entity }, null, options)
   const boundMs = Date.now() + (session.client.habits.skewMs ?? 0) + dayMs
-  const own = await latestOfPeople(session, entity, boundMs, options)
-  return addresses ? later(own, await latestOfAddresses(session, entity, boundMs, options)) : own
+  const [own, home] = await Promise.all([
+    latestOfPeople(session, entity, boundMs, options),
+    addresses ? latestOfAddresses(session, entity, boundMs, options) : null,
+  ])
+  return later(own, home)
 }
 
 const latestOfPeople = async (

@@ -120,8 +120,10 @@ export const beginActivities = (deps: Dependencies) => ({
         const fixed = { crmUserId: connection.crmUserId, settings: { ...run.settings, sync } }
         if (!sync.pull.enabled) return { ranges: [], fixed: { ...fixed, mark: null, total: null } }
         const addresses = fields.some(({ name }) => name.startsWith('Address/'))
-        const mark = await crm.latestChange(own, { addresses })
-        const { total, ranges } = await rangesOf(deps, crm, list, own, connection.concurrency, addresses)
+        const [mark, { total, ranges }] = await Promise.all([
+          crm.latestChange(own, { addresses }),
+          rangesOf(deps, crm, list, own, connection.concurrency, addresses),
+        ])
         return { ranges, fixed: { ...fixed, total, mark: mark === null ? null : new Date(mark) } }
       })
       const planned = await lanes.plan(deps.db, { accountId, runId, phase: 'pull' }, plan)

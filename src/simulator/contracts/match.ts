@@ -9,7 +9,7 @@ import type { World } from '../world.ts'
 const bare = (tag: string): string =>
   tag
     .trim()
-    .replace(/^W\//, '')
+    .replace(/^W\/(?=")/, '')
     .replace(/^"(.*)"$/, '$1')
 
 /** Stops a change of a row that is no longer what its client read. */
