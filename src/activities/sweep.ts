@@ -5,7 +5,8 @@ import * as lanes from '../db/lane.ts'
 import * as runs from '../db/run/state.ts'
 import { compare, storeKeys } from '../db/sweep/compare.ts'
 import { sweptByUser } from '../db/sweep/list.ts'
-import { settleExtra, settleMissing, settleReturned, type Answer } from '../db/sweep/settle.ts'
+import { settleExtra, settleMissing, settleReturned, settleUnwanted, type Answer } from '../db/sweep/settle.ts'
+import { storePull } from '../db/sync/pull.ts'
 import type { CrmEntity, CrmField, Crm } from '../domain/crm.ts'
 import { Context } from '@temporalio/activity'
 import { beat } from './beat.ts'
@@ -14,6 +15,8 @@ import { survey } from './import.ts'
 import type { Dependencies, RunInput } from './dependencies.ts'
 import { readSegment, type SegmentResult } from './segment.ts'
 import { runErrorOf, working } from './run.ts'
+import { planNow } from './sync/begin.ts'
+import { judgeFates } from './sync/gone.ts'
 
 /** Differences are settled so many at a time, asked for so many at once. */
 const batch = 20_000
@@ -94,9 +97,14 @@ export const sweepActivities = (deps: Dependencies) => ({
         await settleReturned(deps.db, key, target)
         const found = await compare(deps.db, runId, target, batch)
         if (found.missingTotal + found.extraTotal === 0) return { left: 0, more: false }
-        for (const [index, ids] of chunks(found.missing).entries()) {
-          beat({ missing: index * askAtOnce })
-          await settleMissing(deps.db, key, target, mark, await askPeople(question, fields, ids))
+        const plan = await planNow(deps, crm, run)
+        const { pull } = plan.sync
+        const add = async (missing: string[]): Promise<void> => {
+          for (const [index, ids] of chunks(missing).entries()) {
+            beat({ missing: index * askAtOnce })
+            if (!pull.enabled || !pull.addNew) await settleUnwanted(deps.db, key, target, ids)
+            else await settleMissing(deps.db, key, target, mark, await askPeople(question, fields, ids))
+          }
         }
         const sweptBy = (await sweptByUser(deps.db, accountId, run.listId!)) ?? run.crmUserId
         const otherUser = sweptBy !== null && sweptBy !== connection.crmUserId
@@ -105,12 +113,25 @@ export const sweepActivities = (deps: Dependencies) => ({
           const detail = `${gone} of ${of} records are gone from the CRM${otherUser ? ', as its new user sees it' : ''}; none was marked.`
           const error = new FairleadError('massDeletion', { detail })
           await runs.noteWaiting(deps.db, runId, { ...runErrorOf(error, null), gone, of })
+          await add(found.missing)
           throw error
         }
         for (const [index, ids] of chunks(found.extra).entries()) {
           beat({ gone: index * askAtOnce })
-          await settleExtra(deps.db, key, target, await askKeys(question, ids))
+          const answer = await askKeys(question, ids)
+          const there = new Set([...answer.found, ...answer.unreadable].map(({ id }) => id))
+          const absent = ids.filter((id) => !there.has(id))
+          const options = { signal: question.signal }
+          const fates = await judgeFates({ deps, crm, plan, runId, options }, run.entity!, absent)
+          const gone = fates.filter(({ fate }) => fate.kind !== 'deleted')
+          const followed = new Set(gone.map(({ id }) => id))
+          await settleExtra(deps.db, key, target, { ...answer, asked: ids.filter((id) => !followed.has(id)) })
+          if (gone.length === 0) continue
+          const none = { rows: [], unreadable: [], warnings: [], next: null }
+          await storePull(deps.db, plan, key, crm.skewMs() ?? 0, { ...none, entity: run.entity!, gone })
         }
+        // after those who were followed: whoever took them over is missing no more
+        await add(found.extra.length === 0 ? found.missing : (await compare(deps.db, runId, target, batch)).missing)
         const after = await compare(deps.db, runId, target, 0)
         return {
           left: after.missingTotal + after.extraTotal,

@@ -116,13 +116,16 @@ export type Crm = {
     ids: string[],
     options?: CallOptions,
   ): Promise<Omit<CrmPage<CrmFound>, 'next'>>
-  /** everybody whose e-mail is one of these by R2, any number (split at the URL limit); the comparison does not depend on the CRM's collation */
+  /**
+   * everybody whose e-mail is one of these by R2, any number (split at the URL limit); the comparison does not depend on the CRM's collation. `hidden`:
+   * addresses, as R2 has them, of people who are there and do not come
+   */
   peopleByEmail(
     entity: CrmEntity,
     fields: CrmField[],
     emails: string[],
     options?: CallOptions,
-  ): Promise<Omit<CrmPage<CrmFound>, 'next'>>
+  ): Promise<Omit<CrmPage<CrmFound>, 'next'> & { hidden: string[] }>
   /**
    * Creates a lead; answers it as the CRM stored it. `fields` describes every name in `changes`. Never repeated by itself: after
    * crmTimeout, crmUnreachable, crmFailed or crmAnswer it may have been carried out, even much later. `sending` is called when the request has its

@@ -135,15 +135,19 @@ export const settle = (
     const sent = send[key]
     if (sent === undefined) continue
     const value = stored[field.name]
-    const kept = value === undefined ? sent.value : value
+    if (value === undefined) {
+      // nothing is agreed on until the CRM says it: the field may be gone (R24)
+      agreed[key] ??= { at }
+      continue
+    }
     const own = now.fields[key]
     if (!sameValue(fit(field, own ?? null).value, sent.value)) {
-      agreed[key] = { v: kept, at: agreed[key]?.at ?? at }
+      agreed[key] = { v: value, at: agreed[key]?.at ?? at }
       continue
     }
     delete agreed[key]
-    if (!sameValue(own, kept)) patch[key] = kept
-    if (!sameValue(sent.value, kept)) warnings.push({ code: 'valueRewritten', field: field.name })
+    if (!sameValue(own, value)) patch[key] = value
+    if (!sameValue(sent.value, value)) warnings.push({ code: 'valueRewritten', field: field.name })
   }
   return { patch, agreed, warnings }
 }

@@ -10,7 +10,7 @@ export type Gone = {
   fate:
     | { kind: 'deleted' }
     | { kind: 'converted' | 'merged'; to: { entity: CrmEntity; person: CrmFound } }
-    | { kind: 'undecided'; candidates: string[] }
+    | { kind: 'undecided'; as: 'converted' | 'merged'; candidates: string[] }
     /** not to be concluded from this run (R15): too many, or another CRM user */
     | { kind: 'doubtful' }
 }

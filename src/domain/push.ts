@@ -1,5 +1,5 @@
 import type { CrmEntity, CrmValue } from './crm.ts'
-import type { Decision, Ours, SyncColumn } from './decide.ts'
+import { decide, type Decision, type Ours, type SyncColumn } from './decide.ts'
 import type { CrmSaid } from './errors.ts'
 import type { Gone } from './gone.ts'
 import type { EntryChanges, EntryWarning } from './run.ts'
@@ -38,6 +38,27 @@ export const neverCompared = (columns: readonly SyncColumn[], ours: Ours, at: st
       .map(({ key }) => [key, { n: true, at }]),
   ),
 })
+
+/**
+ * What the CRM answers of values that were not sent, its dates above all, is taken over at once: our own write does not come back as a change (R11).
+ * What it keeps to itself is no news for the entry.
+ */
+export const withReply = (
+  decision: Decision,
+  columns: readonly SyncColumn[],
+  ours: Ours,
+  stored: Readonly<Record<string, CrmValue>>,
+): Decision => {
+  const rest = columns.filter(({ key }) => decision.send[key] === undefined && decision.agreed[key] === undefined)
+  const before: Ours = { fields: { ...ours.fields, ...decision.patch }, agreed: {} }
+  const { patch, changes } = decide(rest, before, stored, { conflict: 'crmWins', skewMs: 0 })
+  const told = rest.filter(({ key, field }) => key in changes && !field.readOnly).map(({ key }) => [key, changes[key]!])
+  return {
+    ...decision,
+    patch: { ...decision.patch, ...patch },
+    changes: { ...decision.changes, ...Object.fromEntries(told) },
+  }
+}
 
 /** For the entry: what was written in the CRM, and what was taken over here. */
 export const changesOf = (decision: Decision | undefined, send: Decision['send']): EntryChanges => ({

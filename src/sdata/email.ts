@@ -6,10 +6,11 @@ import { QueryTooLong } from './http/request.ts'
 import { findForm, type EmailForm } from './match.ts'
 import { member, type Row } from './paging/feed.ts'
 import { halves } from './paging/halves.ts'
-import { fitsPage } from './paging/page.ts'
+import { controlRead, insist } from './paging/control.ts'
+import { fitsPage, readKeyPage, type KeyPage } from './paging/page.ts'
 import { readRows, type Rows } from './people.ts'
 import { guardNames, namesOf, toFound, toPeople, visible } from './person.ts'
-import { addWarning, type Session } from './session.ts'
+import { addWarning, maySplit, type Session } from './session.ts'
 
 const maxGroup = 200
 // groups of so few are not made smaller for the sake of the properties: those are asked for in parts instead
@@ -30,7 +31,7 @@ const emailField: CrmField = {
   picklistStorage: null,
 }
 
-type Found = Omit<CrmPage<CrmFound>, 'next'>
+type Found = Omit<CrmPage<CrmFound>, 'next'> & { hidden: string[] }
 type Question = { session: Session; entity: CrmEntity; fields: CrmField[]; seen: CrmField[]; form: EmailForm }
 
 /** Groups that one request can name, each. */
@@ -44,19 +45,21 @@ const toGroups = ({ session, entity, seen, form }: Question, emails: string[]): 
   return groups.flatMap(split)
 }
 
-/** Everybody whom the CRM finds for a group and who has one of its addresses by R2 too. */
-const readGroup = async (question: Question, group: string[], into: Found, options: CallOptions): Promise<void> => {
+/** Everybody whom the CRM finds for a group and who has one of its addresses by R2 too. Answers the addresses that somebody was found for. */
+const readGroup = async (question: Question, group: string[], into: Found, options: CallOptions): Promise<string[]> => {
   const { session, entity, fields, seen, form } = question
   const wanted = new Set(group)
   const isWanted = (row: Row): boolean => wanted.has(normaliseEmail(member(row, 'Email')) ?? '')
   const people: CrmFound[] = []
   const unreadable: Found['unreadable'] = []
+  const emails: (string | null)[] = []
   const filter = form(group)
   for (let after: string | null = null; ;) {
     const page: Rows = await readRows(session, { entity, range: { after, upTo: null }, filter }, seen, options)
     const rows = page.rows.filter(isWanted)
     const some = await toPeople(session, { fields, known: page.known }, rows, page.warnings, options)
     people.push(...toFound(some, rows))
+    emails.push(...rows.map((row) => normaliseEmail(member(row, 'Email'))))
     unreadable.push(...page.unreadable)
     for (const warning of page.warnings) addWarning(into.warnings, warning)
     if (page.next === null) break
@@ -64,13 +67,43 @@ const readGroup = async (question: Question, group: string[], into: Found, optio
   }
   into.rows.push(...people)
   into.unreadable.push(...unreadable)
+  return emails.filter((email) => email !== null)
+}
+
+/** Which addresses somebody has, by key and address alone, so that no other property hides a person. */
+const readOwned = async (question: Question, group: string[], options: CallOptions): Promise<string[]> => {
+  const { session, entity, form } = question
+  const owned = new Set<string | null>()
+  const part = { entity, select: ['Email'], filter: form(group), kind: 'people' as const, options, count: 1000 }
+  for (let after: string | null = null; ;) {
+    const page: KeyPage = await readKeyPage(session, { ...part, range: { after, upTo: null } })
+    for (const row of page.rows) owned.add(normaliseEmail(member(row, 'Email')))
+    if (page.next === null) return group.filter((email) => owned.has(email))
+    after = page.next
+  }
+}
+
+/** The same; the addresses of people who cannot be read at all are found by halving (R22). */
+const findOwned = async (question: Question, group: string[], options: CallOptions): Promise<string[]> => {
+  const { session, entity } = question
+  try {
+    return await readOwned(question, group, options)
+  } catch (error) {
+    if (!maySplit(error) && !(error instanceof QueryTooLong && group.length > 1)) throw error
+    if (group.length < 2)
+      return (await insist(session, { entity }, error, options, () => readOwned(question, group, options))) ?? group
+    if (maySplit(error)) await controlRead(session, { entity }, error, options)
+    const [first, rest] = halves(group)
+    return [...(await findOwned(question, first, options)), ...(await findOwned(question, rest, options))]
+  }
 }
 
 const byId = (a: { id: string }, b: { id: string }): number => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
 
 /**
  * `peopleByEmail` of the port (R2). The CRM compares upper case with upper case where it can, so that neither its collation nor blanks hide
- * anybody, and what it finds is compared again here. Pages go by key until one is empty: a person who is overlooked would be created twice.
+ * anybody, and what it finds is compared again here. Pages go by key until one is empty, and addresses without a person are asked for again by
+ * themselves: a person who is overlooked would be created twice.
  */
 export const readPeopleByEmail = async (
   session: Session,
@@ -81,7 +114,7 @@ export const readPeopleByEmail = async (
 ): Promise<Found> => {
   guardNames(namesOf(fields))
   const wanted = [...new Set(emails.map(normaliseEmail))].filter((email) => email !== null)
-  const found: Found = { rows: [], unreadable: [], warnings: [] as CrmWarning[] }
+  const found: Found = { rows: [], unreadable: [], warnings: [] as CrmWarning[], hidden: [] }
   if (wanted.length === 0) return found
   await session.ready(options)
   const permissions = await readPermissions(session, entity, options)
@@ -100,15 +133,26 @@ export const readPeopleByEmail = async (
     seen: hasEmail ? visibleFields : [...visibleFields, emailField],
     form: await findForm(session, entity, options),
   }
-  const groups = toGroups(question, wanted)
-  for (let group = groups.shift(); group; group = groups.shift()) {
-    try {
-      await readGroup(question, group, found, options)
-    } catch (error) {
-      if (!(error instanceof QueryTooLong) || group.length < 2) throw error
-      groups.unshift(...halves(group))
+  const open = new Set(wanted)
+  const readAll = async (emails: string[]): Promise<void> => {
+    const groups = toGroups(question, emails)
+    for (let group = groups.shift(); group; group = groups.shift()) {
+      try {
+        for (const email of await readGroup(question, group, found, options)) open.delete(email)
+      } catch (error) {
+        if (error instanceof QueryTooLong && group.length > 1) groups.unshift(...halves(group))
+        // a person who cannot be read, alone on its page: the others are found below
+        else if (!maySplit(error)) throw error
+      }
     }
   }
+  await readAll(wanted)
+  // whom nobody was found for is asked for once more before it is believed; who came meanwhile is read like the others
+  const lean = { ...question, seen: [emailField] }
+  const owned: string[] = []
+  for (const group of toGroups(lean, [...open])) owned.push(...(await findOwned(lean, group, options)))
+  for (const email of owned) await readAll([email])
+  found.hidden = owned.filter((email) => open.has(email))
   found.rows.sort(byId)
   return found
 }

@@ -68,7 +68,10 @@ const latestOfAddresses = async (
 const later = (a: string | null, b: string | null): string | null =>
   a === null || b === null ? (a ?? b) : Date.parse(a) >= Date.parse(b) ? a : b
 
-/** `latestChange` of the port (R14). The bound is the reply's own Date plus a day, so that one date in the far future does not fix the mark. */
+/**
+ * `latestChange` of the port (R14). The bound is the reply's own Date plus a day, so that one date in the far future does not fix the mark; and it is
+ * never later than that Date, which knows whole seconds only, so that a date of tomorrow does not hide what changes today.
+ */
 export const readLatestChange = async (
   session: Session,
   entity: CrmEntity,
@@ -76,12 +79,14 @@ export const readLatestChange = async (
 ): Promise<string | null> => {
   await session.ready(options)
   if (session.client.habits.skewMs === null) await controlRead(session, { entity }, null, options)
-  const boundMs = Date.now() + (session.client.habits.skewMs ?? 0) + dayMs
+  const theirNow = (): number => Date.now() + (session.client.habits.skewMs ?? 0)
+  const boundMs = theirNow() + dayMs
   const [own, home] = await Promise.all([
     latestOfPeople(session, entity, boundMs, options),
     addresses ? latestOfAddresses(session, entity, boundMs, options) : null,
   ])
-  return later(own, home)
+  const latest = later(own, home)
+  return latest === null ? null : new Date(Math.min(Date.parse(latest), theirNow() + 2000)).toISOString()
 }
 
 const latestOfPeople = async (

@@ -11,6 +11,8 @@ export type Store = {
   added: Map<string, Values>
   /** folded, ascending; `added` is keyed by the same text */
   addedList: string[]
+  /** of `added`, those that were removed: an id is given once */
+  spent: Set<string>
 }
 
 /** How MSSQL compares text by default: neither case nor trailing blanks count. */
@@ -24,6 +26,7 @@ export const makeStore = (ids: Ids, size: number): Store => ({
   removedList: [],
   added: new Map(),
   addedList: [],
+  spent: new Set(),
 })
 
 export const lowerBound = <Item>(list: ArrayLike<Item>, before: (item: Item) => boolean): number => {
@@ -88,10 +91,11 @@ export const countChange = (row: Row): Values => {
 }
 
 export const removeRow = ({ kind, ref }: Row): void => {
-  const { added, addedList, removed, removedList } = kind.store
+  const { added, addedList, removed, removedList, spent } = kind.store
   if (typeof ref === 'string') {
     const key = fold(ref)
     added.delete(key)
+    spent.add(key)
     addedList.splice(
       lowerBound(addedList, (item) => item < key),
       1,

@@ -1,4 +1,4 @@
-import { proxyActivities, workflowInfo } from '@temporalio/workflow'
+import { ActivityCancellationType, proxyActivities, workflowInfo } from '@temporalio/workflow'
 import type { Activities } from '../activities/index.ts'
 
 /** The bulk loops have a queue of their own, so that nothing short ever waits behind them. */
@@ -16,6 +16,15 @@ export const bulk = proxyActivities<Activities>({
   startToCloseTimeout: '30 minutes',
   heartbeatTimeout,
   retry,
+})
+
+/** Writes to the CRM: a run that is cancelled ends when what was under way is written down. */
+export const writing = proxyActivities<Activities>({
+  taskQueue: bulkQueue,
+  startToCloseTimeout: '30 minutes',
+  heartbeatTimeout,
+  retry,
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 })
 
 /** A few requests to the CRM. */

@@ -2,7 +2,7 @@ import { CancellationScope, setCurrentDetails, setHandler } from '@temporalio/wo
 import type { RunInput } from '../activities/dependencies.ts'
 import type { Outcome } from '../activities/run.ts'
 import type { RunState } from '../domain/run.ts'
-import { bulk, crm, local } from './activities.ts'
+import { bulk, crm, local, writing } from './activities.ts'
 import { holding, outcomeOf } from './held.ts'
 import { progressQuery, type Progress } from './import.ts'
 import { readLanes } from './lanes.ts'
@@ -27,7 +27,7 @@ const sync = async (input: RunInput, held: Held, say: Say): Promise<void> => {
   for (const lane of [0, 1]) {
     const send = (_: number, segment: number) =>
       held(() =>
-        bulk.pushSegment.executeWithOptions(
+        writing.pushSegment.executeWithOptions(
           { summary: lane === 0 ? `push, segment ${segment}` : `push what was put off, segment ${segment}` },
           [{ ...input, lane }],
         ),

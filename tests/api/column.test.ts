@@ -35,7 +35,7 @@ const shown = async (): Promise<Shown[]> => (await call('GET', '/columns')).body
 const idOf = async (key: string): Promise<string> => (await shown()).find((each) => each.key === key)!.id
 const list = async () => (await api.db.select().from(t.lists).where(eq(t.lists.id, listId)))[0]!
 const audited = async () =>
-  (await api.db.select().from(t.audit).where(eq(t.audit.accountId, account.id)))
+  (await api.db.select().from(t.audit).where(eq(t.audit.accountId, account.id)).orderBy(t.audit.id))
     .filter(({ action }) => action.startsWith('column.'))
     .map(({ action, targetId, details }) => ({ action, targetId, details }))
 

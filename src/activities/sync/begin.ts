@@ -6,7 +6,7 @@ import type { Lane, LanePlan } from '../../db/lane.ts'
 import * as lists from '../../db/list.ts'
 import * as runs from '../../db/run/state.ts'
 import { countIds } from '../../db/sync/late.ts'
-import { otherThan } from '../../db/sync/plan.ts'
+import { otherThan, planOf, type SyncPlan } from '../../db/sync/plan.ts'
 import * as settings from '../../db/sync/settings.ts'
 import type { Crm, CrmChanged, CrmEntity, CrmField } from '../../domain/crm.ts'
 import { isFairleadError } from '../../domain/errors.ts'
@@ -72,7 +72,10 @@ const rangesOf = async (
   return { total: people.total === null ? null : people.total + owed, ranges: [...people.ranges, ...homes, ...byId] }
 }
 
-/** The CRM's fields are read anew when they were not read for so long; what vanishes meanwhile is noticed by the reads themselves (R24). */
+/**
+ * The CRM's fields are read anew when they were not read for so long, and by every run of a list of which one is gone; what vanishes meanwhile is
+ * noticed by the reads themselves (R24).
+ */
 const fieldsForMs = 15 * 60_000
 
 /** Fields of both entities; those of the other may be missing where the CRM does not offer it and nothing is pushed. */
@@ -92,7 +95,8 @@ const readFields = async (deps: Dependencies, crm: Crm, run: runs.Run, pushes: b
     }
   }
   const readOwn = async (): Promise<CrmField[]> => {
-    const fields = await known(own)
+    const bound = await importPlan.boundColumns(deps.db, run.listId!)
+    const fields = bound.some(({ staleAt }) => staleAt !== null) ? undefined : await known(own)
     if (fields !== undefined) return fields
     const live = await crm.fields(own)
     await importPlan.noteFields(deps.db, run, live)
@@ -100,6 +104,14 @@ const readFields = async (deps: Dependencies, crm: Crm, run: runs.Run, pushes: b
   }
   const [fields] = await Promise.all([readOwn(), readOther()])
   return fields
+}
+
+/** How people of both entities are read and written by the list's settings of this moment: for a run that keeps to none of its own. */
+export const planNow = async (deps: Dependencies, crm: Crm, run: runs.Run): Promise<SyncPlan> => {
+  const list = await lists.getEver(deps.db, run.accountId, run.listId!)
+  await readFields(deps, crm, run, false)
+  const sync = run.settings.sync ?? (await settingsOf(deps, list))
+  return planOf(deps.db, deps.secrets, { ...run, settings: { ...run.settings, sync } })
 }
 
 export const beginActivities = (deps: Dependencies) => ({
@@ -112,11 +124,13 @@ export const beginActivities = (deps: Dependencies) => ({
         const planned = await lanes.all(deps.db, runId, 'pull')
         return { lanes: planned.map(({ lane }) => lane), push: begun.push.enabled }
       }
-      const list = await lists.get(deps.db, accountId, run.listId!)
-      const sync = await settingsOf(deps, list)
+      const { push } = await settings.get(deps.db, accountId, run.listId!)
       const own = run.entity!
       const plan = await withCrm(deps, accountId, run.connectionId!, async (crm, connection): Promise<LanePlan> => {
-        const fields = await readFields(deps, crm, run, sync.push.enabled)
+        const fields = await readFields(deps, crm, run, push.enabled)
+        // a field that is back has widened the pull
+        const list = await lists.get(deps.db, accountId, run.listId!)
+        const sync = await settingsOf(deps, list)
         const fixed = { crmUserId: connection.crmUserId, settings: { ...run.settings, sync } }
         if (!sync.pull.enabled) return { ranges: [], fixed: { ...fixed, mark: null, total: null } }
         const addresses = fields.some(({ name }) => name.startsWith('Address/'))
@@ -127,6 +141,7 @@ export const beginActivities = (deps: Dependencies) => ({
         return { ranges, fixed: { ...fixed, total, mark: mark === null ? null : new Date(mark) } }
       })
       const planned = await lanes.plan(deps.db, { accountId, runId, phase: 'pull' }, plan)
-      return { lanes: planned, push: sync.push.enabled }
+      const { settings: fixed } = await runs.get(deps.db, accountId, runId)
+      return { lanes: planned, push: fixed.sync?.push.enabled ?? false }
     }),
 })

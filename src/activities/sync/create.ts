@@ -90,7 +90,7 @@ const isThere = async ({ crm, plan, options }: Question, email: string): Promise
   const found = (['contact', 'lead'] as const).map((entity) =>
     crm.peopleByEmail(entity, plan.of[entity].fields, [email], options),
   )
-  return (await Promise.all(found)).some(({ rows, unreadable }) => rows.length + unreadable.length > 0)
+  return (await Promise.all(found)).some(({ rows, hidden }) => rows.length + hidden.length > 0)
 }
 
 /** Whether a lead has what was sent to create it. */

@@ -2,6 +2,7 @@ import * as lists from '../../db/list.ts'
 import * as connections from '../../db/connection.ts'
 import { countDeleted } from '../../db/sync/late.ts'
 import type { SyncPlan } from '../../db/sync/plan.ts'
+import { successorsOf } from '../../db/sync/gone.ts'
 import { linkedRows, type SyncRow } from '../../db/sync/rows.ts'
 import type { CallOptions, Crm, CrmEntity, CrmFound } from '../../domain/crm.ts'
 import { normaliseEmail } from '../../domain/email.ts'
@@ -49,20 +50,40 @@ const heirs = async (question: Question, entity: CrmEntity, rows: SyncRow[]): Pr
   return byEmail
 }
 
-/**
- * What became of people who do not answer to their own key while others of their kind do (R15, R16): a contact, else somebody of the same kind, with
- * the address, who was created or changed since they were last seen. Exactly one: converted or merged; several: a person decides; none: deleted.
- */
-export const judgeGone = async (question: Question, entity: CrmEntity, ids: string[]): Promise<Gone[]> => {
+/** People whom another list has been found to be taken over, by whom, as they are now. */
+const findSuccessors = async (
+  { deps, crm, plan, options }: Question,
+  entity: CrmEntity,
+  ids: string[],
+): Promise<Map<string, Gone>> => {
+  const known = await successorsOf(deps.db, plan.connectionId, entity, ids)
+  const found = new Map<string, Gone>()
+  for (const of of ['lead', 'contact'] as const) {
+    const some = known.filter(({ successor }) => successor.entity === of)
+    if (some.length === 0) continue
+    const asked = [...new Set(some.map(({ successor }) => successor.id))]
+    const { rows } = await crm.peopleById(of, plan.of[of].fields, asked, options)
+    for (const { id, state, successor } of some) {
+      const person = rows.find((each) => each.id === successor.id)
+      if (person !== undefined) found.set(id, { id, entity, fate: { kind: state, to: { entity: of, person } } })
+    }
+  }
+  return found
+}
+
+/** The same as `judgeGone`, of people who are known to be gone. */
+export const judgeFates = async (question: Question, entity: CrmEntity, ids: string[]): Promise<Gone[]> => {
   if (ids.length === 0) return []
   const { deps, plan } = question
-  if (await isDoubtful(question, ids.length)) return ids.map((id) => ({ id, entity, fate: { kind: 'doubtful' } }))
+  const successors = await findSuccessors(question, entity, ids)
   const { sweptMark } = await lists.getEver(deps.db, plan.accountId, plan.listId)
   const known = await linkedRows(deps.db.$client, plan, entity, ids)
   const rows = [...known.values()]
   const contacts = await heirs(question, 'contact', rows)
   const leads = entity === 'lead' ? await heirs(question, 'lead', rows) : new Map<string, CrmFound[]>()
   return ids.map((id): Gone => {
+    const successor = successors.get(id)
+    if (successor !== undefined) return successor
     const row = known.get(id)
     const email = row === undefined ? null : normaliseEmail(row.fields[emailKeyColumn])
     if (row === undefined || email === null) return { id, entity, fate: { kind: 'deleted' } }
@@ -72,7 +93,18 @@ export const judgeGone = async (question: Question, entity: CrmEntity, ids: stri
     const [pool, kind] = of(contacts).length > 0 ? ([of(contacts), 'contact'] as const) : ([of(leads), 'lead'] as const)
     const [only, ...others] = pool
     if (only === undefined) return { id, entity, fate: { kind: 'deleted' } }
-    if (others.length > 0) return { id, entity, fate: { kind: 'undecided', candidates: pool.map((each) => each.id) } }
-    return { id, entity, fate: { kind: kind === entity ? 'merged' : 'converted', to: { entity: kind, person: only } } }
+    const state = kind === entity ? 'merged' : 'converted'
+    if (others.length > 0)
+      return { id, entity, fate: { kind: 'undecided', as: state, candidates: pool.map((each) => each.id) } }
+    return { id, entity, fate: { kind: state, to: { entity: kind, person: only } } }
   })
 }
+
+/**
+ * What became of people who do not answer to their own key while others of their kind do (R15, R16): a contact, else somebody of the same kind, with
+ * the address, who was created or changed since they were last seen. Exactly one: converted or merged; several: a person decides; none: deleted.
+ */
+export const judgeGone = async (question: Question, entity: CrmEntity, ids: string[]): Promise<Gone[]> =>
+  ids.length > 0 && (await isDoubtful(question, ids.length))
+    ? ids.map((id) => ({ id, entity, fate: { kind: 'doubtful' } }))
+    : judgeFates(question, entity, ids)

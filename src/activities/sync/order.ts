@@ -1,13 +1,13 @@
 /**
  * Works on items side by side and hands what came of them on in the items' own order, in batches, so that a cursor can follow. When an item
- * throws, nothing new is begun; what was finished before it is handed on, then the error is thrown.
+ * throws, nothing new is begun; what was finished before it is handed on, then the error is thrown. Nothing new is begun either once `stopped` says so.
  */
 export const inOrder = async <Item, Result>(
   items: readonly Item[],
   width: number,
   work: (item: Item) => Promise<Result>,
   store: (results: Result[]) => Promise<void>,
-  batch = 50,
+  { batch = 50, stopped = () => false }: { batch?: number; stopped?: () => boolean } = {},
 ): Promise<void> => {
   const results = new Map<number, Result>()
   let next = 0
@@ -25,7 +25,7 @@ export const inOrder = async <Item, Result>(
   }
 
   const one = async (): Promise<void> => {
-    while (next < items.length && failed === null) {
+    while (next < items.length && failed === null && !stopped()) {
       const at = next
       next += 1
       try {

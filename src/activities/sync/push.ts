@@ -28,8 +28,14 @@ const mostTries = 5
 /** So many failures in a row, without a success between, are the CRM's and no record's. */
 const mostInARow = 8
 
+/** A write that is under way when the run is stopped may end for so long: what the CRM has done is to be written down here. */
+const lingerMs = 10_000
+
 type Push = Question & {
   key: LaneKey
+  /** nothing new is begun; and somewhat later, what is under way ends */
+  signal: AbortSignal
+  late: AbortSignal
   width: number
   endAt: number
   refuse: (error: FairleadError) => Promise<never>
@@ -59,7 +65,7 @@ const attempt = async (push: Push, job: Job, tries: number, streak: { failures: 
     const { afterMs = 0 } = outcome.delay ?? {}
     return { ...outcome, delay: { tries, afterMs } }
   } catch (error) {
-    if (!isFairleadError(error) || push.options.signal?.aborted) throw error
+    if (!isFairleadError(error) || push.signal.aborted) throw error
     const { code, kind, details } = error
     if (kind === 'record')
       return { record, kind: 'rejected', code, warnings: [], ...(details.crm && { crm: details.crm }) }
@@ -74,36 +80,47 @@ const attempt = async (push: Push, job: Job, tries: number, streak: { failures: 
   }
 }
 
+const lingering = (signal: AbortSignal): AbortSignal => {
+  const late = new AbortController()
+  const end = (): void => void setTimeout(() => late.abort(signal.reason), lingerMs).unref()
+  signal.addEventListener('abort', end, { once: true })
+  return late.signal
+}
+
 const sendPage = async (
   push: Push,
   rows: (SyncRow & { tries?: number })[],
   step: (last: SyncRow) => { cursor: string | null; done: boolean },
 ): Promise<boolean> => {
-  const { deps, plan, key } = push
+  const { deps, plan, key, signal, late } = push
   const { jobs, warnings } = await resolve(push, rows)
-  let said: CrmWarning[] = warnings
+  const said: CrmWarning[] = [...warnings]
   let stop = false
   const streak = { failures: 0 }
   const items = jobs.map((job, index) => ({ job, tries: rows[index]!.tries ?? 0 }))
   const store = async (outcomes: Outcome[]): Promise<void> => {
     const last = outcomes.at(-1)!.record as SyncRow
-    const { cancelRequested } = await storeOutcomes(deps.db, plan, key, outcomes, step(last), said)
-    said = []
+    const saying = [...said]
+    const { cancelRequested } = await storeOutcomes(deps.db, plan, key, outcomes, step(last), saying)
+    said.splice(0, saying.length)
     stop ||= cancelRequested
     beat({ lane: key.lane, records: outcomes.length })
   }
+  const stopped = (): boolean => stop || signal.aborted
   const send = (part: typeof items, width: number, by: Push): Promise<void> =>
-    inOrder(part, width, ({ job, tries }) => attempt(by, job, tries, streak), store)
-  const batching = { ...push, crm: together(push.crm) }
+    inOrder(part, width, ({ job, tries }) => attempt(by, job, tries, streak), store, { stopped })
+  const writing: Push = { ...push, options: { signal: late }, say: (found) => void said.push(...found) }
+  const batching = { ...writing, crm: together(push.crm) }
   const trial = push.mayTry && items.length > 2 * batchSize ? batchSize : 0
   await send(items.slice(0, trial), trial, batching)
   if (push.crm.batchable()) await send(items.slice(trial), push.width * batchSize, batching)
-  else await send(items.slice(trial), push.width, push)
+  else await send(items.slice(trial), push.width, writing)
+  if (!stop) signal.throwIfAborted()
   push.mayTry = trial === 0 && items.length > 2 * batchSize
   return stop
 }
 
-const isLate = ({ endAt, options }: Push): boolean => Date.now() >= endAt || options.signal?.aborted === true
+const isLate = ({ endAt, signal }: Push): boolean => Date.now() >= endAt || signal.aborted
 
 /** Everything pending, in the order of ids. */
 const sendPending = async (push: Push, cursor: string | null): Promise<SegmentResult> => {
@@ -113,12 +130,13 @@ const sendPending = async (push: Push, cursor: string | null): Promise<SegmentRe
     const rows = await pagePending(push.deps.db, push.plan, after, pageSize)
     const stop = rows.length > 0 && (await sendPage(push, rows, (last) => ({ cursor: last.id, done: false })))
     count += rows.length
+    if (stop) return { done: false, rows: count, stop }
     if (rows.length < pageSize) {
       await storeOutcomes(push.deps.db, push.plan, push.key, [], { cursor: null, done: true })
       return { done: true, rows: count, stop }
     }
     after = rows.at(-1)!.id
-    if (stop || isLate(push)) return { done: false, rows: count, stop }
+    if (isLate(push)) return { done: false, rows: count, stop }
   }
 }
 
@@ -168,6 +186,8 @@ export const pushActivities = (deps: Dependencies) => ({
           plan,
           runId,
           options: { signal },
+          signal,
+          late: lingering(signal),
           key: { runId, phase: 'push', lane: number, attempt: lane.attempt },
           width: connection.concurrency,
           mayTry: false,

@@ -10,7 +10,15 @@ import type { Outcome } from '../../domain/push.ts'
 import type { Dependencies } from '../dependencies.ts'
 import { judgeGone } from './gone.ts'
 
-export type Question = { deps: Dependencies; crm: Crm; plan: SyncPlan; runId: string; options: CallOptions }
+export type Question = {
+  deps: Dependencies
+  crm: Crm
+  plan: SyncPlan
+  runId: string
+  options: CallOptions
+  /** told what is found out on the way */
+  say?: (found: CrmWarning[]) => void
+}
 
 /** What is to be done for a record: write to a person, of whom it may not have known before, or create one. */
 export type Job = { row: SyncRow; resolvedAt: number } & (
@@ -42,34 +50,16 @@ const groupBy = <Item>(items: Item[], keyOf: (item: Item) => string | null): Map
 }
 
 const byEmail = async (
-  question: Question,
+  { crm, plan, options }: Question,
   entity: CrmEntity,
   emails: string[],
   { warnings, hidden }: { warnings: CrmWarning[]; hidden: Set<string> },
 ): Promise<Map<string, CrmFound[]>> => {
-  const { crm, plan, options } = question
   if (emails.length === 0) return new Map()
   const found = await crm.peopleByEmail(entity, plan.of[entity].fields, emails, options)
   warnings.push(...found.warnings)
-  const people = groupBy(found.rows, ({ values }) => normaliseEmail(values['Email']))
-  if (found.unreadable.length > 0) {
-    const open = emails.filter((email) => !people.has(email))
-    for (const email of await hiddenAmong(question, entity, open)) hidden.add(email)
-  }
-  return people
-}
-
-/** Addresses of people whom the CRM has and cannot deliver, found by halving: who has one is never taken to be missing (R22). */
-const hiddenAmong = async (question: Question, entity: CrmEntity, emails: string[]): Promise<string[]> => {
-  if (emails.length === 0) return []
-  const { rows, unreadable } = await question.crm.peopleByEmail(entity, [], emails, question.options)
-  const seen = rows.map(({ values }) => normaliseEmail(values['Email'])).filter((email) => email !== null)
-  if (unreadable.length === 0) return seen
-  const open = emails.filter((email) => !seen.includes(email))
-  if (open.length < 2) return [...seen, ...open]
-  const middle = open.length >> 1
-  const parts = [open.slice(0, middle), open.slice(middle)]
-  return [...seen, ...(await Promise.all(parts.map((part) => hiddenAmong(question, entity, part)))).flat()]
+  for (const email of found.hidden) hidden.add(email)
+  return groupBy(found.rows, ({ values }) => normaliseEmail(values['Email']))
 }
 
 const rejectedUnread = (row: SyncRow, crm: CrmSaid): Job => settled(row, { kind: 'rejected', code: 'crmFailed', crm })

@@ -1,8 +1,8 @@
-import type { Crm, CrmChanges, CrmEntity, CrmFound } from '../../domain/crm.ts'
+import type { CrmChanges, CrmEntity, CrmFound, CrmWarning } from '../../domain/crm.ts'
 import { decide, fit, type Decision, type SyncColumn } from '../../domain/decide.ts'
 import { isFairleadError } from '../../domain/errors.ts'
 import type { Candidate } from '../../domain/match.ts'
-import { neverCompared, type Outcome } from '../../domain/push.ts'
+import { neverCompared, withReply, type Outcome } from '../../domain/push.ts'
 import type { EntryWarning } from '../../domain/run.ts'
 import { isBlank, sameValue } from '../../domain/values.ts'
 import type { SyncRow } from '../../db/sync/rows.ts'
@@ -14,11 +14,20 @@ const namedBy = (columns: readonly SyncColumn[], send: Decision['send']): CrmCha
   Object.fromEntries(columns.flatMap(({ key, field }) => (send[key] ? [[field.name, send[key].value]] : [])))
 
 const reread = async (
-  crm: Crm,
-  { plan, options }: Question,
+  { crm, plan, options, say }: Question,
   entity: CrmEntity,
   id: string,
-): Promise<CrmFound | undefined> => (await crm.peopleById(entity, plan.of[entity].fields, [id], options)).rows[0]
+): Promise<CrmFound | undefined> => {
+  const { rows, warnings } = await crm.peopleById(entity, plan.of[entity].fields, [id], options)
+  say?.(warnings)
+  return rows[0]
+}
+
+/** A field that was sent and is not in the reply: nobody knows whether it arrived. */
+const unsaid = (columns: readonly SyncColumn[], send: Decision['send'], { values }: CrmFound): CrmWarning[] =>
+  columns
+    .filter(({ key, field }) => send[key] !== undefined && values[field.name] === undefined)
+    .map(({ field }) => ({ code: 'fieldAbsent', field: field.name, count: 1 }))
 
 /** R4, `all`: the ticked values for everybody else with the address; a failure there is said on the entry, and stops nobody. */
 const writeOthers = async (question: Question, row: SyncRow, others: Candidate[]): Promise<EntryWarning[]> => {
@@ -78,11 +87,13 @@ export const writePerson = async (question: Question, job: Job & { kind: 'write'
       }
       const stored = await crm.update(entity, fields, person, namedBy(columns, decision.send), options)
       const sent = { send: decision.send, stored: stored.values }
-      return { ...outcome, kind: 'updated', code: isNew ? 'linkedByEmail' : null, sent }
+      question.say?.(unsaid(columns, decision.send, stored))
+      const settled = withReply(decision, columns, ours, stored.values)
+      return { ...outcome, decision: settled, kind: 'updated', code: isNew ? 'linkedByEmail' : null, sent }
     } catch (error) {
       if (!isFairleadError(error)) throw error
       if (error.code === 'crmChanged' && tried === 0) {
-        const again = await reread(crm, question, entity, person.id)
+        const again = await reread(question, entity, person.id)
         if (again !== undefined) {
           person = again
           continue

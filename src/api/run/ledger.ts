@@ -4,7 +4,7 @@ import * as entries from '../../db/run/entry.ts'
 import * as runs from '../../db/run/read.ts'
 import { exampleOf, Id, Instant, instant } from '../schemas.ts'
 import type { Services } from '../services.ts'
-import { Cause, Causes, causesJson } from './entry.ts'
+import { Cause, Causes, causesJson } from './entryJson.ts'
 import { Run, runJson } from './json.ts'
 
 const Ledger = z.object({ run: Run, causes: Causes.shape.items, drawnUpAt: Instant }).meta({

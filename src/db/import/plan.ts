@@ -2,6 +2,7 @@ import { and, eq, inArray, sql } from 'drizzle-orm'
 import type { CrmField } from '../../domain/crm.ts'
 import type { ColumnPlan } from '../../domain/values.ts'
 import { FairleadError } from '../../domain/errors.ts'
+import { noteWidening } from '../column.ts'
 import { findFields, upsertFields } from '../connection.ts'
 import type { Database } from '../database.ts'
 import { hashKeyOf } from '../emailKey.ts'
@@ -25,7 +26,10 @@ export const boundColumns = (db: Database, listId: string) =>
     .where(and(eq(columns.listId, listId), sql`${columns.crmField} is not null`))
     .orderBy(columns.position)
 
-/** R24: columns whose field is gone are marked stale and left out with a warning; those that are back lose the mark. */
+/**
+ * R24: columns whose field is gone are marked stale and left out with a warning; those that are back lose the mark, and the next sync reads them for
+ * everybody, since pulls in between have passed over their changes (R14).
+ */
 export const noteFields = async (db: Database, run: runs.Run, live: CrmField[]): Promise<void> => {
   await upsertFields(db, run.accountId, run.connectionId!, run.entity!, live)
   const names = new Set(live.map((field) => field.name.toLowerCase()))
@@ -34,7 +38,10 @@ export const noteFields = async (db: Database, run: runs.Run, live: CrmField[]):
   const back = bound.filter((column) => column.staleAt !== null && isThere(column)).map(({ key }) => key)
   if (back.length > 0) {
     const ofList = and(eq(columns.listId, run.listId!), inArray(columns.key, back))
-    await db.update(columns).set({ staleAt: null }).where(ofList)
+    await db.transaction(async (tx) => {
+      await tx.update(columns).set({ staleAt: null }).where(ofList)
+      await noteWidening(tx, run.listId!)
+    })
   }
   const missing = bound.filter((column) => !isThere(column))
   const warnings = missing.map(({ crmField }) => ({ code: 'fieldMissing' as const, field: crmField!, count: 1 }))

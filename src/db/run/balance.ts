@@ -68,12 +68,11 @@ export const balanceOf = async (db: Database, run: Run): Promise<Ledger> => {
   const counts = await countsOf(db, run.id)
   const facts = await factsOf(db, run)
   const checks = checksOf(counts, facts)
-  const explained = { cameDuring: facts.came, goneDuring: facts.gone, rejected: facts.unread, removed: facts.removed }
+  const { came, gone, unread, unwanted, removed } = facts
+  const explained = { cameDuring: came, goneDuring: gone, rejected: unread, notAdded: unwanted, removed }
   const swept = facts.crmTotal !== null
   const difference =
-    facts.crmTotal === null
-      ? null
-      : facts.crmTotal + facts.came - facts.gone - facts.unread - facts.removed - facts.listTotal
+    facts.crmTotal === null ? null : facts.crmTotal + came - gone - unread - unwanted - removed - facts.listTotal
   const agrees = agree(checks)
   const pull = counts['pull']
   if (pull !== undefined) pull.duplicateEmail = facts.duplicateEmail

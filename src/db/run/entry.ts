@@ -1,17 +1,15 @@
 import { and, asc, count, desc, eq, gt, gte, inArray, isNotNull, isNull, lte, or, sql, type SQL } from 'drizzle-orm'
-import type { CrmEntity } from '../../domain/crm.ts'
 import { FairleadError } from '../../domain/errors.ts'
 import type { EntryKind, EntryWarning } from '../../domain/run.ts'
 import type { Database } from '../database.ts'
 import { failureCode } from '../failure.ts'
 import type { Transaction } from '../outbox.ts'
 import { columns, entries, records } from '../schema.ts'
+import type { Person } from './person.ts'
 import type { RunRow } from './read.ts'
 
 export type Entry = Omit<typeof entries.$inferSelect, 'emailKey' | 'accountId'>
 
-/** Whose entries: by what they say themselves, and by the record that belongs to it now. */
-export type Person = { emailKey?: Buffer; recordIds: string[]; people: { entity: CrmEntity; id: string }[] }
 export type Wanted = { kind?: EntryKind; code?: string; phase?: string; person?: Person; limit: number }
 
 /** The run's own entries and those of the list that it renewed: ids are in order of time. Each is one entry of each of these runs. */
@@ -198,42 +196,6 @@ export const pageOfList = async (
   } catch (error) {
     if (failureCode(error) === queryCanceled) throw new FairleadError('queryTimeout')
     throw error
-  }
-}
-
-/** At most so many records of one person are looked for on a list. */
-const mostRecords = 200
-
-/** Whose entries are meant: everybody on the list with an address (by its hash), a record, or somebody in the CRM. */
-export const findPerson = async (
-  db: Database,
-  accountId: string,
-  list: string | null,
-  by: { emailKey: Buffer } | { recordId: string } | { crm: { entity: CrmEntity; id: string } },
-): Promise<Person> => {
-  const given: Person = { recordIds: 'recordId' in by ? [by.recordId] : [], people: 'crm' in by ? [by.crm] : [] }
-  const emailKey = 'emailKey' in by ? by.emailKey : undefined
-  const who = emailKey
-    ? eq(records.emailKey, emailKey)
-    : or(
-        ...given.recordIds.map((each) => eq(records.id, each)),
-        ...given.people.map((each) => and(eq(records.crmEntity, each.entity), eq(records.crmId, each.id))),
-      )
-  const found =
-    list === null
-      ? []
-      : await db
-          .select({ id: records.id, entity: records.crmEntity, crmId: records.crmId })
-          .from(records)
-          .where(and(eq(records.accountId, accountId), eq(records.listId, list), who))
-          .limit(mostRecords)
-  return {
-    ...(emailKey && { emailKey }),
-    recordIds: [...given.recordIds, ...found.map((each) => each.id)],
-    people: [
-      ...given.people,
-      ...found.flatMap(({ entity, crmId }) => (entity && crmId ? [{ entity, id: crmId }] : [])),
-    ],
   }
 }
 

@@ -10,6 +10,7 @@ export type Facts = {
   came: number
   gone: number
   unread: number
+  unwanted: number
   removed: number
   missing: number
   extra: number
@@ -29,7 +30,8 @@ export const factsOf = (db: Database, run: Run): Promise<Facts> =>
       said as materialized (select code, kind, phase, crm_id from entries where last_run_id = ${run.id} and list_id = ${run.listId}),
       seen as materialized (select crm_id from swept union select crm_id from said where code = 'cameDuring'),
       unread as materialized (select distinct crm_id from said where code = 'crmFailed'),
-      present as materialized (select crm_id from seen except select crm_id from said where code in ('goneDuring', 'crmFailed'))
+      unwanted as materialized (select distinct crm_id from said where code = 'notAdded'),
+      present as materialized (select crm_id from seen except select crm_id from said where code in ('goneDuring', 'crmFailed', 'notAdded'))
       select
         case when (select bool_and(done) from lanes where run_id = ${run.id} and phase = 'sweep') then (select count(*) from swept)::int end as "crmTotal",
         (select count(*) from own where not gone and removed_at is null)::int as "listTotal",
@@ -40,6 +42,8 @@ export const factsOf = (db: Database, run: Run): Promise<Facts> =>
         (select count(*) from said where code = 'goneDuring')::int as gone,
         (select count(*) from unread u join swept s on s.crm_id = u.crm_id
           where not exists (select from own o where o.crm_id = u.crm_id))::int as unread,
+        (select count(*) from unwanted u join swept s on s.crm_id = u.crm_id
+          where not exists (select from own o where o.crm_id = u.crm_id))::int as unwanted,
         (select count(*) from own o join seen s on s.crm_id = o.crm_id where o.removed_at is not null and not o.gone)::int as removed,
         (select count(*) from present p where not exists (select from own o where o.crm_id = p.crm_id))::int as missing,
         (select count(*) from own o where not o.gone and o.removed_at is null and not exists (select from present p where p.crm_id = o.crm_id)

@@ -77,7 +77,7 @@ export const renewEntries = async (
         and (e.last_run_id = ${runId}::uuid or e.last_run_id = (select id from previous))),
     present as (select g.subject, g.kind, g.code from given g join known k using (subject, kind, code) where k.last_run_id = ${runId}::uuid),
     renewed as (
-      update entries e set last_run_id = ${runId}::uuid, times = e.times + 1, crm = g.crm, warnings = g.warnings, at = now()
+      update entries e set last_run_id = ${runId}::uuid, phase = ${phase}, times = e.times + 1, crm = g.crm, warnings = g.warnings, at = now()
       from given g join known k using (subject, kind, code)
       where e.id = k.id and k.last_run_id <> ${runId}::uuid
         and not exists (select from present p where p.subject = g.subject and p.kind = g.kind and p.code = g.code)

@@ -2,6 +2,7 @@ import type { CrmPage } from '../../domain/crm.ts'
 import { compareSets, type Database, type Sql } from '../database.ts'
 import * as lanes from '../lane.ts'
 import { addWarnings } from '../run/warning.ts'
+import { lockPeople } from '../sync/rows.ts'
 
 export type SweepTarget = { accountId: string; listId: string; connectionId: string; entity: 'lead' | 'contact' }
 
@@ -34,18 +35,19 @@ const swept = (sql: Sql, runId: string) => sql`
     select distinct k.crm_id from swept_keys s cross join lateral unnest(string_to_array(s.keys, E'\n')) as k (crm_id)
     where s.run_id = ${runId})`
 
-/** Live records of the list's own entity: not removed here, not known to be gone from the CRM. */
+/** Live records of the list's own entity: not removed here, not known to be deleted in the CRM, or taken over by one of several. */
 const live = (sql: Sql, target: SweepTarget) => sql`
   live as materialized (
     select r.crm_id from records r
     where r.list_id = ${target.listId} and r.crm_entity = ${target.entity} and r.crm_id is not null and r.removed_at is null
-      and not exists (select from crm_people p where p.connection_id = ${target.connectionId} and p.entity = r.crm_entity and p.crm_id = r.crm_id))`
+      and not exists (select from crm_people p where p.connection_id = ${target.connectionId} and p.entity = r.crm_entity and p.crm_id = r.crm_id
+        and (p.state = 'deletedInCrm' or p.successor_id is null)))`
 
 /** Ids that this run has already accounted for, by a code. */
 const settled = (sql: Sql, runId: string, target: SweepTarget) => sql`
   settled as materialized (
     select e.crm_id, e.code from entries e where e.list_id = ${target.listId} and e.last_run_id = ${runId}
-      and e.code in ('goneDuring', 'cameDuring', 'crmFailed'))`
+      and e.code in ('goneDuring', 'cameDuring', 'crmFailed', 'notAdded'))`
 
 export type Differences = { missing: string[]; missingTotal: number; extra: string[]; extraTotal: number; live: number }
 
@@ -57,7 +59,7 @@ export const compare = (db: Database, runId: string, target: SweepTarget, limit:
     missing as materialized (
       select s.crm_id from swept s
       where not exists (select from records r where r.list_id = ${target.listId} and r.crm_id = s.crm_id and r.crm_entity = ${target.entity})
-        and not exists (select from settled e where e.crm_id = s.crm_id and e.code in ('goneDuring', 'crmFailed'))),
+        and not exists (select from settled e where e.crm_id = s.crm_id and e.code in ('goneDuring', 'crmFailed', 'notAdded'))),
     extra as materialized (
       select l.crm_id from live l
       where not exists (select from swept s where s.crm_id = l.crm_id)
@@ -73,6 +75,7 @@ export const relink = async (sql: Sql, runId: string, target: SweepTarget): Prom
   const [gone] = await sql`
     select from crm_people where connection_id = ${target.connectionId} and entity = ${target.entity} and state = 'deletedInCrm' limit 1`
   if (gone === undefined) return []
+  await lockPeople(sql, target.connectionId)
   const back = await sql<{ crm_id: string }[]>`
     with ${swept(sql, runId)}
     delete from crm_people p using swept s
@@ -82,6 +85,7 @@ export const relink = async (sql: Sql, runId: string, target: SweepTarget): Prom
 }
 
 export const markDeleted = async (sql: Sql, runId: string, target: SweepTarget, ids: string[]): Promise<string[]> => {
+  await lockPeople(sql, target.connectionId)
   const marked = await sql<{ crm_id: string }[]>`
     insert into crm_people (connection_id, entity, crm_id, account_id, state, run_id)
     select ${target.connectionId}::uuid, ${target.entity}, id, ${target.accountId}::uuid, 'deletedInCrm', ${runId}::uuid

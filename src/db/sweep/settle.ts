@@ -3,7 +3,7 @@ import type { CrmSaid } from '../../domain/errors.ts'
 import { compareSets, type Database, type Sql } from '../database.ts'
 import { prepare, storePeople, type PageTarget } from '../import/page.ts'
 import * as lanes from '../lane.ts'
-import { insertEntries, rejectUnreadable } from '../run/record.ts'
+import { insertEntries, rejectUnreadable, renewEntries } from '../run/record.ts'
 import { addWarnings } from '../run/warning.ts'
 import { markDeleted, relink, type SweepTarget } from './compare.ts'
 
@@ -50,6 +50,14 @@ export const settleMissing = (
     const rejected = await rejectUnreadable(sql, target, key.runId, 'sweep', answer.unreadable)
     await addWarnings(sql, { runId: key.runId, listId: target.listId }, answer.warnings)
     await count(sql, key, { ...counts, read: counts.read + rejected, rejected })
+  })
+
+/** Ids that the CRM has and the list has not, and that nobody wants on it (R15). */
+export const settleUnwanted = (db: Database, key: lanes.LaneKey, target: Target, ids: string[]): Promise<void> =>
+  inTransaction(db, async (sql) => {
+    const skips = ids.map((id) => ({ kind: 'skipped' as const, code: 'notAdded', crmId: id }))
+    const skipped = await renewEntries(sql, target, key.runId, 'sweep', skips)
+    await count(sql, key, { read: skipped, skipped })
   })
 
 /** Ids that the list has and the sweep did not see: still there when asked by name, or deleted in the CRM. */

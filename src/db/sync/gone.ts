@@ -1,17 +1,41 @@
 import type { CrmFound } from '../../domain/crm.ts'
 import type { Gone } from '../../domain/gone.ts'
-import type { Sql } from '../database.ts'
+import type { Database, Sql } from '../database.ts'
 import type * as lanes from '../lane.ts'
 import { insertEntries, renewEntries, type NewEntry } from '../run/record.ts'
 import { keepLate } from './late.ts'
 import { mergeRecords } from './merge.ts'
 import { targetFor, type SyncPlan } from './plan.ts'
-import { linkedRows, lockedRows, type SyncRow } from './rows.ts'
+import { linkedRows, lockedRows, lockPeople, type SyncRow } from './rows.ts'
 
 type Context = { plan: SyncPlan; key: lanes.LaneKey }
 
+type Successor = { id: string; state: 'converted' | 'merged'; successor: { entity: 'lead' | 'contact'; id: string } }
+
+/** Who took people over, as far as it was found out already, for this list or another one. */
+export const successorsOf = async (
+  { $client: sql }: Database,
+  connectionId: string,
+  entity: 'lead' | 'contact',
+  ids: readonly string[],
+): Promise<Successor[]> => {
+  const rows = await sql<Successor[]>`
+    select crm_id as id, state, json_build_object('entity', successor_entity, 'id', successor_id) as successor from crm_people
+    where connection_id = ${connectionId}::uuid and entity = ${entity} and crm_id = any(string_to_array(${ids.join('\n')}::text, E'\n'))
+      and state in ('converted', 'merged') and successor_id is not null`
+  return [...rows]
+}
+
+/** What was found out of a person for one list holds for the others: their next sync reads the person by id, and follows. */
+const tellOthers = (sql: Sql, { plan }: Context, { id, entity }: Gone) => sql`
+  insert into late_rows (list_id, entity, crm_id, account_id)
+  select r.list_id, r.crm_entity, r.crm_id, r.account_id
+  from lists l join records r on r.list_id = l.id and r.crm_entity = ${entity} and r.crm_id = ${id}
+  where l.connection_id = ${plan.connectionId}::uuid and l.id <> ${plan.listId}::uuid and l.removed_at is null and r.removed_at is null
+  on conflict do nothing`
+
 const mark = (sql: Sql, { plan, key }: Context, { id, entity, fate }: Gone) => {
-  const state = fate.kind === 'converted' || fate.kind === 'merged' ? fate.kind : 'deletedInCrm'
+  const state = 'to' in fate ? fate.kind : 'as' in fate ? fate.as : 'deletedInCrm'
   const to = 'to' in fate ? fate.to : null
   return sql`
     insert into crm_people (connection_id, entity, crm_id, account_id, state, successor_entity, successor_id, run_id)
@@ -61,6 +85,7 @@ export const settleGone = async (
 ): Promise<{ entity: 'lead' | 'contact'; person: CrmFound }[]> => {
   const { plan, key } = context
   const successors: { entity: 'lead' | 'contact'; person: CrmFound }[] = []
+  if (gone.length > 0) await lockPeople(sql, plan.connectionId)
   for (const each of gone) {
     const { id, entity, fate } = each
     const row = (await linkedRows(sql, plan, entity, [id])).get(id)
@@ -77,7 +102,9 @@ export const settleGone = async (
       if (entity === plan.own) await keepLate(sql, plan, entity, [id])
       continue
     }
+    if (fate.kind === 'deleted' && row?.state === 'deletedInCrm') continue
     await mark(sql, context, each)
+    if ('to' in fate) await tellOthers(sql, context, each)
     if (row === undefined || row.removed) continue
     if (fate.kind === 'undecided') await skip('needsDecision', [{ code: 'candidates', ids: fate.candidates }])
     else if (fate.kind === 'deleted') {

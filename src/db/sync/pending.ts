@@ -23,7 +23,7 @@ export const pagePending = async (
   const rows = await sql<Raw[]>`
     select ${rowColumns(sql)} from ${withPeople(sql, plan.connectionId)}
     where r.list_id = ${plan.listId}::uuid and (r.agreed <> '{}' or r.crm_id is null) and r.removed_at is null
-      and (r.crm_id is null or (p.crm_id is null and ${edited})) and ${after === null ? sql`true` : sql`r.id > ${after}::uuid`}
+      and (r.crm_id is null or (p.state is distinct from 'deletedInCrm' and ${edited})) and ${after === null ? sql`true` : sql`r.id > ${after}::uuid`}
     order by r.id limit ${limit}`
   return rows.map(toSyncRow)
 }

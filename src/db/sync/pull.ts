@@ -1,8 +1,9 @@
 import type { CrmEntity, CrmPage, CrmPerson } from '../../domain/crm.ts'
-import { decide, type Decision } from '../../domain/decide.ts'
+import { decide, type Decision, type SyncColumn } from '../../domain/decide.ts'
 import type { Gone } from '../../domain/gone.ts'
 import { emailKeyColumn } from '../../domain/list.ts'
 import { truthy } from '../../domain/truthy.ts'
+import { sameValue } from '../../domain/values.ts'
 import type { Database, Sql } from '../database.ts'
 import { emailHexOf } from '../emailKey.ts'
 import { insertNew } from '../import/page.ts'
@@ -12,7 +13,7 @@ import { addWarnings } from '../run/warning.ts'
 import { settleGone } from './gone.ts'
 import { forgetLate, keepLate } from './late.ts'
 import { targetFor, type SyncPlan } from './plan.ts'
-import { linkedRows, writeRows, type RowChange, type SyncRow } from './rows.ts'
+import { linkedRows, lockPeople, writeRows, type RowChange, type SyncRow } from './rows.ts'
 
 export type PullPage = Omit<CrmPage<CrmPerson>, 'next'> & {
   next: string | null
@@ -32,6 +33,7 @@ const rounds = 5
 const relink = async (sql: Sql, { plan, entity }: Context, rows: SyncRow[]): Promise<number> => {
   const back = rows.filter(({ state, removed }) => state !== null && !removed).map(({ crmId }) => crmId!)
   if (back.length === 0) return 0
+  await lockPeople(sql, plan.connectionId)
   const gone = await sql`
     delete from crm_people where connection_id = ${plan.connectionId}::uuid and entity = ${entity}
       and crm_id = any(string_to_array(${back.join('\n')}::text, E'\n'))`
@@ -47,6 +49,14 @@ const changeOf = ({ row, decision }: Found, hashKey: SyncPlan['hashKey']): RowCh
 })
 
 const sameAgreed = ({ row, decision }: Found): boolean => JSON.stringify(row.agreed) === JSON.stringify(decision.agreed)
+
+/** The CRM has other values, and what is there already is not to be updated. */
+const isHeldBack = ({ sync }: SyncPlan, { row, person }: Found, columns: readonly SyncColumn[]): boolean =>
+  !sync.pull.updateExisting &&
+  columns.some(({ key, field, pulled }) => {
+    const theirs = person.values[field.name]
+    return !pulled && theirs !== undefined && row.agreed[key] === undefined && !sameValue(row.fields[key], theirs)
+  })
 
 export type Sums = { entries: NewEntry[]; skips: NewEntry[]; owed: string[] }
 
@@ -83,8 +93,9 @@ export const storeKnown = async (
       }
       const found = { person, row, decision: decide(columns, row, person.values, rule) }
       const writes = Object.keys(found.decision.patch).length > 0
-      if (!writes && sameAgreed(found)) counts.unchanged += 1
-      else changed.push(found)
+      if (writes || !sameAgreed(found)) changed.push(found)
+      else if (isHeldBack(plan, found, columns)) sums.skips.push({ ...entry, kind: 'skipped', code: 'notUpdated' })
+      else counts.unchanged += 1
     }
     const written = await writeRows(
       sql,
@@ -154,6 +165,8 @@ export const storePull = (
       (row) => truthy(row.values['DoNotEmail']) || truthy(row.values['DoNotSolicit']),
     ).length
     const sums: Sums = { entries: [], skips: [], owed: [] }
+    // other lists may be telling this one whom it owes at this moment
+    if ((page.late?.length ?? 0) > 0 || page.gone.length > 0) await lockPeople(sql, plan.connectionId)
     if (page.late !== undefined) await forgetLate(sql, plan.listId, entity, page.late)
     const unknown = await storeKnown(sql, context, page.rows, counts, sums)
     await storeUnknown(sql, context, unknown, counts, sums)

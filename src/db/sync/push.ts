@@ -41,6 +41,10 @@ const applied = ({ plan }: Batch, row: SyncRow, outcome: Outcome): { change: Row
   return { change, warnings: settled?.warnings ?? [] }
 }
 
+/** A record that stays as it is gets no new version: whoever reads versions would take it for changed. */
+const differs = (row: SyncRow, { patch, agreed }: RowChange): boolean =>
+  Object.keys(patch).length > 0 || JSON.stringify(row.agreed) !== JSON.stringify(agreed)
+
 const setLinks = async (sql: Sql, outcomes: Outcome[]): Promise<void> => {
   const links = outcomes.flatMap(({ record, link }) =>
     link === undefined ? [] : [{ record_id: record.id, entity: link.entity, crm_id: link.id }],
@@ -123,7 +127,7 @@ const settleAll = async (batch: Batch, outcomes: Outcome[]): Promise<void> => {
     const row = rows.get(outcome.record.id)
     if (row === undefined) continue
     const { change, warnings } = applied(batch, row, outcome)
-    if (outcome.decision !== undefined || outcome.link !== undefined) changes.push(change)
+    if (outcome.link !== undefined || differs(row, change)) changes.push(change)
     note(batch, outcome, warnings)
   }
   await writeRows(sql, plan.listId, changes)

@@ -1,6 +1,6 @@
 import type { Call } from '../http/call.ts'
 import { read, type Kind, type Row, type Values } from '../model.ts'
-import { addRow, countChange, findRow, idOf, ownOf, removeRow, rowOf } from '../store.ts'
+import { addRow, countChange, findRow, fold, idOf, ownOf, removeRow, rowOf } from '../store.ts'
 import { kindNamed, touch, type World } from '../world.ts'
 import { defaultsOf } from './defaults.ts'
 import { fillHistory } from './history.ts'
@@ -8,11 +8,12 @@ import { isPayload, readPayload, refuse, type Change } from './payload.ts'
 
 /** Anywhere among the generated ids, or behind them. */
 const newId = (world: World, kind: Kind): string => {
-  for (;;) {
+  // further behind with each try: a small CRM to which many are added has no id left among its own
+  for (let tries = 1; ; tries++) {
     const roll = world.roll(world.made++)
-    const space = kind.store.size === 0 ? 40_000_000 : Math.ceil(kind.store.size * 1.1) + 10
+    const space = (kind.store.size === 0 ? 40_000_000 : Math.ceil(kind.store.size * 1.1) + 10) * tries
     const id = kind.store.ids.between(roll % space, world.roll(world.made) >>> 3)
-    if (findRow(kind, id) === undefined) return id
+    if (findRow(kind, id) === undefined && !kind.store.spent.has(fold(id))) return id
   }
 }
 

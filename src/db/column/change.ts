@@ -1,0 +1,138 @@
+import { and, eq, sql } from 'drizzle-orm'
+import { columnFinder, isFixed } from '../../domain/counterpart.ts'
+import type { FieldType } from '../../domain/crm.ts'
+import { FairleadError, type ErrorCode } from '../../domain/errors.ts'
+import * as audits from '../audit.ts'
+import type { Database } from '../database.ts'
+import type { Transaction } from '../outbox.ts'
+import { columns, records, syncSettings } from '../schema.ts'
+import { addBound, append } from './add.ts'
+import { all, lockList, ofList, type Column } from './read.ts'
+
+const refuseTaken = (known: readonly Column[], name: string, own?: string): void => {
+  const fail = (code: ErrorCode, message: string): never => {
+    throw new FairleadError(code, { detail: message, errors: [{ path: 'name', message }] })
+  }
+  if (/^c\d+$/i.test(name)) fail('invalidInput', 'Names such as "c12" are keys of columns.')
+  const holder = columnFinder(known)(name)
+  if (holder !== undefined && holder.id !== own) fail('nameTaken', `The list has a column "${name}" already.`)
+}
+
+const audit = (
+  tx: Transaction,
+  { accountId, id }: Column,
+  actor: audits.Actor,
+  verb: 'create' | 'update' | 'remove',
+  changed: string[],
+) => audits.insert(tx, accountId, actor, { action: `column.${verb}`, targetId: id, details: { changed } })
+
+export type Asked = { crmField: string } | { name: string; type: FieldType }
+
+/** A column for a CRM field (S5), or one of the list's own. Errors: notFound, invalidInput and those of addBound. */
+export const insert = (
+  db: Database,
+  accountId: string,
+  listId: string,
+  asked: Asked,
+  actor: audits.Actor,
+): Promise<Column> =>
+  db.transaction(async (tx) => {
+    const list = await lockList(tx, accountId, listId)
+    const add = async (): Promise<Column[]> => {
+      if ('crmField' in asked) return addBound(tx, list, [asked.crmField], () => 'crmField')
+      const known = await all(tx, accountId, listId)
+      refuseTaken(known, asked.name)
+      return append(tx, list, known, [asked])
+    }
+    const [made] = await add()
+    await audit(tx, made!, actor, 'create', Object.keys(asked))
+    return made!
+  })
+
+const get = async (tx: Transaction, accountId: string, listId: string, columnId: string): Promise<Column> => {
+  const [found] = await tx
+    .select()
+    .from(columns)
+    .where(and(ofList(accountId, listId), eq(columns.id, columnId)))
+  if (found === undefined) throw new FairleadError('notFound')
+  return found
+}
+
+/** Renames a column, moves it to a place (0 is the first). Errors: notFound, nameTaken, invalidInput. */
+export const update = (
+  db: Database,
+  accountId: string,
+  listId: string,
+  columnId: string,
+  { name, position }: { name?: string; position?: number },
+  actor: audits.Actor,
+): Promise<Column> =>
+  db.transaction(async (tx) => {
+    await lockList(tx, accountId, listId)
+    const column = await get(tx, accountId, listId, columnId)
+    const known = await all(tx, accountId, listId)
+    if (name !== undefined) {
+      refuseTaken(known, name, columnId)
+      await tx.update(columns).set({ name }).where(eq(columns.id, columnId))
+    }
+    if (position !== undefined) {
+      const others = known.map(({ id }) => id).filter((id) => id !== columnId)
+      const order = others.toSpliced(position, 0, columnId).join(',')
+      await tx.execute(sql`update columns c set position = o.place - 1
+        from unnest(string_to_array(${order}, ',')::uuid[]) with ordinality o (id, place) where c.id = o.id`)
+    }
+    const changed = [...(name === undefined ? [] : ['name']), ...(position === undefined ? [] : ['position'])]
+    await audit(tx, column, actor, 'update', changed)
+    return get(tx, accountId, listId, columnId)
+  })
+
+/** Takes a column out of what is pushed and not pulled; answers where it was. Whoever has read the settings before must read them again. */
+const forget = async (tx: Transaction, { listId, key }: Column): Promise<string[]> => {
+  const [stored] = await tx.select().from(syncSettings).where(eq(syncSettings.listId, listId))
+  if (stored === undefined) return []
+  const { push, pull, version } = stored
+  const uses = {
+    'push.fields': push.fields,
+    'push.clearFields': push.clearFields,
+    'pull.excludedFields': pull.excludedFields,
+  }
+  const usedIn = Object.entries(uses).flatMap(([name, keys]) => (keys.includes(key) ? [name] : []))
+  const without = (keys: string[]): string[] => keys.filter((each) => each !== key)
+  if (usedIn.length > 0)
+    await tx
+      .update(syncSettings)
+      .set({
+        version: version + 1,
+        push: { ...push, fields: without(push.fields), clearFields: without(push.clearFields) },
+        pull: { ...pull, excludedFields: without(pull.excludedFields) },
+        updatedAt: new Date(),
+      })
+      .where(eq(syncSettings.listId, listId))
+  return usedIn
+}
+
+/**
+ * Removes a column: its values are seen no more, edits of it no longer wait to be pushed. Answers the parts of the sync settings that it was
+ * taken out of. Errors: notFound, columnLocked.
+ */
+export const remove = (
+  db: Database,
+  accountId: string,
+  listId: string,
+  columnId: string,
+  actor: audits.Actor,
+): Promise<string[]> =>
+  db.transaction(async (tx) => {
+    await lockList(tx, accountId, listId)
+    const column = await get(tx, accountId, listId, columnId)
+    if (isFixed(column)) throw new FairleadError('columnLocked')
+    await tx.delete(columns).where(eq(columns.id, columnId))
+    const removedFrom = await forget(tx, column)
+    // A new version, so that a run which read the record before decides anew.
+    await tx
+      .update(records)
+      .set({ agreed: sql`${records.agreed} - ${column.key}::text`, version: sql`${records.version} + 1` })
+      .where(and(eq(records.listId, listId), sql`${records.agreed} <> '{}' and ${records.agreed} ? ${column.key}`))
+    await audit(tx, column, actor, 'remove', removedFrom)
+    return removedFrom
+  })
