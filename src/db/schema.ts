@@ -308,7 +308,10 @@ export const creations = pgTable(
     claimedAt: createdAt(),
     /** when the request went out; it may still be carried out long after our time-out */
     sentAt: at(),
+    /** the address as it was sent, until there is an answer: the record may get another one meanwhile */
+    email: text(),
     doneAt: at(),
+    crmEntity: text().$type<CrmEntity>(),
     crmId: text(),
   },
   (t) => [primaryKey({ columns: [t.connectionId, t.emailKey] }), index().on(t.recordId)],

@@ -19,6 +19,10 @@ const ledgerCauses: Record<string, Cause> = {
   },
   seenAgain: { message: 'The CRM shows a person again that was taken to be deleted.', remedy: nothing },
   mergedIntoRecord: { message: 'The person is on the list already; the values went to that record.', remedy: nothing },
+  editedMeanwhile: {
+    message: 'The record was edited here again and again while the run compared it.',
+    remedy: 'Nothing needs to be done; the next run compares it.',
+  },
   removedHere: {
     message: 'The record was removed from the list here, so it is not brought back.',
     remedy: 'Restore the record to have it again.',
@@ -26,7 +30,8 @@ const ledgerCauses: Record<string, Cause> = {
   erased: { message: 'The person was erased and is not brought back.', remedy: nothing },
   needsDecision: {
     message: 'Several people in the CRM have this address.',
-    remedy: 'Decide which one it is; the next run applies it.',
+    remedy:
+      'Leave one person with the address in the CRM, or let the account’s `ambiguousMatch` choose; the next run goes by it.',
   },
   noEmail: { message: 'The record has no e-mail address to find the person by.', remedy: 'Add an address.' },
   existsNotUpdated: {
@@ -49,10 +54,6 @@ const ledgerCauses: Record<string, Cause> = {
     message: 'The CRM requires a field of a new lead that is blank here.',
     remedy: 'Fill it in, or give it a default for new leads in the sync settings.',
   },
-  beingCreated: {
-    message: 'Another list or run is creating this person in the CRM at this moment.',
-    remedy: 'Nothing needs to be done; the next run links the record to that person.',
-  },
   converted: {
     message: 'The lead was converted in the CRM; the record is linked to the contact now.',
     remedy: nothing,
@@ -70,13 +71,9 @@ const ledgerCauses: Record<string, Cause> = {
     message: 'The CRM has this person, and the list does not.',
     remedy: 'Start a sync with “add new” of the pull switched on; it adds this person.',
   },
-  missingInCrm: {
-    message: 'The list has this person, and the CRM does not show it.',
-    remedy: 'Check the rights of the CRM user; a sweep settles who is gone.',
-  },
-  held: {
-    message: 'The record is held back; it is neither pulled nor pushed for now.',
-    remedy: 'Nothing needs to be done; it goes on when either side changes it.',
+  pendingHere: {
+    message: 'The record was edited here and has not been pushed yet.',
+    remedy: 'Nothing needs to be done where the field is ticked: the next sync pushes it.',
   },
 }
 
@@ -98,10 +95,14 @@ const entryWarnings: Record<string, (field: string, others: number) => string> =
   noFieldOnContact: (field) => `A contact cannot hold ${field}: it was left out.`,
   addressNotMapped: (field) => `No address field of the CRM is known for ${field}: it was left out.`,
   requiredMissing: (field) => `The CRM requires ${field}, which is blank here and has no default.`,
+  alsoWritten: (_field, others) =>
+    `The chosen values were written to ${others === 1 ? 'another person' : `${others} other people`} with the same address too.`,
   otherNotWritten: () => 'Another person with the same address could not be written.',
   candidates: (_field, others) => `The record may belong to any of ${others} people in the CRM.`,
   mergedIntoRecord: () => 'The person is on the list already: the record that is named has the values now.',
+  restored: () => 'That record had been removed from the list and is on it again.',
   was: () => 'The record was linked to the person that is named before.',
+  fieldMissing: (field) => `${field} no longer exists in the CRM or may not be seen by the CRM user: it was left out.`,
   valueRewritten: (field) => `The CRM stored ${field} otherwise than it was sent; the value of the CRM is kept.`,
 }
 

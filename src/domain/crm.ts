@@ -161,6 +161,8 @@ export type Crm = {
   batchable(): boolean
   /** the CRM's clock minus ours in milliseconds, by the last reply; null before the first */
   skewMs(): number | null
+  /** R16: leads that were converted → the contact each became, as far as the CRM itself tells; mostly it does not */
+  conversions(leadIds: string[], options?: CallOptions): Promise<Map<string, string>>
   /** frees sockets */
   close(): Promise<void>
 }

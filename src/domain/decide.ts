@@ -10,6 +10,8 @@ export type SyncColumn = {
   field: CrmField
   /** the CRM's value is taken over */
   pulled: boolean
+  /** the CRM's value is taken over where there is none yet: for a column that was added (S5) */
+  fills?: boolean
   /** the value here is written to people who are in the CRM */
   pushed: boolean
   /** a blank here clears the CRM's value (R9) */
@@ -72,13 +74,13 @@ export const decide = (
     const before = ours.fields[key]
     decision.changes[key] = { ...(before === undefined ? {} : { before }), after: value, ...(conflict && { conflict }) }
   }
-  for (const { key, field, pulled, pushed, clears } of columns) {
+  for (const { key, field, pulled, fills = false, pushed, clears } of columns) {
     const value = theirs[field.name]
     if (value === undefined) continue
     const own = ours.fields[key]
     const edited = ours.agreed[key]
     if (edited === undefined) {
-      if (pulled && !sameValue(own, value)) take(key, value)
+      if ((pulled || (fills && own === undefined)) && !sameValue(own, value)) take(key, value)
       continue
     }
     const fitted = fit(field, own ?? null)
@@ -96,15 +98,15 @@ export const decide = (
       delete decision.agreed[key]
       take(key, value, conflict)
     }
-    if (edited.n === true) {
+    if (edited.n === true || edited.v === undefined) {
       // compared for the first time: what is ticked goes out, the rest follows the CRM
       if (pushed && !(isBlank(own) && !clears)) send(false)
       else if (pulled) yieldTo()
-    } else if (!pulled || sameValue(edited.v ?? null, value)) send(false)
+    } else if (!pulled || sameValue(edited.v ?? null, value)) send(pulled && edited.w === true)
     else {
       decision.conflicts += 1
       if (isLater(edited.at, theirs['ModifyDate'], rule)) {
-        decision.agreed[key] = { ...edited, v: value }
+        decision.agreed[key] = { ...edited, v: value, w: true }
         send(true)
       } else yieldTo('crmWins')
     }

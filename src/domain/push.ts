@@ -3,6 +3,7 @@ import { decide, type Decision, type Ours, type SyncColumn } from './decide.ts'
 import type { CrmSaid } from './errors.ts'
 import type { Gone } from './gone.ts'
 import type { EntryChanges, EntryWarning } from './run.ts'
+import type { AgreedValues } from './sync.ts'
 import { isBlank, sameValue } from './values.ts'
 
 /** The record as the push read it; what it does is decided by this. */
@@ -16,6 +17,8 @@ export type Outcome = {
   warnings: EntryWarning[]
   /** the person that the record is linked to from now on */
   link?: { entity: CrmEntity; id: string }
+  /** with a link: the columns whose value the CRM has told */
+  compared?: ReadonlySet<string>
   /** values taken over here, and what was decided about the edits */
   decision?: Decision
   columns?: readonly SyncColumn[]
@@ -28,6 +31,25 @@ export type Outcome = {
   into?: string
   delay?: { tries: number; afterMs: number }
 }
+
+/** Columns that the CRM has told a value of. */
+export const comparedWith = (
+  columns: readonly SyncColumn[],
+  theirs: Readonly<Record<string, CrmValue>>,
+): ReadonlySet<string> => new Set(columns.filter(({ field }) => theirs[field.name] !== undefined).map(({ key }) => key))
+
+/** Values of a record that was just linked which the CRM did not tell of, its field being missing there: compared for the first time later (R13, R24). */
+export const uncompared = (
+  now: Ours,
+  bound: Iterable<string>,
+  compared: ReadonlySet<string>,
+  at: string,
+): AgreedValues =>
+  Object.fromEntries(
+    [...bound]
+      .filter((key) => !compared.has(key) && !isBlank(now.fields[key]) && now.agreed[key] === undefined)
+      .map((key) => [key, { n: true as const, at }]),
+  )
 
 /** R13: nothing of a record that was just found in the CRM has been compared before. */
 export const neverCompared = (columns: readonly SyncColumn[], ours: Ours, at: string): Ours => ({

@@ -34,7 +34,8 @@ export const defaultSync = (): SyncSettings => ({
 
 /**
  * `records.agreed`, one per value that was edited here since both sides agreed on it: what they agreed on (`v`; missing when it was absent), or
- * `n` where the two have never been compared (R13); and when the value here was edited last (`at`, ISO, our clock).
+ * `n` where the two have never been compared (R13); `w` where the CRM changed it to `v` meanwhile and our later edit won; and when the value here
+ * was edited last (`at`, ISO, our clock).
  */
-export type Agreed = { v?: CrmValue; n?: true; at: string }
+export type Agreed = { v?: CrmValue; n?: true; w?: true; at: string }
 export type AgreedValues = Record<string, Agreed>

@@ -2,6 +2,7 @@ import type { CallOptions, Crm, CrmConnector, CrmIdentity } from '../domain/crm.
 import { createClient, type Client, type ClientOptions, type Log } from './http/client.ts'
 import { readPeopleByEmail } from './email.ts'
 import { readFields } from './field.ts'
+import { readConversions } from './conversion.ts'
 import { createHostGuard } from './http/host.ts'
 import { identify } from './login.ts'
 import { readKeyAt, readLatestChange, readTotal } from './mark.ts'
@@ -72,6 +73,7 @@ const openCrm = (url: string, options: ClientOptions): Crm => {
       ),
     batchable: () => session.memory.writes.batch === true,
     skewMs: () => client.habits.skewMs,
+    conversions: (leadIds, call = {}) => readConversions(session, leadIds, call),
     close: () => client.close(),
   }
 }

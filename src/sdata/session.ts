@@ -14,6 +14,8 @@ export type Memory = {
   sizes: Map<string, { ask: number; most: number }>
   /** last keys of pages that were shorter than the server's usual ones */
   shortEnds: Set<string>
+  /** whether the history of leads is a feed of this server; undefined until it is asked */
+  leadHistory?: boolean
   /** selects that at least one row was read with */
   proven: Set<string>
   /** field-level security, by entity */

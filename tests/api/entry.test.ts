@@ -231,7 +231,7 @@ describe('causes', () => {
   })
 
   test.for(
-    'existsNotUpdated notFoundNotAdded noEmail needsDecision mergedIntoRecord removedHere notAdded notUpdated requiredMissing beingCreated crmChanged deletedInCrm converted merged linkedByEmail differsHere missingHere missingInCrm held'.split(
+    'existsNotUpdated notFoundNotAdded noEmail needsDecision mergedIntoRecord removedHere notAdded notUpdated requiredMissing crmChanged deletedInCrm converted merged linkedByEmail differsHere missingHere pendingHere'.split(
       ' ',
     ),
   )('R25: %s has a sentence and a remedy of its own', (code) => {

@@ -97,7 +97,10 @@ const readFields = async (deps: Dependencies, crm: Crm, run: runs.Run, pushes: b
   const readOwn = async (): Promise<CrmField[]> => {
     const bound = await importPlan.boundColumns(deps.db, run.listId!)
     const fields = bound.some(({ staleAt }) => staleAt !== null) ? undefined : await known(own)
-    if (fields !== undefined) return fields
+    if (fields !== undefined) {
+      await importPlan.markStale(deps.db, run, fields)
+      return fields
+    }
     const live = await crm.fields(own)
     await importPlan.noteFields(deps.db, run, live)
     return live

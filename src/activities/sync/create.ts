@@ -1,14 +1,16 @@
 import { emailHexOf } from '../../db/emailKey.ts'
-import { claimCreation, dropClaim, noteSent } from '../../db/sync/creation.ts'
+import { claimCreation, dropClaim, dropEarlier, earlierAddress, noteSent } from '../../db/sync/creation.ts'
 import type { SyncPlan } from '../../db/sync/plan.ts'
 import type { SyncRow } from '../../db/sync/rows.ts'
-import type { CrmChanges, CrmFound } from '../../domain/crm.ts'
+import type { CrmChanges, CrmEntity, CrmField, CrmFound } from '../../domain/crm.ts'
 import { decide, fit, type Decision, type SyncColumn } from '../../domain/decide.ts'
 import { isFairleadError, type FairleadError } from '../../domain/errors.ts'
-import type { Outcome } from '../../domain/push.ts'
+import { comparedWith, type Outcome } from '../../domain/push.ts'
 import type { EntryWarning } from '../../domain/run.ts'
+import { leadRelationNamed } from '../../domain/settings.ts'
+import type { Candidate } from '../../domain/match.ts'
 import { isBlank, sameValue } from '../../domain/values.ts'
-import type { Job, Question } from './resolve.ts'
+import type { Job, Question } from './job.ts'
 import { isPushable } from '../../domain/counterpart.ts'
 import { writePerson } from './write.ts'
 
@@ -16,6 +18,8 @@ type Draft = {
   columns: SyncColumn[]
   send: Decision['send']
   changes: CrmChanges
+  /** of everything in `changes`, and what is read back */
+  fields: CrmField[]
   warnings: EntryWarning[]
   missing: string[]
 }
@@ -36,8 +40,15 @@ const draft = (plan: SyncPlan, row: SyncRow): Draft => {
     changes[field.name] = value
   }
   const has = (name: string): boolean => Object.keys(changes).some((each) => each.toLowerCase() === name.toLowerCase())
-  for (const [name, value] of Object.entries(plan.sync.push.newLeadDefaults)) {
-    if (!has(name)) changes[live.find((field) => field.name.toLowerCase() === name.toLowerCase())?.name ?? name] = value
+  const more: CrmField[] = []
+  for (const [said, value] of Object.entries(plan.sync.push.newLeadDefaults)) {
+    if (has(said)) continue
+    const field = live.find(({ name }) => name.toLowerCase() === said.toLowerCase())
+    const name = field?.name ?? leadRelationNamed(said)
+    // renamed or taken away since it was given (R24)
+    if (name === undefined) warnings.push({ code: 'fieldMissing', field: said })
+    else changes[name] = value
+    if (field !== undefined && !columns.some((column) => column.field.name === field.name)) more.push(field)
   }
   const missing = live
     .filter(({ name, required, readOnly, address }) => required && !readOnly && !address && !has(name))
@@ -52,7 +63,7 @@ const draft = (plan: SyncPlan, row: SyncRow): Draft => {
     const field = plan.of[plan.own].columns.find((column) => column.key === key)!.field.name
     warnings.push({ code: 'noFieldOnLead', field })
   }
-  return { columns: writable, send, changes, warnings, missing }
+  return { columns: writable, send, changes, fields: [...plan.of.lead.fields, ...more], warnings, missing }
 }
 
 /** The outcome for a lead that is there because of this record. */
@@ -65,12 +76,15 @@ const createdOutcome = (plan: SyncPlan, row: SyncRow, made: Draft, stored: CrmFo
     stored.values,
     { conflict: plan.sync.conflict, skewMs: 0 },
   )
+  // passed over by a CRM that does not know the field any more (R24)
+  const lost = made.fields.filter(({ name }) => name in made.changes && stored.values[name] === undefined)
   return {
     record: row,
     kind: 'created',
     code: null,
-    warnings: made.warnings,
+    warnings: [...made.warnings, ...lost.map(({ name }) => ({ code: 'fieldMissing', field: name }))],
     link: { entity: 'lead', id: stored.id },
+    compared: comparedWith(columns, stored.values),
     decision,
     columns,
     sent: { send: made.send, stored: stored.values },
@@ -108,14 +122,18 @@ const delayed = (row: SyncRow, afterMs: number): Outcome => ({
   delay: { tries: 0, afterMs },
 })
 
-const writeTo = (question: Question, { row, resolvedAt }: Job, person: CrmFound): Promise<Outcome> =>
-  writePerson(question, { row, resolvedAt, kind: 'write', person: { entity: 'lead', person }, others: [], isNew: true })
+const writeTo = (question: Question, { row, resolvedAt }: Job, person: Candidate): Promise<Outcome> =>
+  writePerson(question, { row, resolvedAt, kind: 'write', person, others: [], isNew: true })
 
 /** Somebody created the person meanwhile: now it is found like any other. */
-const link = async (question: Question, job: Job & { kind: 'create' }, crmId: string): Promise<Outcome> => {
+const link = async (
+  question: Question,
+  job: Job & { kind: 'create' },
+  { entity, crmId }: { entity: CrmEntity; crmId: string },
+): Promise<Outcome> => {
   const { crm, plan, options } = question
-  const [person] = (await crm.peopleById('lead', plan.of.lead.fields, [crmId], options)).rows
-  return person === undefined ? delayed(job.row, 1000) : writeTo(question, job, person)
+  const [person] = (await crm.peopleById(entity, plan.of[entity].fields, [crmId], options)).rows
+  return person === undefined ? delayed(job.row, 1000) : writeTo(question, job, { entity, person })
 }
 
 /**
@@ -131,28 +149,41 @@ export const createPerson = async (question: Question, job: Job & { kind: 'creat
     return { record: row, kind: 'rejected', code: 'requiredMissing', warnings }
   }
   if (job.found !== undefined)
-    return hasAll(made, job.found) ? createdOutcome(plan, row, made, job.found) : writeTo(question, job, job.found)
+    return hasAll(made, job.found)
+      ? createdOutcome(plan, row, made, job.found)
+      : writeTo(question, job, { entity: 'lead', person: job.found })
   const { accountId, connectionId, hashKey } = plan
   const key = { accountId, connectionId, emailKey: emailHexOf(hashKey, email), recordId: row.id, runId }
+  const earlier = await earlierAddress(deps.db, key, deps.creationWaitMs)
+  if (earlier !== undefined) {
+    if (earlier.waitMs > 0) return delayed(row, earlier.waitMs)
+    const { rows } = await crm.peopleByEmail('lead', plan.of.lead.fields, [earlier.email], options)
+    // the new address goes out as an edit
+    if (rows[0] !== undefined) return writeTo(question, job, { entity: 'lead', person: rows[0] })
+    await dropEarlier(deps.db, key, earlier.emailKey)
+  }
   const claim = await claimCreation(deps.db, key, {
     resolvedMsAgo: Date.now() - job.resolvedAt,
     waitMs: deps.creationWaitMs,
   })
   if (claim.state === 'busy') return delayed(row, 1000)
-  if (claim.state === 'done') return link(question, job, claim.crmId)
+  if (claim.state === 'done') return link(question, job, claim)
   if (claim.state === 'unsure') {
     if (claim.waitMs > 0) return delayed(row, claim.waitMs)
     // who came after the page was looked up is recognised when it is looked up again
     if (await isThere(question, email)) return delayed(row, 0)
   }
-  const sending = (): Promise<void> => noteSent(deps.db, key, claim.token)
+  let sent = false
+  const sending = async (): Promise<void> => {
+    await noteSent(deps.db, key, claim.token, email)
+    sent = true
+  }
   try {
-    const stored = await crm.createLead(plan.of.lead.fields, made.changes, { ...options, sending })
+    const stored = await crm.createLead(made.fields, made.changes, { ...options, sending })
     return createdOutcome(plan, row, made, stored)
   } catch (error) {
-    if (!isFairleadError(error)) throw error
-    if (error.code === 'leaseLost') return delayed(row, 1000)
-    if (!isUnsure(error)) await dropClaim(deps.db, key, claim.token)
+    if (!sent || (isFairleadError(error) && !isUnsure(error))) await dropClaim(deps.db, key, claim.token)
+    if (isFairleadError(error) && error.code === 'leaseLost') return delayed(row, 1000)
     throw error
   }
 }

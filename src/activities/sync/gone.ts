@@ -29,6 +29,14 @@ const seenAt = (row: SyncRow, sweptMark: Date | null): number => {
 const cameSince = ({ values }: CrmFound, since: number): boolean =>
   ['CreateDate', 'ModifyDate'].some((name) => typeof values[name] === 'string' && Date.parse(values[name]) >= since)
 
+const plain = (value: unknown): string => (typeof value === 'string' ? value.normalize('NFC').trim().toLowerCase() : '')
+
+/** Two people may share a mailbox; duplicates that were merged have one name. */
+const hasName = ({ values }: CrmFound, row: SyncRow): boolean =>
+  (['FirstName', 'LastName'] as const).every(
+    (name) => plain(values[name]) === plain(row.fields[fixedColumnKeys[name]!]),
+  )
+
 /** Whether people who do not answer to their key may be taken to be gone at all (R15): not so many, and not for another CRM user. */
 const isDoubtful = async ({ deps, plan, runId }: Question, count: number): Promise<boolean> => {
   const list = await lists.getEver(deps.db, plan.accountId, plan.listId)
@@ -71,11 +79,32 @@ const findSuccessors = async (
   return found
 }
 
+/** Contacts that leads became, as the CRM itself tells. */
+const findConverted = async (
+  { crm, plan, options }: Question,
+  entity: CrmEntity,
+  ids: string[],
+): Promise<Map<string, Gone>> => {
+  const found = new Map<string, Gone>()
+  const told = entity === 'lead' ? await crm.conversions(ids, options) : new Map<string, string>()
+  if (told.size === 0) return found
+  const { rows } = await crm.peopleById('contact', plan.of.contact.fields, [...new Set(told.values())], options)
+  for (const [id, contactId] of told) {
+    const person = rows.find((each) => each.id === contactId)
+    if (person !== undefined)
+      found.set(id, { id, entity, fate: { kind: 'converted', to: { entity: 'contact', person } } })
+  }
+  return found
+}
+
 /** The same as `judgeGone`, of people who are known to be gone. */
 export const judgeFates = async (question: Question, entity: CrmEntity, ids: string[]): Promise<Gone[]> => {
   if (ids.length === 0) return []
   const { deps, plan } = question
-  const successors = await findSuccessors(question, entity, ids)
+  const successors = new Map([
+    ...(await findSuccessors(question, entity, ids)),
+    ...(await findConverted(question, entity, ids)),
+  ])
   const { sweptMark } = await lists.getEver(deps.db, plan.accountId, plan.listId)
   const known = await linkedRows(deps.db.$client, plan, entity, ids)
   const rows = [...known.values()]
@@ -88,9 +117,12 @@ export const judgeFates = async (question: Question, entity: CrmEntity, ids: str
     const email = row === undefined ? null : normaliseEmail(row.fields[emailKeyColumn])
     if (row === undefined || email === null) return { id, entity, fate: { kind: 'deleted' } }
     const since = seenAt(row, sweptMark)
-    const of = (found: Map<string, CrmFound[]>): CrmFound[] =>
-      (found.get(email) ?? []).filter((person) => person.id !== id && cameSince(person, since))
-    const [pool, kind] = of(contacts).length > 0 ? ([of(contacts), 'contact'] as const) : ([of(leads), 'lead'] as const)
+    const of = (kind: CrmEntity, found: Map<string, CrmFound[]>): CrmFound[] =>
+      (found.get(email) ?? []).filter(
+        (person) => person.id !== id && cameSince(person, since) && (kind !== entity || hasName(person, row)),
+      )
+    const became = of('contact', contacts)
+    const [pool, kind] = became.length > 0 ? ([became, 'contact'] as const) : ([of('lead', leads), 'lead'] as const)
     const [only, ...others] = pool
     if (only === undefined) return { id, entity, fate: { kind: 'deleted' } }
     const state = kind === entity ? 'merged' : 'converted'
@@ -101,10 +133,18 @@ export const judgeFates = async (question: Question, entity: CrmEntity, ids: str
 }
 
 /**
- * What became of people who do not answer to their own key while others of their kind do (R15, R16): a contact, else somebody of the same kind, with
- * the address, who was created or changed since they were last seen. Exactly one: converted or merged; several: a person decides; none: deleted.
+ * What became of people who do not answer to their own key while others of their kind do (R15, R16): the contact that the CRM names; else a contact,
+ * else somebody of the same kind, with the address, who was created or changed since they were last seen. Exactly one: converted or merged; several: a person decides; none: deleted.
  */
-export const judgeGone = async (question: Question, entity: CrmEntity, ids: string[]): Promise<Gone[]> =>
-  ids.length > 0 && (await isDoubtful(question, ids.length))
-    ? ids.map((id) => ({ id, entity, fate: { kind: 'doubtful' } }))
-    : judgeFates(question, entity, ids)
+export const judgeGone = async (question: Question, entity: CrmEntity, ids: string[]): Promise<Gone[]> => {
+  if (ids.length === 0) return []
+  const { deps, plan, crm, options } = question
+  const rows = await linkedRows(deps.db.$client, plan, entity, ids)
+  const fresh = ids.filter((id) => rows.get(id)?.state !== 'deletedInCrm')
+  if (fresh.length === 0) return judgeFates(question, entity, ids)
+  // the control read: somebody of the kind is delivered
+  const delivers = (await crm.keyAt(entity, 0, options)) !== null
+  return delivers && !(await isDoubtful(question, fresh.length))
+    ? judgeFates(question, entity, ids)
+    : ids.map((id) => ({ id, entity, fate: { kind: 'doubtful' } }))
+}

@@ -17,7 +17,9 @@ import { working } from '../run.ts'
 import { segmentLimits, type SegmentResult } from '../segment.ts'
 import { createPerson } from './create.ts'
 import { inOrder } from './order.ts'
-import { resolve, type Job, type Question } from './resolve.ts'
+import type { Job, Question } from './job.ts'
+import { lingering } from './linger.ts'
+import { resolve } from './resolve.ts'
 import { batchSize, together } from './together.ts'
 import { writePerson } from './write.ts'
 
@@ -25,11 +27,8 @@ import { writePerson } from './write.ts'
 const pageSize = 500
 /** R21: failures of one record, while others succeed, before it is given up. */
 const mostTries = 5
-/** So many failures in a row, without a success between, are the CRM's and no record's. */
+/** After so many failures in a row, without a success between, the CRM is asked whether it lives. */
 const mostInARow = 8
-
-/** A write that is under way when the run is stopped may end for so long: what the CRM has done is to be written down here. */
-const lingerMs = 10_000
 
 type Push = Question & {
   key: LaneKey
@@ -55,6 +54,16 @@ const perform = async (push: Push, job: Job): Promise<Outcome> => {
   }
 }
 
+/** Many failures in a row: the CRM's, unless it delivers people; then they are the records' own, however many there are (R21). */
+const proveAlive = async (push: Push, job: Job, streak: { failures: number }, cause: FairleadError): Promise<void> => {
+  try {
+    await push.crm.total(job.kind === 'write' ? job.person.entity : 'lead', push.options)
+  } catch {
+    throw cause
+  }
+  streak.failures = 0
+}
+
 /** What one record came to. A failure that may pass puts it off; one that is the record's own rejects it, and the run goes on (R21, R22). */
 const attempt = async (push: Push, job: Job, tries: number, streak: { failures: number }): Promise<Outcome> => {
   const record = job.row
@@ -71,20 +80,13 @@ const attempt = async (push: Push, job: Job, tries: number, streak: { failures: 
       return { record, kind: 'rejected', code, warnings: [], ...(details.crm && { crm: details.crm }) }
     if (kind !== 'transient' || code === 'leaseLost' || code === 'entityDisabled') throw error
     streak.failures += 1
-    if (streak.failures >= mostInARow) throw error
+    if (streak.failures >= mostInARow) await proveAlive(push, job, streak, error)
     if (tries + 1 < mostTries)
       return { record, kind: 'delayed', code, warnings: [], delay: { tries: tries + 1, afterMs: backOffMs(tries) } }
     // others must succeed, else it is not this record's
     await push.crm.total(job.kind === 'write' ? job.person.entity : 'lead', push.options)
     return { record, kind: 'rejected', code: 'crmFailed', warnings: [], ...(details.crm && { crm: details.crm }) }
   }
-}
-
-const lingering = (signal: AbortSignal): AbortSignal => {
-  const late = new AbortController()
-  const end = (): void => void setTimeout(() => late.abort(signal.reason), lingerMs).unref()
-  signal.addEventListener('abort', end, { once: true })
-  return late.signal
 }
 
 const sendPage = async (
@@ -98,10 +100,17 @@ const sendPage = async (
   let stop = false
   const streak = { failures: 0 }
   const items = jobs.map((job, index) => ({ job, tries: rows[index]!.tries ?? 0 }))
-  const store = async (outcomes: Outcome[]): Promise<void> => {
+  const store = async (outcomes: Outcome[], next: boolean): Promise<void> => {
     const last = outcomes.at(-1)!.record as SyncRow
     const saying = [...said]
-    const { cancelRequested } = await storeOutcomes(deps.db, plan, key, outcomes, step(last), saying)
+    const { cancelRequested } = await storeOutcomes(
+      deps.db,
+      plan,
+      key,
+      outcomes,
+      next ? step(last) : { cursor: null, done: false },
+      saying,
+    )
     said.splice(0, saying.length)
     stop ||= cancelRequested
     beat({ lane: key.lane, records: outcomes.length })

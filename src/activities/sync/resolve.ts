@@ -1,44 +1,10 @@
 import { unanswered } from '../../db/sync/creation.ts'
-import type { SyncPlan } from '../../db/sync/plan.ts'
 import { linkedRows, type SyncRow } from '../../db/sync/rows.ts'
-import type { CallOptions, Crm, CrmEntity, CrmFound, CrmWarning } from '../../domain/crm.ts'
-import type { CrmSaid } from '../../domain/errors.ts'
+import type { CrmEntity, CrmFound, CrmWarning } from '../../domain/crm.ts'
 import { normaliseEmail } from '../../domain/email.ts'
-import { emailKeyColumn } from '../../domain/list.ts'
 import { chooseMatch, type Candidate, type Match } from '../../domain/match.ts'
-import type { Outcome } from '../../domain/push.ts'
-import type { Dependencies } from '../dependencies.ts'
-import { judgeGone } from './gone.ts'
-
-export type Question = {
-  deps: Dependencies
-  crm: Crm
-  plan: SyncPlan
-  runId: string
-  options: CallOptions
-  /** told what is found out on the way */
-  say?: (found: CrmWarning[]) => void
-}
-
-/** What is to be done for a record: write to a person, of whom it may not have known before, or create one. */
-export type Job = { row: SyncRow; resolvedAt: number } & (
-  | { kind: 'write'; person: Candidate; others: Candidate[]; isNew: boolean }
-  /** `found`: a lead that an earlier request of the record without an answer may have made */
-  | { kind: 'create'; email: string; found?: CrmFound }
-  | { kind: 'settled'; outcome: Outcome }
-)
-
-export const emailOf = (row: SyncRow): string | null => normaliseEmail(row.fields[emailKeyColumn])
-
-const settled = (
-  row: SyncRow,
-  outcome: Omit<Outcome, 'record' | 'warnings'> & { warnings?: Outcome['warnings'] },
-): Job => ({
-  row,
-  resolvedAt: Date.now(),
-  kind: 'settled',
-  outcome: { record: row, warnings: [], ...outcome },
-})
+import { emailOf, settled, type Job, type Question } from './job.ts'
+import { readLinked, rejectedUnread } from './linked.ts'
 
 const groupBy = <Item>(items: Item[], keyOf: (item: Item) => string | null): Map<string, Item[]> => {
   const groups = new Map<string, Item[]>()
@@ -60,53 +26,6 @@ const byEmail = async (
   warnings.push(...found.warnings)
   for (const email of found.hidden) hidden.add(email)
   return groupBy(found.rows, ({ values }) => normaliseEmail(values['Email']))
-}
-
-const rejectedUnread = (row: SyncRow, crm: CrmSaid): Job => settled(row, { kind: 'rejected', code: 'crmFailed', crm })
-
-/** People whom records are linked to, as they are now. Who does not come is asked for by key alone before being judged. */
-const readLinked = async (
-  question: Question,
-  entity: CrmEntity,
-  rows: SyncRow[],
-  warnings: CrmWarning[],
-): Promise<Map<string, Job>> => {
-  const { crm, plan, options } = question
-  const jobs = new Map<string, Job>()
-  if (rows.length === 0) return jobs
-  const ids = rows.map(({ crmId }) => crmId!)
-  const found = await crm.peopleById(entity, plan.of[entity].fields, ids, options)
-  warnings.push(...found.warnings)
-  const people = new Map(found.rows.map((person) => [person.id, person]))
-  const broken = new Map(found.unreadable.map(({ id, crm: said }) => [id, said]))
-  const absent = ids.filter((id) => !people.has(id) && !broken.has(id))
-  if (absent.length > 0) {
-    const keys = await crm.peopleById(entity, [], absent, options)
-    for (const { id, crm: said } of keys.unreadable) broken.set(id, said)
-    for (const { id } of keys.rows) broken.set(id, {})
-  }
-  const gone = await judgeGone(
-    question,
-    entity,
-    absent.filter((id) => !broken.has(id)),
-  )
-  const fates = new Map(gone.map((each) => [each.id, each]))
-  for (const row of rows) {
-    const person = people.get(row.crmId!)
-    const left = fates.get(row.crmId!)
-    if (person !== undefined)
-      jobs.set(row.id, {
-        row,
-        resolvedAt: Date.now(),
-        kind: 'write',
-        person: { entity, person },
-        others: [],
-        isNew: false,
-      })
-    else if (left !== undefined) jobs.set(row.id, settled(row, { kind: 'skipped', code: null, gone: left }))
-    else jobs.set(row.id, rejectedUnread(row, broken.get(row.crmId!) ?? {}))
-  }
-  return jobs
 }
 
 const toJob = (row: SyncRow, email: string, match: Match, { plan }: Question, listed: Map<string, SyncRow>): Job => {
@@ -137,11 +56,9 @@ const recognise = (job: Job, email: string, sent: Set<string>): Job =>
  * Who each record is in the CRM (R3, R4), in a handful of requests for a whole page: linked ones by id, the others by their address, contacts
  * first. A record without an address that is not linked cannot be found (R6); of two with one address the second waits for the first.
  */
-export const resolve = async (
-  question: Question,
-  rows: SyncRow[],
-): Promise<{ jobs: Job[]; warnings: CrmWarning[] }> => {
+export const resolve = async (question: Question, all: SyncRow[]): Promise<{ jobs: Job[]; warnings: CrmWarning[] }> => {
   const { plan, deps } = question
+  const rows = all.filter(({ removed }) => !removed)
   const { ambiguousMatch } = plan.sync
   const warnings: CrmWarning[] = []
   const linked = (entity: CrmEntity) => rows.filter((row) => row.crmId !== null && row.entity === entity)
@@ -149,6 +66,9 @@ export const resolve = async (
     ...(await readLinked(question, 'lead', linked('lead'), warnings)),
     ...(await readLinked(question, 'contact', linked('contact'), warnings)),
   ])
+  // removed here while it was put off (R17)
+  for (const row of all.filter(({ removed }) => removed))
+    jobs.set(row.id, settled(row, { kind: 'skipped', code: 'removedHere' }))
   const first = new Map<string, SyncRow>()
   for (const row of rows.filter(({ crmId }) => crmId === null)) {
     const email = emailOf(row)
@@ -189,7 +109,7 @@ export const resolve = async (
     else jobs.set(row.id, recognise(toJob(row, email, match, question, listed), email, sent))
   }
   if (everybody) addOthers([...jobs.values()], contacts, leads)
-  return { jobs: rows.map(({ id }) => jobs.get(id)!), warnings }
+  return { jobs: all.map(({ id }) => jobs.get(id)!), warnings }
 }
 
 /** R4, `all`: whoever else has the address of a person that a record is linked to. */

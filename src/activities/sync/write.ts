@@ -1,13 +1,13 @@
 import type { CrmChanges, CrmEntity, CrmFound, CrmWarning } from '../../domain/crm.ts'
 import { decide, fit, type Decision, type SyncColumn } from '../../domain/decide.ts'
-import { isFairleadError } from '../../domain/errors.ts'
+import { FairleadError, isFairleadError } from '../../domain/errors.ts'
 import type { Candidate } from '../../domain/match.ts'
-import { neverCompared, withReply, type Outcome } from '../../domain/push.ts'
+import { comparedWith, neverCompared, withReply, type Outcome } from '../../domain/push.ts'
 import type { EntryWarning } from '../../domain/run.ts'
 import { isBlank, sameValue } from '../../domain/values.ts'
 import type { SyncRow } from '../../db/sync/rows.ts'
 import { judgeGone } from './gone.ts'
-import type { Job, Question } from './resolve.ts'
+import type { Job, Question } from './job.ts'
 
 /** Field name → value of what must go out. */
 const namedBy = (columns: readonly SyncColumn[], send: Decision['send']): CrmChanges =>
@@ -29,14 +29,19 @@ const unsaid = (columns: readonly SyncColumn[], send: Decision['send'], { values
     .filter(({ key, field }) => send[key] !== undefined && values[field.name] === undefined)
     .map(({ field }) => ({ code: 'fieldAbsent', field: field.name, count: 1 }))
 
-/** R4, `all`: the ticked values for everybody else with the address; a failure there is said on the entry, and stops nobody. */
-const writeOthers = async (question: Question, row: SyncRow, others: Candidate[]): Promise<EntryWarning[]> => {
+/** R4, `all`: the ticked values, as they were decided, for everybody else with the address; who was written to, or could not be, is said on the entry. */
+const writeOthers = async (
+  question: Question,
+  values: SyncRow['fields'],
+  others: Candidate[],
+): Promise<EntryWarning[]> => {
   const { crm, plan, options } = question
-  const warnings: EntryWarning[] = []
+  const written: string[] = []
+  const failed: string[] = []
   for (const { entity, person } of others) {
     const changes: CrmChanges = {}
     for (const { key, field, pushed, clears } of plan.of[entity].columns) {
-      const own = row.fields[key]
+      const own = values[key]
       const theirs = person.values[field.name]
       if (!pushed || theirs === undefined || own === undefined || (isBlank(own) && !clears)) continue
       const { value } = fit(field, own)
@@ -45,12 +50,17 @@ const writeOthers = async (question: Question, row: SyncRow, others: Candidate[]
     if (Object.keys(changes).length === 0) continue
     try {
       await crm.update(entity, plan.of[entity].fields, person, changes, options)
+      written.push(person.id)
     } catch (error) {
-      if (!isFairleadError(error) || error.kind !== 'record') throw error
-      warnings.push({ code: 'otherNotWritten', ids: [person.id] })
+      // nobody else's trouble costs the record itself (R22)
+      if (!isFairleadError(error) || options.signal?.aborted) throw error
+      failed.push(person.id)
     }
   }
-  return warnings
+  return [
+    ...(written.length > 0 ? [{ code: 'alsoWritten', ids: written }] : []),
+    ...(failed.length > 0 ? [{ code: 'otherNotWritten', ids: failed }] : []),
+  ]
 }
 
 const warningsOf = (job: Job & { kind: 'write' }): EntryWarning[] => {
@@ -74,13 +84,17 @@ export const writePerson = async (question: Question, job: Job & { kind: 'write'
   for (let tried = 0; ; tried += 1) {
     const decision = decide(columns, ours, person.values, rule)
     const warnings = [...warningsOf(job), ...decision.warnings]
-    const outcome = { record: row, decision, columns, warnings, ...link }
+    const told = isNew ? { compared: comparedWith(columns, person.values) } : {}
+    const outcome = { record: row, decision, columns, warnings, ...link, ...told }
     const takes = Object.keys(decision.changes).length > 0
     const sends = Object.keys(decision.send).length > 0
     try {
-      const extra = plan.sync.ambiguousMatch === 'all' ? await writeOthers(question, row, job.others) : []
-      warnings.push(...extra)
+      const toOthers = async (): Promise<void> => {
+        if (plan.sync.ambiguousMatch !== 'all') return
+        warnings.push(...(await writeOthers(question, { ...row.fields, ...decision.patch }, job.others)))
+      }
       if (!sends) {
+        await toOthers()
         if (isNew && !plan.sync.push.updateExisting) return { ...outcome, kind: 'skipped', code: 'existsNotUpdated' }
         if (isNew) return { ...outcome, kind: takes ? 'updated' : 'unchanged', code: 'linkedByEmail' }
         return { ...outcome, kind: takes ? 'updated' : 'unchanged', code: null }
@@ -88,6 +102,7 @@ export const writePerson = async (question: Question, job: Job & { kind: 'write'
       const stored = await crm.update(entity, fields, person, namedBy(columns, decision.send), options)
       const sent = { send: decision.send, stored: stored.values }
       question.say?.(unsaid(columns, decision.send, stored))
+      await toOthers()
       const settled = withReply(decision, columns, ours, stored.values)
       return { ...outcome, decision: settled, kind: 'updated', code: isNew ? 'linkedByEmail' : null, sent }
     } catch (error) {
@@ -101,9 +116,11 @@ export const writePerson = async (question: Question, job: Job & { kind: 'write'
       }
       if (error.code === 'crmNotFound' || (error.code === 'crmChanged' && tried === 0)) {
         const keys = await crm.peopleById(entity, [], [person.id], options)
-        const [gone] = keys.rows.length > 0 ? [] : await judgeGone(question, entity, [person.id])
-        if (gone !== undefined && !isNew) return { record: row, kind: 'skipped', code: null, warnings: [], gone }
-        return { record: row, kind: 'delayed', code: null, warnings: [] }
+        // its key answers and it cannot be written: the CRM's failure, tried a few times like any other
+        if (keys.rows.length > 0) throw new FairleadError('crmFailed', { crm: error.details.crm, cause: error })
+        if (isNew) return { record: row, kind: 'delayed', code: null, warnings: [] }
+        const [gone] = await judgeGone(question, entity, [person.id])
+        return { record: row, kind: 'skipped', code: null, warnings: [], gone }
       }
       if (error.code === 'crmChanged') return { record: row, kind: 'skipped', code: 'crmChanged', warnings: [] }
       throw error

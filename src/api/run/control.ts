@@ -28,7 +28,6 @@ const RunNow = z
     ({ sweep, verify }) => !(sweep && verify),
     'a run is one or the other: leave out `sweep`, which `verify` includes',
   )
-  .default({ queue: false })
   .meta({
     id: 'RunNow',
     description: 'A sync, unless it says otherwise',
@@ -52,7 +51,7 @@ export const runControlRoutes: FastifyPluginAsyncZod<Services> = async (app, ser
           'A sync in both directions by the list’s settings. While a run of the list is under way, the answer is 200 with that run; `queue` makes one more wait for its end.',
         headers: IdempotencyHeaders,
         params: z.strictObject({ listId: Id }),
-        body: RunNow,
+        body: RunNow.nullish(),
         response: { 200: Run, 202: Run },
       },
     },
@@ -61,7 +60,7 @@ export const runControlRoutes: FastifyPluginAsyncZod<Services> = async (app, ser
         const { accountId } = request.caller
         const { listId } = request.params
         await lists.get(tx, accountId, listId)
-        const { sweep, verify, queue } = request.body
+        const { sweep, verify, queue = false } = request.body ?? {}
         const kind = sweep ? 'sweep' : verify ? 'verify' : 'sync'
         const { runId, created } = await requestRun(tx, accountId, listId, { kind, trigger: 'api', queue })
         if (created) await audits.insert(tx, accountId, actorOf(request), { action: `${kind}.start`, targetId: runId })

@@ -30,8 +30,7 @@ export const boundColumns = (db: Database, listId: string) =>
  * R24: columns whose field is gone are marked stale and left out with a warning; those that are back lose the mark, and the next sync reads them for
  * everybody, since pulls in between have passed over their changes (R14).
  */
-export const noteFields = async (db: Database, run: runs.Run, live: CrmField[]): Promise<void> => {
-  await upsertFields(db, run.accountId, run.connectionId!, run.entity!, live)
+export const markStale = async (db: Database, run: runs.Run, live: CrmField[]): Promise<void> => {
   const names = new Set(live.map((field) => field.name.toLowerCase()))
   const bound = await boundColumns(db, run.listId!)
   const isThere = (column: { crmField: string | null }): boolean => names.has(column.crmField!.toLowerCase())
@@ -46,6 +45,12 @@ export const noteFields = async (db: Database, run: runs.Run, live: CrmField[]):
   const missing = bound.filter((column) => !isThere(column))
   const warnings = missing.map(({ crmField }) => ({ code: 'fieldMissing' as const, field: crmField!, count: 1 }))
   await warn(db, { runId: run.id, listId: run.listId! }, warnings)
+}
+
+/** The CRM's fields as they were just read. */
+export const noteFields = async (db: Database, run: runs.Run, live: CrmField[]): Promise<void> => {
+  await upsertFields(db, run.accountId, run.connectionId!, run.entity!, live)
+  await markStale(db, run, live)
 }
 
 /** What a page of the run's list is read with, and where it goes: stale columns are not asked for. */

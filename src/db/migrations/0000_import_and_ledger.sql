@@ -94,7 +94,9 @@ CREATE TABLE "creations" (
 	"run_id" uuid NOT NULL,
 	"claimed_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"sent_at" timestamp (3) with time zone,
+	"email" text,
 	"done_at" timestamp (3) with time zone,
+	"crm_entity" text,
 	"crm_id" text,
 	CONSTRAINT "creations_connection_id_email_key_pk" PRIMARY KEY("connection_id","email_key")
 );

@@ -57,9 +57,8 @@ const balanceOfSync = async (db: Database, run: Run): Promise<Ledger> => {
   const facts = await syncFactsOf(db, run)
   const checks = checksOf(counts, facts)
   const recordsAdded = facts.createdRecords - facts.merged
-  const listTotal = facts.recordCount + recordsAdded
-  const nothing = { crmTotal: null, explained: {}, difference: null }
-  return { counts, recordsAdded, balance: { ...nothing, balanced: agree(checks), listTotal, checks } }
+  const nothing = { crmTotal: null, listTotal: null, explained: {}, difference: null }
+  return { counts, recordsAdded, balance: { ...nothing, balanced: agree(checks), checks } }
 }
 
 /** Draws up the ledger of a run. For all but a sync `balanced` is null when the key sweep has not been made. */
@@ -93,7 +92,7 @@ export const balanceOf = async (db: Database, run: Run): Promise<Ledger> => {
 }
 
 /** Reasons that a later run may heal: a run with one of them is not done (section 4 of docs/rules.md). */
-const healable = ['crmFailed', 'crmChanged', 'beingCreated', 'massDeletion', 'differsHere']
+const healable = ['crmFailed', 'crmChanged', 'editedMeanwhile', 'massDeletion', 'differsHere']
 
 /** The most frequent of them among a run's skips and rejections; null when there is none. */
 export const unfinishedCode = async (db: Database, run: Run): Promise<string | null> => {

@@ -58,7 +58,6 @@ export type SyncFacts = {
   createdLeads: number
   listed: number
   merged: number
-  recordCount: number
 }
 
 /** What a sync's ledger needs: counted from what the run wrote, never from the whole list. */
@@ -70,7 +69,6 @@ export const syncFactsOf = async (db: Database, run: Run): Promise<SyncFacts> =>
       (select count(*) from records where list_id = ${run.listId} and id > ${run.id} and created_run_id = ${run.id})::int as "createdRecords",
       (select count(*) from said where kind = 'created' and phase = 'push')::int as "createdLeads",
       (select count(*) from said where kind in ('skipped', 'rejected'))::int as listed,
-      (select count(*) from said where warnings @> '[{"code":"mergedIntoRecord"}]')::int as merged,
-      (select record_count from lists where id = ${run.listId}) as "recordCount"`
+      (select count(*) from said where warnings @> '[{"code":"mergedIntoRecord"}]' and not warnings @> '[{"code":"restored"}]')::int as merged`
   return facts
 }

@@ -71,10 +71,18 @@ export const renewEntries = async (
     with ${given(sql, target, entries)},
     previous as (
       select id from runs where list_id = ${target.listId}::uuid and id < ${runId}::uuid order by id desc limit 1),
+    runs_of as (select ${runId}::uuid as id union all select id from previous),
     known as materialized (
-      select e.id, e.last_run_id, e.kind, e.code, coalesce(e.record_id::text, e.crm_entity || ':' || e.crm_id) as subject
-      from entries e where e.list_id = ${target.listId}::uuid and (e.phase = 'push') = (${phase}::text = 'push') and e.kind in ('skipped', 'rejected')
-        and (e.last_run_id = ${runId}::uuid or e.last_run_id = (select id from previous))),
+      select e.id, e.last_run_id, e.kind, e.code, g.subject
+      from given g join entries e on e.record_id = g.record_id and e.kind = g.kind and e.code = g.code
+      where g.record_id is not null and e.list_id = ${target.listId}::uuid and (e.phase = 'push') = (${phase}::text = 'push')
+        and e.last_run_id in (select id from runs_of)
+      union all
+      select e.id, e.last_run_id, e.kind, e.code, g.subject
+      from given g join entries e on e.account_id = ${target.accountId}::uuid and e.crm_id = g.crm_id and e.crm_entity = g.crm_entity
+        and e.kind = g.kind and e.code = g.code
+      where g.record_id is null and e.record_id is null and e.list_id = ${target.listId}::uuid
+        and (e.phase = 'push') = (${phase}::text = 'push') and e.last_run_id in (select id from runs_of)),
     present as (select g.subject, g.kind, g.code from given g join known k using (subject, kind, code) where k.last_run_id = ${runId}::uuid),
     renewed as (
       update entries e set last_run_id = ${runId}::uuid, phase = ${phase}, times = e.times + 1, crm = g.crm, warnings = g.warnings, at = now()

@@ -29,7 +29,9 @@ export const confirm = async (
     .from(runs)
     .where(and(eq(runs.accountId, accountId), eq(runs.id, runId)))
   if (run === undefined) throw new FairleadError('notFound')
-  if (run.error?.code !== 'massDeletion' || run.listId === null) throw new FairleadError('nothingToConfirm')
+  // a sync says so too, without having looked at everybody: a sweep does
+  if (run.error?.code !== 'massDeletion' || run.error.gone === undefined || run.listId === null)
+    throw new FairleadError('nothingToConfirm')
   const [newer] = await db
     .select({ id: runs.id })
     .from(runs)

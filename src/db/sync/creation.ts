@@ -1,3 +1,4 @@
+import type { CrmEntity } from '../../domain/crm.ts'
 import { FairleadError } from '../../domain/errors.ts'
 import type { Database, Sql } from '../database.ts'
 
@@ -11,7 +12,7 @@ export type Claim =
   | { state: 'mine'; token: string }
   | { state: 'unsure'; token: string; waitMs: number }
   | { state: 'busy' }
-  | { state: 'done'; crmId: string }
+  | { state: 'done'; entity: CrmEntity; crmId: string }
 
 /** A claim that nobody sent a request for is void after this long: its holder is gone. */
 const idleMinutes = 10
@@ -19,6 +20,7 @@ const idleMinutes = 10
 type Row = {
   record_id: string
   crm_id: string | null
+  crm_entity: CrmEntity | null
   sent_ms: number | null
   done_ms: number | null
   idle: boolean
@@ -51,14 +53,15 @@ export const claimCreation = (
       returning claimed_at::text as token`
     if (made !== undefined) return { state: 'mine', token: made.token }
     const [row] = await sql<Row[]>`
-      select record_id::text, crm_id, (extract(epoch from now() - sent_at) * 1000)::float8 as sent_ms,
+      select record_id::text, crm_id, crm_entity, (extract(epoch from now() - sent_at) * 1000)::float8 as sent_ms,
         (extract(epoch from now() - done_at) * 1000)::float8 as done_ms, claimed_at < now() - make_interval(mins => ${idleMinutes}) as idle
       from creations where ${where} for update`
     if (row === undefined) return { state: 'busy' }
     const isMine = row.record_id === key.recordId
     if (row.done_ms !== null) {
       // a minute for the CRM's own delay in showing what it has stored
-      if (row.done_ms <= resolvedMsAgo + 60_000 && row.crm_id !== null) return { state: 'done', crmId: row.crm_id }
+      if (row.done_ms <= resolvedMsAgo + 60_000 && row.crm_id !== null)
+        return { state: 'done', entity: row.crm_entity ?? 'lead', crmId: row.crm_id }
       return { state: 'mine', token: await take(sql`, sent_at = null, done_at = null, crm_id = null`) }
     }
     if (row.sent_ms === null) {
@@ -73,9 +76,9 @@ const holds = (sql: Sql, { connectionId, emailKey }: Key, token: string) => sql`
   connection_id = ${connectionId}::uuid and email_key = ${hex(sql, emailKey)} and claimed_at = ${token}::timestamptz and done_at is null`
 
 /** Written down when the request has its slot, right before it goes out. Throws leaseLost when the person has been claimed again meanwhile. */
-export const noteSent = async (db: Database, key: Key, token: string): Promise<void> => {
+export const noteSent = async (db: Database, key: Key, token: string, email: string): Promise<void> => {
   const sql = db.$client
-  const noted = await sql`update creations set sent_at = now() where ${holds(sql, key, token)}`
+  const noted = await sql`update creations set sent_at = now(), email = ${email} where ${holds(sql, key, token)}`
   if (noted.count === 0) throw new FairleadError('leaseLost')
 }
 
@@ -83,6 +86,32 @@ export const noteSent = async (db: Database, key: Key, token: string): Promise<v
 export const dropClaim = async (db: Database, key: Key, token: string): Promise<void> => {
   const sql = db.$client
   await sql`delete from creations where ${holds(sql, key, token)}`
+}
+
+/**
+ * An unanswered request of this record by another address than it has now, which was changed meanwhile: `email` is the one that was sent, `waitMs` how
+ * long it may still be carried out.
+ */
+export const earlierAddress = async (
+  db: Database,
+  { connectionId, emailKey, recordId }: Key,
+  waitMs: number,
+): Promise<{ emailKey: string; email: string; waitMs: number } | undefined> => {
+  const sql = db.$client
+  const [row] = await sql<{ emailKey: string; email: string; sentMs: number }[]>`
+    select encode(email_key, 'hex') as "emailKey", email, (extract(epoch from now() - sent_at) * 1000)::float8 as "sentMs" from creations
+    where connection_id = ${connectionId}::uuid and record_id = ${recordId}::uuid and email_key <> ${hex(sql, emailKey)}
+      and sent_at is not null and done_at is null and email is not null
+    order by sent_at desc limit 1`
+  return row && { emailKey: row.emailKey, email: row.email, waitMs: Math.max(0, Math.ceil(waitMs - row.sentMs)) }
+}
+
+/** Nobody was created by it after all. */
+export const dropEarlier = async (db: Database, { connectionId, recordId }: Key, emailKey: string): Promise<void> => {
+  const sql = db.$client
+  await sql`
+    delete from creations where connection_id = ${connectionId}::uuid and email_key = ${hex(sql, emailKey)} and record_id = ${recordId}::uuid
+      and done_at is null`
 }
 
 /** Of these records, those whose person may have been created by a request that has had no answer. */
@@ -99,13 +128,13 @@ export const unanswered = async (db: Database, connectionId: string, recordIds: 
 export const finishCreations = async (
   sql: Sql,
   connectionId: string,
-  done: { recordId: string; crmId: string }[],
+  done: { recordId: string; entity: CrmEntity; crmId: string }[],
 ): Promise<void> => {
   if (done.length === 0) return
   await sql`
-    update creations c set done_at = now(), crm_id = d.crm_id
-    from jsonb_to_recordset(${JSON.stringify(done.map(({ recordId, crmId }) => ({ record_id: recordId, crm_id: crmId })))}::text::jsonb)
-      as d (record_id uuid, crm_id text)
+    update creations c set done_at = now(), crm_entity = d.crm_entity, crm_id = d.crm_id, email = null
+    from jsonb_to_recordset(${JSON.stringify(done.map(({ recordId, entity, crmId }) => ({ record_id: recordId, crm_entity: entity, crm_id: crmId })))}::text::jsonb)
+      as d (record_id uuid, crm_entity text, crm_id text)
     where c.connection_id = ${connectionId}::uuid and c.record_id = d.record_id and c.done_at is null`
 }
 

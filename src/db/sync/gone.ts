@@ -44,7 +44,7 @@ const mark = (sql: Sql, { plan, key }: Context, { id, entity, fate }: Gone) => {
       successor_id = excluded.successor_id, run_id = excluded.run_id, since = now()`
 }
 
-/** R16: the record follows the person; where that person is on the list already, the two become one. */
+/** R16: the record follows the person; where that person is on the list already, the two become one. Answers the record that is left. */
 const follow = async (
   sql: Sql,
   { plan, key }: Context,
@@ -54,7 +54,7 @@ const follow = async (
     entity,
     fate,
   }: Gone & { fate: { kind: 'converted' | 'merged'; to: { entity: 'lead' | 'contact'; person: CrmFound } } },
-): Promise<void> => {
+): Promise<string> => {
   const { to } = fate
   const other = (await linkedRows(sql, plan, to.entity, [to.person.id])).get(to.person.id)
   const entry = { kind: 'relinked' as const, code: fate.kind, recordId: row.id, crmId: to.person.id, entity: to.entity }
@@ -63,28 +63,32 @@ const follow = async (
     await sql`
       update records set crm_entity = ${to.entity}, crm_id = ${to.person.id}, version = version + 1, updated_at = now() where id = ${row.id}::uuid`
     await insertEntries(sql, targetFor(plan, entity), key.runId, key.phase, [{ ...entry, warnings }])
-    return
+    return row.id
   }
   const rows = await lockedRows(sql, plan, [row.id, other.id])
   const [from, into] = [rows.get(row.id), rows.get(other.id)]
-  if (from === undefined || into === undefined) return
+  if (from === undefined || into === undefined) return row.id
   const changes = await mergeRecords(sql, plan, from, into, 'edited')
-  const both = [...warnings, { code: 'mergedIntoRecord', ids: [into.id] }]
+  const back = into.removed ? [{ code: 'restored', ids: [into.id] }] : []
+  const both = [...warnings, { code: 'mergedIntoRecord', ids: [into.id] }, ...back]
   await insertEntries(sql, targetFor(plan, entity), key.runId, key.phase, [{ ...entry, changes, warnings: both }])
+  return into.id
 }
+
+type Followed = { entity: 'lead' | 'contact'; person: CrmFound; recordId: string }
 
 /**
  * People who do not answer to their own key any more: marked, or followed to whom they became (R15, R16). Answers the people that records were
- * re-linked to, whose values are to be compared. Counts stand beside the sum, but for those that are left for later.
+ * re-linked to, whose values are to be compared, with the records. Counts stand beside the sum, but for those that are left for later.
  */
 export const settleGone = async (
   sql: Sql,
   context: Context,
   gone: Gone[],
   counts: lanes.LaneCounts,
-): Promise<{ entity: 'lead' | 'contact'; person: CrmFound }[]> => {
+): Promise<Followed[]> => {
   const { plan, key } = context
-  const successors: { entity: 'lead' | 'contact'; person: CrmFound }[] = []
+  const successors: Followed[] = []
   if (gone.length > 0) await lockPeople(sql, plan.connectionId)
   for (const each of gone) {
     const { id, entity, fate } = each
@@ -112,8 +116,7 @@ export const settleGone = async (
       await insertEntries(sql, target, key.runId, key.phase, [{ ...subject, kind: 'deleted', code: 'deletedInCrm' }])
     } else {
       counts.relinked += 1
-      await follow(sql, context, row, { ...each, fate })
-      successors.push(fate.to)
+      successors.push({ ...fate.to, recordId: await follow(sql, context, row, { ...each, fate }) })
     }
   }
   return successors

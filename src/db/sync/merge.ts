@@ -5,12 +5,13 @@ import { emailKeyColumn } from '../../domain/list.ts'
 import { isBlank, sameValue } from '../../domain/values.ts'
 import type { Sql } from '../database.ts'
 import { emailHexOf } from '../emailKey.ts'
+import { keepLate } from './late.ts'
 import type { SyncPlan } from './plan.ts'
 import { writeRows, type SyncRow } from './rows.ts'
 
 /**
  * One person, two records of one list (R1, R16): the values that were given here for `from` become edits of `into`, which stays; `from` goes from
- * the list. Both rows are locked. Answers what changed on `into`.
+ * the list. An `into` that was removed is there again. Both rows are locked. Answers what changed on `into`.
  */
 export const mergeRecords = async (
   sql: Sql,
@@ -39,6 +40,11 @@ export const mergeRecords = async (
   if (Object.keys(patch).length > 0) {
     const email = emailKeyColumn in patch ? { emailKey: emailHexOf(plan.hashKey, patch[emailKeyColumn]) } : {}
     await writeRows(sql, plan.listId, [{ id: into.id, version: into.version, patch, agreed, ...email }])
+  }
+  // somebody wants the person on the list again
+  if (into.removed) {
+    await sql`update records set removed_at = null, version = version + 1, updated_at = now() where id = ${into.id}::uuid`
+    if (into.entity !== null && into.crmId !== null) await keepLate(sql, plan, into.entity, [into.crmId])
   }
   // an external id goes along; where the other has one of its own it stays, and leads there by merged_into
   const [moved] = await sql<{ externalId: string | null }[]>`

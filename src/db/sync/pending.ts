@@ -59,10 +59,11 @@ export const putOff = async (sql: Sql, plan: SyncPlan, runId: string, delays: De
   if (delays.length === 0) return
   await sql`
     insert into put_off (run_id, record_id, account_id, tries, due_at)
-    select ${runId}::uuid, d.record_id, ${plan.accountId}::uuid, d.tries, now() + make_interval(secs => d.after_ms / 1000.0)
+    select distinct on (d.record_id) ${runId}::uuid, d.record_id, ${plan.accountId}::uuid, d.tries, now() + make_interval(secs => d.after_ms / 1000.0)
     from jsonb_to_recordset(${JSON.stringify(
       delays.map(({ recordId, tries, afterMs }) => ({ record_id: recordId, tries, after_ms: afterMs })),
     )}::text::jsonb) as d (record_id uuid, tries int, after_ms int)
+    order by d.record_id, d.after_ms
     on conflict (run_id, record_id) do update set tries = excluded.tries, due_at = excluded.due_at`
 }
 

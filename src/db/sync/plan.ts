@@ -1,5 +1,5 @@
 import type { CrmEntity, CrmField } from '../../domain/crm.ts'
-import { counterpartsOf, isPushable } from '../../domain/counterpart.ts'
+import { counterpartsOf, isAlwaysRead, isPushable } from '../../domain/counterpart.ts'
 import type { SyncColumn } from '../../domain/decide.ts'
 import { FairleadError } from '../../domain/errors.ts'
 import type { ColumnPlan } from '../../domain/values.ts'
@@ -27,6 +27,8 @@ export type SyncPlan = Omit<PageTarget, 'plan'> & {
   connectionId: string
   sync: RunSync
   own: CrmEntity
+  /** keys of all columns that are bound to the CRM and not kept by it, whether their field is there at the moment or not */
+  bound: string[]
   of: Record<CrmEntity, EntityPlan>
 }
 
@@ -37,20 +39,22 @@ export const planOf = async (db: Database, secrets: SecretBox, run: runs.Run): P
   const own = run.entity!
   const sync = run.settings.sync
   if (sync === undefined) throw new Error('the run has not begun')
-  const bound = (await boundColumns(db, run.listId!)).filter(({ staleAt }) => staleAt === null)
+  const all = await boundColumns(db, run.listId!)
+  const bound = all.filter(({ staleAt }) => staleAt === null)
   const entityPlan = async (entity: CrmEntity): Promise<EntityPlan> => {
     const live = (await findFields(db, run.accountId, entity))?.fields
     if (live === undefined && entity === own) throw new FairleadError('entityDisabled')
     const named = counterpartsOf(bound, live ?? [], own, entity)
     const columns = named.flatMap(({ key, field }): SyncColumn[] => {
       if (field === null) return []
-      const { system } = bound.find((column) => column.key === key)!
+      const always = isAlwaysRead(bound.find((column) => column.key === key)!)
       return [
         {
           key,
           field,
           pulled:
-            sync.pull.enabled && (system || (sync.pull.updateExisting && !sync.pull.excludedFields.includes(key))),
+            sync.pull.enabled && (always || (sync.pull.updateExisting && !sync.pull.excludedFields.includes(key))),
+          fills: sync.pull.enabled && !sync.pull.excludedFields.includes(key),
           pushed: sync.push.enabled && sync.push.updateExisting && sync.push.fields.includes(key) && isPushable(field),
           clears: sync.push.clearFields.includes(key),
         },
@@ -69,6 +73,7 @@ export const planOf = async (db: Database, secrets: SecretBox, run: runs.Run): P
     connectionId: run.connectionId!,
     entity: own,
     own,
+    bound: all.filter((column) => !isAlwaysRead(column)).map(({ key }) => key),
     hashKey: await hashKeyOf(db, secrets, run.accountId),
     sync,
     of: { lead: await entityPlan('lead'), contact: await entityPlan('contact') },

@@ -51,11 +51,12 @@ const changeOf = ({ row, decision }: Found, hashKey: SyncPlan['hashKey']): RowCh
 const sameAgreed = ({ row, decision }: Found): boolean => JSON.stringify(row.agreed) === JSON.stringify(decision.agreed)
 
 /** The CRM has other values, and what is there already is not to be updated. */
-const isHeldBack = ({ sync }: SyncPlan, { row, person }: Found, columns: readonly SyncColumn[]): boolean =>
+const isHeldBack = ({ sync }: SyncPlan, { row, person, decision }: Found, columns: readonly SyncColumn[]): boolean =>
   !sync.pull.updateExisting &&
   columns.some(({ key, field, pulled }) => {
     const theirs = person.values[field.name]
-    return !pulled && theirs !== undefined && row.agreed[key] === undefined && !sameValue(row.fields[key], theirs)
+    if (pulled || theirs === undefined || key in decision.patch) return false
+    return row.agreed[key] === undefined && !sameValue(row.fields[key], theirs)
   })
 
 export type Sums = { entries: NewEntry[]; skips: NewEntry[]; owed: string[] }
@@ -102,20 +103,23 @@ export const storeKnown = async (
       plan.listId,
       changed.map((found) => changeOf(found, plan.hashKey)),
     )
-    for (const { person, row, decision } of changed) {
+    for (const found of changed) {
+      const { person, row, decision } = found
       if (!written.has(row.id)) continue
       counts.conflicts += decision.conflicts
-      if (Object.keys(decision.changes).length === 0) counts.unchanged += 1
+      const { changes } = decision
+      const entry = { recordId: row.id, crmId: person.id, changes }
+      if (isHeldBack(plan, found, columns)) sums.skips.push({ ...entry, kind: 'skipped', code: 'notUpdated' })
+      else if (Object.keys(changes).length === 0) counts.unchanged += 1
       else {
         counts.updated += 1
-        const { changes } = decision
-        sums.entries.push({ kind: 'updated', code: null, recordId: row.id, crmId: person.id, changes })
+        sums.entries.push({ ...entry, kind: 'updated', code: null })
       }
     }
     left = changed.filter(({ row }) => !written.has(row.id)).map(({ person }) => person)
   }
   sums.owed.push(...left.map(({ id }) => id))
-  counts.read -= left.length
+  sums.skips.push(...left.map(({ id }) => ({ kind: 'skipped' as const, code: 'editedMeanwhile', crmId: id })))
   return unknown
 }
 

@@ -1,7 +1,7 @@
 import type { CrmEntity, CrmWarning } from '../../domain/crm.ts'
 import { settle } from '../../domain/decide.ts'
 import { emailKeyColumn } from '../../domain/list.ts'
-import { changesOf, rebase, type Outcome } from '../../domain/push.ts'
+import { changesOf, rebase, uncompared, type Outcome } from '../../domain/push.ts'
 import type { EntryWarning } from '../../domain/run.ts'
 import type { Database, Sql } from '../database.ts'
 import { emailHexOf } from '../emailKey.ts'
@@ -37,7 +37,9 @@ const applied = ({ plan }: Batch, row: SyncRow, outcome: Outcome): { change: Row
   const settled = sent && settle(now, { columns, ...sent }, at)
   const patch = { ...based.fields, ...settled?.patch }
   const email = emailKeyColumn in patch ? { emailKey: emailHexOf(plan.hashKey, patch[emailKeyColumn]) } : {}
-  const change = { id: row.id, version: row.version, patch, agreed: settled?.agreed ?? now.agreed, ...email }
+  const agreed = settled?.agreed ?? now.agreed
+  const open = outcome.link && uncompared({ fields: now.fields, agreed }, plan.bound, outcome.compared ?? new Set(), at)
+  const change = { id: row.id, version: row.version, patch, agreed: { ...agreed, ...open }, ...email }
   return { change, warnings: settled?.warnings ?? [] }
 }
 
@@ -109,7 +111,10 @@ const merge = async (batch: Batch, { record, into, link }: Outcome): Promise<voi
     crmId: person.id,
     entity: person.entity,
     changes,
-    warnings: [{ code: 'mergedIntoRecord', ids: [into!] }],
+    warnings: [
+      { code: 'mergedIntoRecord', ids: [into!] },
+      ...(target.removed ? [{ code: 'restored', ids: [into!] }] : []),
+    ],
   })
   batch.delays.push({ recordId: into!, tries: 0, afterMs: 0 })
 }
@@ -135,17 +140,14 @@ const settleAll = async (batch: Batch, outcomes: Outcome[]): Promise<void> => {
   await finishCreations(
     sql,
     plan.connectionId,
-    outcomes.flatMap(({ record, link }) => (link === undefined ? [] : [{ recordId: record.id, crmId: link.id }])),
+    outcomes.flatMap(({ record, link }) => (link === undefined ? [] : [{ recordId: record.id, entity: link.entity, crmId: link.id }])),
   )
   for (const outcome of merged) await merge(batch, outcome)
-  await settleGone(sql, { plan, key }, gone, counts)
-  for (const outcome of outcomes) {
-    const { record, gone: left, kind, delay } = outcome
+  const followed = await settleGone(sql, { plan, key }, gone, counts)
+  // whoever they became is written to next
+  for (const { recordId } of followed) batch.delays.push({ recordId, tries: 0, afterMs: 0 })
+  for (const { record, kind, delay } of outcomes)
     if (kind === 'delayed') batch.delays.push({ recordId: record.id, tries: 0, afterMs: 0, ...delay })
-    // whoever they became is written to next
-    else if (left?.fate.kind === 'converted' || left?.fate.kind === 'merged')
-      batch.delays.push({ recordId: record.id, tries: 0, afterMs: 0 })
-  }
 }
 
 /**

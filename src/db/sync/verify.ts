@@ -11,14 +11,14 @@ import { targetFor, type SyncPlan } from './plan.ts'
 import type { PullPage } from './pull.ts'
 import { linkedRows, type SyncRow } from './rows.ts'
 
-/** Fields of a record that are not what the CRM has: `before` here, `after` there. Columns that neither side takes over may differ. */
+/** Fields of a record that are not what the CRM has: `before` here, `after` there. Columns that are not pulled may differ. */
 const differences = (plan: SyncPlan, row: SyncRow, page: PullPage, at: number): EntryChanges => {
   const { values } = page.rows[at]!
   const changes: EntryChanges = {}
-  for (const { key, field, pulled, pushed } of plan.of[page.entity].columns) {
+  for (const { key, field, pulled } of plan.of[page.entity].columns) {
     const theirs = values[field.name]
     const own = row.fields[key]
-    if (theirs === undefined || !(pulled || pushed) || sameValue(fit(field, own ?? null).value, theirs)) continue
+    if (theirs === undefined || !pulled || sameValue(fit(field, own ?? null).value, theirs)) continue
     changes[key] = { ...(own === undefined ? {} : { before: own }), after: theirs }
   }
   return changes

@@ -6,6 +6,9 @@ import { isSecretField } from '../field.ts'
 /** What a lead refers to instead of holding it: given by name or id, found in the CRM when the lead is made. */
 const leadRelations = ['Owner', 'LeadSource', 'AccountManager'] as const
 
+export const leadRelationNamed = (said: string): (typeof leadRelations)[number] | undefined =>
+  leadRelations.find((name) => name.toLowerCase() === said.toLowerCase())
+
 /** What is wrong, and where in the request. */
 export type Issue = { code: ErrorCode; path: string; message: string }
 export type Default = string | number | boolean
@@ -42,7 +45,7 @@ export const readDefaults = (
   for (const [said, value] of Object.entries(given)) {
     const fail = (code: ErrorCode, message: string): number =>
       issues.push({ code, path: `push.newLeadDefaults.${said}`, message })
-    const relation = leadRelations.find((name) => name.toLowerCase() === said.toLowerCase())
+    const relation = leadRelationNamed(said)
     const field = fields.get(said.toLowerCase())
     const name = relation ?? field?.name ?? said
     const wrong = misfit(
