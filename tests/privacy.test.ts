@@ -4,6 +4,7 @@ import * as sweeps from '../src/db/sweep.ts'
 import type { Fault } from '../src/simulator/faults.ts'
 import { openFairlead, type Fairlead } from './support/fairlead.ts'
 import { checkOf, fetchHistory } from './support/history.ts'
+import { openList } from './support/sync.ts'
 
 let fairlead: Fairlead
 const lines: string[] = []
@@ -88,3 +89,61 @@ test('R37: neither histories nor logs hold a person, a secret or a reply of the 
   expectNone(logged, 'logs')
   expect(logged).not.toContain('jo.public@example.com')
 })
+
+test('R37: nor do those of syncs that pull, create, update and fail, and of a verification', async () => {
+  const { control } = fairlead.simulator
+  const spoken = 'jane.doe@example.com is broken'
+  lines.length = 0
+  const imported = await fairlead.finished(await fairlead.startImport('lead', ['WorkPhone', 'Title', 'Company'], true))
+  const list = await openList(fairlead, imported.listId!)
+  await list.settings({ enabled: true, addNew: true, updateExisting: true, fields: ['Title', 'WorkPhone', 'LastName'] })
+  const known = (await list.records()).filter(({ crmId }) => crmId !== null)
+  for (const [at, { id }] of known.slice(0, 60).entries())
+    await list.edit(id, { Title: `Secret title ${at}`, WorkPhone: `0309876${at + 1000}` })
+  const made = Array.from({ length: 12 }, (_, at) => ({
+    Email: `made.${at}@hidden.example`,
+    LastName: `Madeperson${at}`,
+    ...(at === 0 ? {} : { Company: `Madecompany${at}` }),
+  }))
+  for (const person of made) await list.create(person)
+  for (const { crmId } of known.slice(80, 90))
+    control.edit({ entity: 'lead', id: crmId!, values: { Title: 'Pulled title', LastName: 'Pulledperson' } })
+  const onRead = { kind: 'leads', method: 'GET' }
+  control.addFault({ kind: 'errorArray', status: 500, message: spoken, times: 40, after: 3, match: onRead })
+  control.addFault({ kind: 'errorArray', status: 500, message: spoken, times: 12, after: 5, match: { method: 'PUT' } })
+  control.addFault({ kind: 'errorArray', status: 400, message: spoken, times: 2, after: 20, match: { method: 'PUT' } })
+  control.addFault({ kind: 'dropAfterWrite', times: 2, after: 2, match: { method: 'POST', kind: 'leads' } })
+  control.addFault({ kind: 'forbidden', ids: [known[30]!.crmId!], match: { method: 'PUT' } })
+  control.addFault({ kind: 'poison', ids: [known[85]!.crmId!] })
+  const sync = await list.run()
+  expect(sync.counts!['push']).toMatchObject({ created: 11 })
+  expect(sync.counts!['push']!.rejected).toBeGreaterThan(0)
+  control.edit({ entity: 'lead', id: known[100]!.crmId!, values: { Title: 'Differs there' } })
+  const verify = await list.run('verify')
+  expect(verify.counts!['verify']!.skipped).toBeGreaterThan(0)
+
+  const histories = (await Promise.all([sync, verify].map(({ workflowId }) => fetchHistory(fairlead, workflowId)))).map(
+    textsOf,
+  )
+  const all = histories.join('')
+  expect(all).toContain(sync.id)
+  const logged = lines.join('')
+  expect(logged).toContain('activity failed')
+  const given = [
+    ...made.flatMap((person) => Object.values(person)),
+    'Secret title',
+    'Pulled title',
+    '0309876',
+    'jane.doe',
+  ]
+  for (const [text, where] of [
+    [all, 'histories'],
+    [logged, 'logs'],
+  ] as const) {
+    expectNone(text, where)
+    expect(
+      given.filter((secret) => text.includes(secret)),
+      where,
+    ).toEqual([])
+  }
+}, 60_000)

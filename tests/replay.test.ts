@@ -2,10 +2,12 @@ import { bundleWorkflowCode, Worker } from '@temporalio/worker'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import * as runs from '../src/db/run/state.ts'
 import * as sweeps from '../src/db/sweep.ts'
+import { request } from '../src/db/sync/request.ts'
 import type { WorkflowName } from '../src/temporal/flows.ts'
 import { workflowsPath } from '../src/temporal/worker.ts'
 import { openFairlead, until, type Fairlead } from './support/fairlead.ts'
 import { checkOf, fetchHistory, record, recorded, type History } from './support/history.ts'
+import { openList, type TestList } from './support/sync.ts'
 
 // a workflow that is missing here does not compile
 const workflows: Record<WorkflowName, true> = {
@@ -91,6 +93,71 @@ describe('what happens today replays, too', () => {
     const { runId } = await sweeps.request(fairlead.db, fairlead.accountId, listId)
     await fairlead.finished(runId)
     await prove('syncList.sweep', await workflowOf(runId))
+  })
+
+  describe('a sync', () => {
+    const edit = async (list: TestList, Company: string, count: number): Promise<void> => {
+      const records = (await list.records()).filter(({ crmId, state }) => crmId !== null && state === null)
+      for (const { id } of records.slice(0, count)) await list.edit(id, { Company })
+    }
+    const open = async (): Promise<TestList> => {
+      const list = await openList(fairlead, listId)
+      await list.settings({ enabled: true, addNew: true, updateExisting: true, fields: ['Company'] })
+      return list
+    }
+
+    test('in both directions, with a create that has to be looked for', async () => {
+      const { control } = fairlead.simulator
+      const list = await open()
+      await edit(list, 'Pushed', 3)
+      await list.create({ Email: 'replayed@new.example', LastName: 'Replayed', Company: 'New' })
+      control.massUpdate({ entity: 'lead', count: 40, values: { Title: 'Changed' } })
+      control.addFault({ kind: 'dropAfterWrite', times: 1, match: { method: 'POST', kind: 'leads' } })
+      const run = await list.run()
+      expect(run.counts).toMatchObject({ push: { updated: 3, created: 1 } })
+      await prove('syncList.sync', run.workflowId)
+    })
+
+    test('that is held, and resumed', async () => {
+      const { control } = fairlead.simulator
+      const list = await open()
+      await edit(list, 'Held', 30)
+      control.addFault({ kind: 'expired', after: 12 })
+      const { runId } = await request(fairlead.db, fairlead.accountId, listId, { kind: 'sync', trigger: 'api' })
+      await fairlead.wiring.relay()
+      await until('it is held', async () => (await runs.get(fairlead.db, fairlead.accountId, runId)).state === 'held')
+      control.clearFaults()
+      await fairlead.connect()
+      await fairlead.finished(runId)
+      await prove('syncList.held', await workflowOf(runId))
+    })
+
+    test('that is cancelled while it pushes', async () => {
+      const { control } = fairlead.simulator
+      const list = await open()
+      await edit(list, 'Cancelled', 200)
+      control.settings({ latencyMs: 60 })
+      const { runId } = await request(fairlead.db, fairlead.accountId, listId, { kind: 'sync', trigger: 'api' })
+      await fairlead.wiring.relay()
+      const writes = (): number => control.gauges().writes
+      const before = writes()
+      await until('it pushes', async () => writes() > before + 5)
+      await runs.requestCancel(fairlead.db, fairlead.accountId, runId)
+      expect((await fairlead.finished(runId)).state).toBe('cancelled')
+      control.settings({ latencyMs: 0 })
+      const workflowId = await workflowOf(runId)
+      await fairlead.wiring.flows.client.workflow.getHandle(workflowId).result()
+      await prove('syncList.cancelled', workflowId)
+      expect((await list.run()).state).toBe('succeeded')
+    })
+  })
+
+  test('a verification with differences', async () => {
+    fairlead.simulator.control.massUpdate({ entity: 'lead', count: 4, values: { Company: 'Differs' } })
+    const { runId } = await request(fairlead.db, fairlead.accountId, listId, { kind: 'verify', trigger: 'api' })
+    const run = await fairlead.finished(runId)
+    expect(run.counts!['verify']!.skipped).toBeGreaterThan(0)
+    await prove('syncList.verify', run.workflowId)
   })
 
   test('a check of credentials, accepted and refused', async () => {

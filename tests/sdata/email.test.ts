@@ -126,7 +126,12 @@ describe('R2: everybody who has one of the addresses is found', () => {
   test('no address is asked for without need, and none that is blank', async () => {
     const server = await tinyServer(() => undefined)
     const crm = openCrm(server.root)
-    expect(await crm.peopleByEmail('lead', basics, ['', ' \t '])).toEqual({ rows: [], unreadable: [], warnings: [], hidden: [] })
+    expect(await crm.peopleByEmail('lead', basics, ['', ' \t '])).toEqual({
+      rows: [],
+      unreadable: [],
+      warnings: [],
+      hidden: [],
+    })
     expect(server.requests).toEqual([])
   })
 

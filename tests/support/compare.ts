@@ -59,7 +59,7 @@ export const differences = async (
     select key, crm_field as "crmField", type from columns where list_id = ${listId} and crm_field is not null and stale_at is null`
   const rows = await sql<{ crmId: string; fields: string }[]>`
     select r.crm_id as "crmId", r.fields::text as fields from records r
-    where r.list_id = ${listId} and not exists (select from crm_people p where p.crm_id = r.crm_id and p.entity = r.crm_entity)`
+    where r.list_id = ${listId} and r.crm_id is not null and not exists (select from crm_people p where p.crm_id = r.crm_id and p.entity = r.crm_entity)`
   const problems: string[] = []
   const ours = new Map<string, Record<string, Value>>()
   for (const { crmId, fields } of rows) {

@@ -1,7 +1,11 @@
 import { randomInt } from 'node:crypto'
 import * as runs from '../../src/db/run/state.ts'
+import { expect } from 'vitest'
+import { request } from '../../src/db/sync/request.ts'
 import { until, type Fairlead } from './fairlead.ts'
 import { expectProven } from './ledger.ts'
+import { addAll, expectOneLeadEach, leadsByEmail, newPeople } from './push.ts'
+import { openList, sumsAgree } from './sync.ts'
 import { startWorker } from './worker.ts'
 
 const stored = async ({ db }: Fairlead, runId: string): Promise<number> => {
@@ -29,4 +33,46 @@ export const surviveKills = async (fairlead: Fairlead, leads: number, kills: num
     worker = await startWorker(fairlead)
   }
   await expectProven(fairlead, await fairlead.finished(runId, hourMs), 'lead', leads)
+}
+
+/**
+ * Pushes new people while the worker is killed when random shares of them are in the CRM; each time some have been created there and are not
+ * known here yet. The run must finish by itself with one lead for each of them.
+ */
+export const survivePushKills = async (
+  fairlead: Fairlead,
+  count: number,
+  kills: number,
+  latencyMs: number,
+): Promise<void> => {
+  const hourMs = 3_600_000
+  const { control } = fairlead.simulator
+  let worker = await startWorker(fairlead)
+  await fairlead.connect()
+  const { listId } = await fairlead.finished(await fairlead.startImport('lead', ['Company']))
+  const list = await openList(fairlead, listId!)
+  await list.settings({ enabled: true, addNew: true })
+  const people = newPeople(count, 'killed')
+  await addAll(list, people)
+  const before = control.counts()['leads']!
+  control.settings({ latencyMs })
+  const { runId } = await request(fairlead.db, fairlead.accountId, listId!, { kind: 'sync', trigger: 'api' })
+  await fairlead.wiring.relay()
+  let between = 0
+  for (let kill = 0; kill < kills; kill += 1) {
+    const at = Math.floor((count * kill) / kills) + randomInt(2, Math.max(3, Math.floor((count * 0.8) / kills)))
+    await until(`${at} leads are created`, async () => control.counts()['leads']! - before >= at, hourMs)
+    await worker.kill()
+    expect((await runs.get(fairlead.db, fairlead.accountId, runId)).state).toBe('running')
+    const created = leadsByEmail(fairlead)
+    const here = (await list.records()).filter(({ crmId }) => crmId === null)
+    between += here.filter(({ values }) => created.has(String(values['Email']))).length
+    worker = await startWorker(fairlead)
+  }
+  expect(between).toBeGreaterThan(0)
+  const run = await fairlead.finished(runId, hourMs)
+  await expectOneLeadEach(fairlead, [list], people)
+  expect(run).toMatchObject({ state: 'succeeded', error: null })
+  expect(run.counts!['push']).toMatchObject({ read: count, created: count })
+  expect(sumsAgree(run)).toBe(true)
 }

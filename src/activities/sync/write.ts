@@ -63,9 +63,20 @@ const writeOthers = async (
   ]
 }
 
-const warningsOf = (job: Job & { kind: 'write' }): EntryWarning[] => {
-  const rivals = job.others.filter(({ entity }) => entity === job.person.entity)
-  return job.isNew && rivals.length > 0 ? [{ code: 'otherMatches', ids: rivals.map(({ person }) => person.id) }] : []
+const noField = { lead: 'noFieldOnLead', contact: 'noFieldOnContact' } as const
+
+const warningsOf = ({ plan }: Question, { row, person, others, isNew }: Job & { kind: 'write' }): EntryWarning[] => {
+  const { entity } = person
+  const rivals = others.filter((other) => other.entity === entity)
+  const known = new Set(plan.of[entity].columns.map(({ key }) => key))
+  // values to be sent that somebody of the other entity has no field for
+  const homeless = plan.of[plan.own].columns.filter(
+    ({ key, pushed }) => pushed && !known.has(key) && (isNew ? !isBlank(row.fields[key]) : key in row.agreed),
+  )
+  return [
+    ...(isNew && rivals.length > 0 ? [{ code: 'otherMatches', ids: rivals.map((rival) => rival.person.id) }] : []),
+    ...homeless.map(({ field }) => ({ code: noField[entity], field: field.name })),
+  ]
 }
 
 /**
@@ -83,7 +94,7 @@ export const writePerson = async (question: Question, job: Job & { kind: 'write'
   let { person } = job.person
   for (let tried = 0; ; tried += 1) {
     const decision = decide(columns, ours, person.values, rule)
-    const warnings = [...warningsOf(job), ...decision.warnings]
+    const warnings = [...warningsOf(question, job), ...decision.warnings]
     const told = isNew ? { compared: comparedWith(columns, person.values) } : {}
     const outcome = { record: row, decision, columns, warnings, ...link, ...told }
     const takes = Object.keys(decision.changes).length > 0

@@ -1,4 +1,4 @@
-import { and, eq, inArray, isNull } from 'drizzle-orm'
+import { and, asc, eq, inArray, isNull } from 'drizzle-orm'
 import { FairleadError } from '../../domain/errors.ts'
 import { entityOf } from '../../domain/list.ts'
 import { activeStates, type RunKind, type RunSettings, type RunTrigger } from '../../domain/run.ts'
@@ -76,6 +76,9 @@ export const request = (
       .select({ id: runs.id, state: runs.state })
       .from(runs)
       .where(and(eq(runs.listId, listId), inArray(runs.state, [...activeStates])))
+      .orderBy(asc(runs.id))
+      // one that ends at this moment either starts the new one or has ended
+      .for('update')
     const waiting = active.find(({ state }) => state === 'queued')
     const working = active.find(({ state }) => state !== 'queued')
     const answer = queue ? waiting : (working ?? waiting)

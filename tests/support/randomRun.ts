@@ -1,0 +1,248 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Run } from '../../src/db/run/state.ts'
+import * as syncSettings from '../../src/db/sync/settings.ts'
+import type { Fairlead } from './fairlead.ts'
+import { fieldNames, mailKey } from './randomFields.ts'
+import { lookAt, troublesOf } from './randomChecks.ts'
+import type { Case, Step } from './randomPlan.ts'
+import { importLists, openWorld, type World } from './randomWorld.ts'
+import { sumsAgree } from './sync.ts'
+
+const longestRunMs = 90_000
+/** What a push changes in the CRM may be read by the other list's pull, and so on; more rounds than these would be ping-pong. */
+const mostRounds = 4
+/** What does not pass by itself is mended in the CRM after so long. */
+const mendAfterMs = 20_000
+
+const fail = (what: string, troubles: string[]): never => {
+  throw new Error(`${what}:\n  ${troubles.join('\n  ')}`)
+}
+
+/** A run to its end; of one that does not come to it, what it waits for. */
+const runList = async (
+  { fairlead }: World,
+  { list }: World['lists'][number],
+  kind: 'sync' | 'sweep' | 'verify',
+): Promise<Run> => {
+  try {
+    return await list.run(kind, longestRunMs)
+  } catch (error) {
+    const waiting = await fairlead.db
+      .$client`select id, kind, state, phase, error from runs where list_id = ${list.listId} and finished_at is null`
+    throw new Error(`a ${kind} does not end: ${JSON.stringify(waiting)}`, { cause: error })
+  }
+}
+
+type Listed = { phase: string; kind: string; count: number }
+
+/** Section 4: the sums of a run agree, and its entries are as many as its counts say. */
+const checkLedger = async ({ fairlead }: World, run: Run): Promise<void> => {
+  const about = `run ${run.id} (${run.kind}) is ${run.state}, ${JSON.stringify({ error: run.error, counts: run.counts, balance: run.balance })}`
+  if (run.state !== 'succeeded' && run.state !== 'incomplete') fail('a run failed', [about])
+  if (!sumsAgree(run)) fail('a ledger does not balance', [about])
+  const listed = await fairlead.db.$client<Listed[]>`
+    select phase, kind, count(*)::int as count from entries where last_run_id = ${run.id} group by phase, kind`
+  const entriesOf = (phase: string, kind: string): number =>
+    listed.find((each) => each.phase === phase && each.kind === kind)?.count ?? 0
+  const troubles = Object.entries(run.counts ?? {}).flatMap(([phase, counts]) =>
+    (['updated', 'skipped', 'rejected', ...(phase === 'push' ? (['created'] as const) : [])] as const)
+      .filter((kind) => entriesOf(phase, kind) !== counts[kind])
+      .map((kind) => `${phase}: ${counts[kind]} ${kind}, but ${entriesOf(phase, kind)} entries`),
+  )
+  if (troubles.length > 0) fail('entries do not match the counts', [...troubles, about])
+}
+
+/** The leads that Fairlead made. */
+const ownLeads = ({ fairlead, people }: World): Map<string, string | null> => {
+  const me = fairlead.simulator.control.users().find(({ username }) => username === 'admin')!.userId
+  return new Map(
+    people('lead')
+      .filter((lead) => lead['CreateUser'] === me)
+      .map((lead) => [lead.Id, mailKey(lead['Email'])]),
+  )
+}
+
+/** R7: what Fairlead creates while `work` goes on is nobody who was there, and nobody twice. */
+const watchCreations = async (world: World, quiet: boolean, work: () => Promise<Run[]>): Promise<void> => {
+  const before = ownLeads(world)
+  const there = new Set(
+    (['lead', 'contact'] as const).flatMap((entity) => world.people(entity).map((person) => mailKey(person['Email']))),
+  )
+  world.deeds.moved.clear()
+  const runs = await work()
+  const made = [...ownLeads(world)].filter(([id]) => !before.has(id))
+  const keys = made.map(([, key]) => key)
+  const twins = made.filter(
+    ([, key], at) => key === null || keys.indexOf(key) !== at || (there.has(key) && !world.deeds.moved.has(key)),
+  )
+  const counted = runs.reduce((sum, { counts }) => sum + (counts?.['push']?.created ?? 0), 0)
+  if (quiet && counted !== made.length)
+    fail('a ledger counts other leads than were made', [`${counted} instead of ${made.length}`])
+  if (twins.length > 0)
+    fail(
+      'a person was created who is in the CRM already',
+      twins.map(([id, key]) => `lead ${id} with ${key}`),
+    )
+}
+
+type Watched = { known: Set<string>; wanted: Set<string> }
+
+/** S3, R15: nobody comes onto a list while its pull adds nobody. */
+const createGate = (world: World) => {
+  const watched: Watched[] = world.lists.map(() => ({ known: new Set(), wanted: new Set() }))
+  const open = async (): Promise<void> => {
+    for (const [at, { entity, list }] of world.lists.entries()) {
+      const { pull } = await syncSettings.get(world.fairlead.db, world.fairlead.accountId, list.listId)
+      if (pull.enabled && pull.addNew) for (const { Id } of world.people(entity)) watched[at]!.wanted.add(Id)
+    }
+  }
+  return {
+    open,
+    async check(): Promise<void> {
+      await open()
+      for (const [at, { entity, list }] of world.lists.entries()) {
+        const { known, wanted } = watched[at]!
+        const records = await list.records()
+        const fresh = records.filter(({ id }) => !known.has(id) && !world.deeds.created.has(id))
+        const strange = fresh.filter(({ crmEntity, crmId }) => crmEntity !== entity || !wanted.has(crmId!))
+        if (strange.length > 0)
+          fail(
+            'people came onto a list that adds nobody',
+            strange.map(({ crmEntity, crmId }) => `${crmEntity}:${crmId}`),
+          )
+        for (const { id, crmEntity, crmId } of records) {
+          known.add(id)
+          const links = world.deeds.links.get(id) ?? new Set()
+          if (crmId !== null) world.deeds.links.set(id, links.add(`${crmEntity}:${crmId}`))
+        }
+      }
+    },
+  }
+}
+
+type Gate = ReturnType<typeof createGate>
+
+const runStep = async (world: World, gate: Gate, step: Step): Promise<void> => {
+  const { lists } = world
+  for (const action of step.before) await world.apply(action)
+  for (const trouble of step.troubles) world.trouble(trouble)
+  await gate.open()
+  const quiet = step.during.length + step.troubles.length === 0
+  await watchCreations(world, quiet, async () => {
+    const chosen = step.run === 'one' ? lists.slice(0, 1) : lists
+    const kind = step.run === 'one' ? 'sync' : step.run
+    world.isRunning = true
+    const running = Promise.all(chosen.map((each) => runList(world, each, kind)))
+    const mending = setTimeout(() => world.fairlead.simulator.control.clearFaults(), mendAfterMs)
+    running.catch(() => undefined).finally(() => clearTimeout(mending))
+    for (const { pause, action } of step.during) {
+      await sleep(pause)
+      await world.apply(action)
+    }
+    const runs = await running
+    for (const run of runs) await checkLedger(world, run)
+    chosen.forEach((_, at) => {
+      if (quiet && kind === 'sync' && runs[at]!.state === 'succeeded') world.clean.add(`${at}:${world.epochs[at]}`)
+      world.epochs[at]! += 1
+    })
+    world.isRunning = false
+    return runs
+  })
+  world.fairlead.simulator.control.clearFaults()
+  await gate.check()
+}
+
+const versions = async ({ fairlead, lists }: World): Promise<string[]> => {
+  const ids = lists.map(({ list }) => list.listId)
+  const rows = await fairlead.db.$client<{ id: string; version: number }[]>`
+    select id::text, version from records where list_id = any(string_to_array(${ids.join()}, ',')::uuid[]) order by id`
+  return rows.map(({ id, version }) => `${id} ${version}`)
+}
+
+/** Syncs without any change from outside, until one writes nothing in the CRM; the one after that must change nothing on either side. */
+const quieten = async (world: World): Promise<Run[]> => {
+  const all: Run[] = []
+  const { control } = world.fairlead.simulator
+  const sync = async (): Promise<{ writes: number; runs: Run[] }> => {
+    const { writes } = control.gauges()
+    const runs: Run[] = []
+    for (const each of world.lists) runs.push(await runList(world, each, 'sync'))
+    for (const run of runs) await checkLedger(world, run)
+    all.push(...runs)
+    return { writes: control.gauges().writes - writes, runs }
+  }
+  let rounds = 0
+  let isEcho = false
+  for (let writes = 1; writes > 0; rounds += 1) {
+    if (rounds >= mostRounds)
+      fail(
+        `round ${rounds} still writes`,
+        control
+          .journal()
+          .slice(-40)
+          .flatMap(({ method, path, body }) => (body ? [`${method} ${path} ${body}`] : [])),
+      )
+    const done = await sync()
+    writes = done.writes
+    // R11: with one list, nobody but Fairlead has written since the round before
+    const taken = done.runs.reduce((sum, { counts }) => sum + (counts?.['pull']?.updated ?? 0), 0)
+    if (isEcho && taken > 0)
+      fail(
+        'our own writes come back as changes',
+        done.runs.map(({ counts }) => JSON.stringify(counts)),
+      )
+    isEcho = world.lists.length === 1 && !world.deeds.rules.has('all')
+  }
+  const before = await versions(world)
+  const { writes, runs } = await sync()
+  const after = await versions(world)
+  const changed = after.filter((row) => !before.includes(row))
+  if (writes + changed.length > 0)
+    fail('a further sync changes something', [
+      `${writes} writes`,
+      ...changed,
+      ...runs.map(({ counts }) => JSON.stringify(counts)),
+    ])
+  return all
+}
+
+/** Lives one case through, to its quiet end. Throws what does not hold. */
+export const live = async (fairlead: Fairlead, name: string, plan: Case): Promise<void> => {
+  const { control } = fairlead.simulator
+  control.clearFaults()
+  control.settings({
+    latencyMs: 0,
+    overlongText: plan.crm.overlongText,
+    rewrites: plan.crm.rewrites
+      ? { Lead: { WorkPhone: 'digits' }, LeadAddress: { City: 'upper' }, Address: { City: 'upper' } }
+      : {},
+  })
+  const world = await openWorld(fairlead, name, [])
+  for (const person of plan.people) await world.apply({ do: 'crmAdd', ...person })
+  world.lists.push(...(await importLists(fairlead, plan, fieldNames)))
+  world.epochs.push(...world.lists.map(() => 0))
+  const gate = createGate(world)
+  await gate.check()
+  for (const action of plan.first) await world.apply(action)
+  control.settings({ latencyMs: plan.crm.latencyMs })
+  for (const step of plan.steps) await runStep(world, gate, step)
+  control.settings({ latencyMs: 0 })
+  for (const action of plan.last) await world.apply(action)
+  await watchCreations(world, true, async () => {
+    const swept: Run[] = []
+    for (const each of world.lists) swept.push(await runList(world, each, 'sweep'))
+    for (const run of swept) await checkLedger(world, run)
+    return quieten(world)
+  })
+  await gate.check()
+  const troubles: string[] = []
+  for (const at of world.lists.keys()) troubles.push(...troublesOf(await lookAt(world, plan, at)))
+  if (troubles.length > 0) fail('the two sides do not agree', troubles)
+}
+
+/** Nobody is left in the CRM for the next case. */
+export const clearCrm = ({ simulator: { control } }: Fairlead): void => {
+  control.clearFaults()
+  for (const entity of ['lead', 'contact'] as const)
+    control.remove({ entity, ids: control.people({ entity, count: 1000 }).items.map(({ Id }) => Id) })
+}

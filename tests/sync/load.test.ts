@@ -1,0 +1,104 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Run } from '../../src/db/run/state.ts'
+import { request } from '../../src/db/sync/request.ts'
+import { openFairlead, until, type Fairlead } from '../support/fairlead.ts'
+import { fetchHistory } from '../support/history.ts'
+import { differences } from '../support/compare.ts'
+import { openList, sumsAgree, type TestList } from '../support/sync.ts'
+import { startWorker } from '../support/worker.ts'
+
+const count = 10
+/** of each list, and no two of one person */
+const share = 20
+let fairlead: Fairlead
+const lists: TestList[] = []
+
+beforeAll(async () => {
+  fairlead = await openFairlead({ leads: count * share, contacts: 5, maxPage: 20 })
+  await fairlead.connect()
+  const runs = await Promise.all(Array.from({ length: count }, () => fairlead.startImport('lead', ['Title'], true)))
+  for (const runId of runs) {
+    const list = await openList(fairlead, (await fairlead.finished(runId)).listId!)
+    await list.settings({ enabled: true, updateExisting: true, fields: ['Title'] })
+    lists.push(list)
+  }
+}, 60_000)
+afterAll(() => fairlead.close())
+
+const control = () => fairlead.simulator.control
+/** Edits a share of the leads on each list, everybody once. */
+const editShares = async (title: string): Promise<void> => {
+  for (const [number, list] of lists.entries()) {
+    const records = (await list.records()).toSorted((a, b) => (a.crmId! < b.crmId! ? -1 : 1))
+    const own = records.slice(number * share, (number + 1) * share)
+    await Promise.all(own.map(({ id }) => list.edit(id, { Title: `${title} ${number}` })))
+  }
+}
+const startAll = async (): Promise<string[]> => {
+  const started = await Promise.all(
+    lists.map(({ listId }) => request(fairlead.db, fairlead.accountId, listId, { kind: 'sync', trigger: 'api' })),
+  )
+  await fairlead.wiring.relay()
+  return started.map(({ runId }) => runId)
+}
+const finishAll = (runIds: string[]): Promise<Run[]> => Promise.all(runIds.map((id) => fairlead.finished(id)))
+const writtenOf = (title: string): number[] =>
+  lists.map(
+    (_, number) =>
+      control().people({ entity: 'lead', count: 1000, where: `Title eq '${title} ${number}'`, select: ['Id'] }).total,
+  )
+const sum = (numbers: number[]): number => numbers.reduce((total, each) => total + each, 0)
+const expectGreen = (runs: Run[]): void => {
+  for (const run of runs) {
+    expect(run).toMatchObject({ state: 'succeeded', error: null })
+    expect(sumsAgree(run)).toBe(true)
+  }
+}
+
+test('R26: two workers that push and pull ten lists never ask the CRM more than its limit at once, and use all of it', async () => {
+  await startWorker(fairlead)
+  await editShares('Shared')
+  control().settings({ latencyMs: 30 })
+  control().resetGauges()
+  const runs = await finishAll(await startAll())
+  expect(control().gauges().maxInFlight).toBe(4)
+  control().settings({ latencyMs: 0 })
+  expectGreen(runs)
+  for (const run of runs) expect(run.counts!['push']).toMatchObject({ read: share, updated: share })
+  expect(writtenOf('Shared')).toEqual(lists.map(() => share))
+  const histories = await Promise.all(runs.map(({ workflowId }) => fetchHistory(fairlead, workflowId)))
+  const workers = histories.flatMap(({ events }) =>
+    (events ?? []).map((event) => event.activityTaskStartedEventAttributes?.identity).filter(Boolean),
+  )
+  expect(new Set(workers).size).toBe(2)
+}, 90_000)
+
+test('R27: ten syncs that are due at once all advance, in pull and push', async () => {
+  await editShares('Fair')
+  control().settings({ latencyMs: 40 })
+  const runIds = await startAll()
+  await until('half of it is written', async () => sum(writtenOf('Fair')) >= (count * share) / 2)
+  const written = writtenOf('Fair')
+  expect(Math.min(...written)).toBeGreaterThanOrEqual(share / 6)
+  control().settings({ latencyMs: 0 })
+  expectGreen(await finishAll(runIds))
+
+  control().massUpdate({ entity: 'lead', values: { Title: 'Everybody' } })
+  control().settings({ latencyMs: 60 })
+  const pulls = await startAll()
+  const readOf = async (): Promise<number[]> => {
+    const rows = await fairlead.db.$client<{ n: number }[]>`
+      select coalesce(sum(l.read), 0)::int as n from runs r left join lanes l on l.run_id = r.id and l.phase = 'pull'
+      where r.id in ${fairlead.db.$client(pulls)} group by r.id`
+    return rows.map(({ n }) => n)
+  }
+  const all = count * count * share
+  const read = await until('half of it is read', async () => {
+    const so = await readOf()
+    return sum(so) >= all / 2 && so
+  })
+  expect(Math.min(...read)).toBeGreaterThan(0)
+  control().settings({ latencyMs: 0 })
+  expectGreen(await finishAll(pulls))
+  for (const { listId } of lists) expect(await differences(fairlead, listId, 'lead')).toEqual([])
+}, 90_000)
