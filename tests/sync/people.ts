@@ -4,8 +4,6 @@ import type { Fairlead } from '../support/fairlead.ts'
 
 export type Truth = { Id: string; [name: string]: unknown }
 
-const kindOf: Record<CrmEntity, string> = { lead: 'leads', contact: 'contacts' }
-
 /** One change that a client sent: to whom (null for a new lead) and the JSON of it. */
 export type Write = { id: string | null; body: string }
 
