@@ -140,7 +140,9 @@ const settleAll = async (batch: Batch, outcomes: Outcome[]): Promise<void> => {
   await finishCreations(
     sql,
     plan.connectionId,
-    outcomes.flatMap(({ record, link }) => (link === undefined ? [] : [{ recordId: record.id, entity: link.entity, crmId: link.id }])),
+    outcomes.flatMap(({ record, link }) =>
+      link === undefined ? [] : [{ recordId: record.id, entity: link.entity, crmId: link.id }],
+    ),
   )
   for (const outcome of merged) await merge(batch, outcome)
   const followed = await settleGone(sql, { plan, key }, gone, counts)
