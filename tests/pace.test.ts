@@ -81,6 +81,8 @@ describe('R21: refusals of an accepted login', () => {
       from connections where id = ${of.connectionId}`
     return found
   }
+  const passSeconds = ({ sql, of }: Shared) =>
+    sql`update paces set changed_at = changed_at - interval '6 seconds' where connection_id = ${of.connectionId}`
   /** of work that began so long ago */
   const refused = async ({ sql, of }: Shared, elapsedMs = 0) => {
     // stored instants are rounded to the millisecond, and may lie in the future for as long
@@ -97,6 +99,9 @@ describe('R21: refusals of an accepted login', () => {
     for (const expected of ['slowed', 'slowed', 'limited']) {
       expect(await refused(shared)).toBe(expected)
       expect(await jostle(shared, 1, 6, 2)).toBe(1)
+      await see(shared, true)
+      if (expected !== 'limited') expect(await allowed(shared), 'one at a time for some seconds').toBe(1)
+      await passSeconds(shared)
       await see(shared, true)
     }
     expect(await limitOf(shared)).toEqual({ concurrency: 1, slots: 1 })

@@ -76,3 +76,14 @@ test('every value fits the length that metadata states', async () => {
     }
   }
 })
+
+test('an id is given once, however many come and go in a small CRM', async () => {
+  const { control } = await open({ leads: 2, contacts: 0 })
+  const given = new Set<string>()
+  for (let round = 0; round < 4; round += 1) {
+    const { ids } = control.add({ entity: 'lead', count: 500 })
+    for (const id of ids) given.add(id)
+    control.remove({ entity: 'lead', ids })
+  }
+  expect(given.size).toBe(2000)
+})

@@ -169,32 +169,32 @@ describe('R6', () => {
 describe('R17', () => {
   test('a removed record is neither brought back nor pushed, and the CRM is untouched; restored it takes what it missed', async () => {
     await list.settings(push)
-    const crmId = lead(address('gone'))
-    const { id } = (await list.run()).of(crmId)
-    await list.edit(id, { WorkPhone: '+1-555-4' })
-    await list.remove(id)
-    const before = crm.control.person('lead', crmId)
-    const skipped = await list.run()
-    expect(crm.control.person('lead', crmId)).toEqual(before)
-    expect(skipped.of(id)).toMatchObject({ removed: true })
-    crm.control.edit({ entity: 'lead', id: crmId, values: { Title: 'Owner' } })
+    const [edited, kept] = [lead(address('gone')), lead(address('gone'))]
+    const ids = [edited, kept]
+    const first = await list.run()
+    const [editedId, keptId] = [first.of(edited).id, first.of(kept).id]
+    await list.edit(editedId, { WorkPhone: '+1-555-4' })
+    for (const id of [editedId, keptId]) await list.remove(id)
+    await list.run()
+    expect(crm.takeWrites()).toEqual([])
+    for (const id of ids) crm.control.edit({ entity: 'lead', id, values: { Title: 'Owner' } })
     const changed = await list.run()
-    expect(changed.of(id)).toMatchObject({ removed: true, values: { Title: 'CEO' } })
-    expect(changed.said(crmId)).toMatchObject([{ kind: 'skipped', code: 'removedHere' }])
+    for (const id of ids) {
+      expect(changed.of(id)).toMatchObject({ removed: true, values: { Title: 'CEO' } })
+      expect(changed.said(id)).toMatchObject([{ kind: 'skipped', code: 'removedHere' }])
+    }
     await list.run('sweep')
-    expect((await list.records()).filter((record) => record.crmId === crmId)).toMatchObject([{ id, removed: true }])
+    const those = (await list.records()).filter(({ crmId }) => crmId !== null && ids.includes(crmId))
+    expect(those.map(({ removed }) => removed)).toEqual([true, true])
 
-    // changed so long ago that no pull would read it again by date
-    crm.control.setModifyDate({ entity: 'lead', ids: [crmId], at: '2020-01-01T00:00:00Z' })
-    await list.restore(id)
+    // changed so long ago that no pull would read them again by date
+    crm.control.setModifyDate({ entity: 'lead', ids, at: '2020-01-01T00:00:00Z' })
+    for (const id of [editedId, keptId]) await list.restore(id)
     const { of } = await list.run()
-    expect(of(id)).toMatchObject({
-      removed: false,
-      crmId,
-      values: { Title: 'Owner', WorkPhone: '+1-555-4' },
-      agreed: {},
-    })
-    expect(crm.control.person('lead', crmId)).toMatchObject({ WorkPhone: '+1-555-4' })
+    expect(of(keptId)).toMatchObject({ removed: false, crmId: kept, values: { Title: 'Owner' }, agreed: {} })
+    const values = { Title: 'Owner', WorkPhone: '+1-555-4' }
+    expect(of(editedId)).toMatchObject({ removed: false, crmId: edited, values, agreed: {} })
+    expect(crm.control.person('lead', edited)).toMatchObject(values)
     await list.quiet()
   })
 })

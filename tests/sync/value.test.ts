@@ -7,7 +7,12 @@ import { openList, sumsAgree, type TestList } from '../support/sync.ts'
 import { openPeople, type People } from './people.ts'
 
 // far from UTC: a day that shifts is seen
+const zone = process.env['TZ']
 process.env['TZ'] = 'America/Los_Angeles'
+afterAll(() => {
+  if (zone === undefined) delete process.env['TZ']
+  else process.env['TZ'] = zone
+})
 
 const fields = 'CBudget CScore CVisits CNewsletter CBirthday CLastVisit CSegment CTier Title Description'.split(' ')
 const stored = (list: string, text: string, storage: Settings['picklistStorage'], general = storage): string =>

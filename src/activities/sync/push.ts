@@ -42,15 +42,29 @@ type Push = Question & {
   mayTry: boolean
 }
 
+const askAgainMs = 1000
 const backOffMs = (tries: number): number => Math.min(30_000, 500 * 2 ** tries)
 
+const work = async (push: Push, job: Job): Promise<Outcome> => {
+  if (job.kind === 'settled') return job.outcome
+  return job.kind === 'create' ? createPerson(push, job) : writePerson(push, job)
+}
+
+/**
+ * A refusal is judged at once, by asking again while nobody else does: what is refused even then is a missing right of this record (R21), and no sign of
+ * a server that allows one session at a time.
+ */
 const perform = async (push: Push, job: Job): Promise<Outcome> => {
-  try {
-    if (job.kind === 'settled') return job.outcome
-    return await (job.kind === 'create' ? createPerson(push, job) : writePerson(push, job))
-  } catch (error) {
-    if (isFairleadError(error) && isRefusal(error)) return push.refuse(error)
-    throw error
+  for (let tried = 0; ; tried += 1) {
+    try {
+      return await work(push, job)
+    } catch (error) {
+      if (!isFairleadError(error) || !isRefusal(error)) throw error
+      const verdict = await push.refuse(error).catch((said: unknown) => said)
+      const slowed = isFairleadError(verdict) && verdict.details.extra?.['slowed'] === 'slowed'
+      if (!slowed || tried > 0) throw verdict
+      await sleep(askAgainMs, undefined, { signal: push.options.signal })
+    }
   }
 }
 

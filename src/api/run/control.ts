@@ -51,7 +51,7 @@ export const runControlRoutes: FastifyPluginAsyncZod<Services> = async (app, ser
           'A sync in both directions by the list’s settings. While a run of the list is under way, the answer is 200 with that run; `queue` makes one more wait for its end.',
         headers: IdempotencyHeaders,
         params: z.strictObject({ listId: Id }),
-        body: RunNow.nullish(),
+        body: RunNow.nullish().meta({ examples: [{}, { queue: true }, { sweep: true }] }),
         response: { 200: Run, 202: Run },
       },
     },

@@ -6,6 +6,8 @@ type Of = { accountId: string; connectionId: string }
 /** An answer this many times slower than usual, and slower by this much, counts as slow. */
 const slowFactor = 4
 const slowMs = 500
+/** After a refusal one request at a time for so long: whoever was refused asks again meanwhile, and finds out whether that is why. */
+const aloneSeconds = 5
 
 /**
  * AIMD (R26): trouble (429, 503, time-outs) halves what is allowed, at most once a second; slow answers take one away; a good
@@ -25,6 +27,7 @@ export const adapt = async (sql: Sql, { accountId, connectionId }: Of, outcomes:
       allowed = case
         when ${trouble} then case when p.changed_at < now() - interval '1 second' then greatest(1, p.allowed / 2) else p.allowed end
         when ${usual}::real > p.usual_ms * ${slowFactor}::real + ${slowMs}::real then greatest(1, p.allowed - 1)
+        when p.refusals > 0 and p.changed_at > now() - make_interval(secs => ${aloneSeconds}) then p.allowed
         else least(p.allowed + 1, (select concurrency from connections where id = ${connectionId})) end,
       usual_ms = coalesce(p.usual_ms * 0.95 + ${usual}::real * 0.05, ${usual}::real),
       pause_until = case when ${pause}::float > 0 then greatest(p.pause_until, now() + make_interval(secs => ${pause / 1000})) else p.pause_until end,

@@ -25,12 +25,12 @@ export const confirm = async (
   runId: string,
 ): Promise<{ runId: string; created: boolean }> => {
   const [run] = await db
-    .select({ listId: runs.listId, error: runs.error })
+    .select({ listId: runs.listId, kind: runs.kind, error: runs.error })
     .from(runs)
     .where(and(eq(runs.accountId, accountId), eq(runs.id, runId)))
   if (run === undefined) throw new FairleadError('notFound')
   // a sync says so too, without having looked at everybody: a sweep does
-  if (run.error?.code !== 'massDeletion' || run.error.gone === undefined || run.listId === null)
+  if (run.error?.code !== 'massDeletion' || run.kind === 'sync' || run.listId === null)
     throw new FairleadError('nothingToConfirm')
   const [newer] = await db
     .select({ id: runs.id })

@@ -70,8 +70,6 @@ export const request = (
   db.transaction(async (tx) => {
     await connections.lockAccount(tx, accountId)
     const { entity, connectionId } = await readyList(tx, accountId, listId)
-    // with the end of a run, which starts the one that waits: neither may miss the other
-    await tx.select({ id: lists.id }).from(lists).where(eq(lists.id, listId)).for('no key update')
     const active = await tx
       .select({ id: runs.id, state: runs.state })
       .from(runs)
