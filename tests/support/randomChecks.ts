@@ -153,6 +153,8 @@ const goneTroubles = ({ world, deeds, settings, own, people }: Look, record: Hel
   const link = linkOf(record)
   if (record.state === null) {
     if (record.crmEntity !== own && !settings.pull.enabled) return []
+    // where nobody of the other kind is left, nothing proves that the kind is not only switched off (R15)
+    if (record.crmEntity !== own && ![...people.values()].some(({ entity }) => entity === record.crmEntity)) return []
     return [`${record.id} is linked to ${link}, who is gone`]
   }
   const heir = deeds.heirs.get(link)

@@ -174,14 +174,14 @@ const quieten = async (world: World): Promise<Run[]> => {
   let rounds = 0
   let isEcho = false
   for (let writes = 1; writes > 0; rounds += 1) {
-    if (rounds >= mostRounds)
-      fail(
-        `round ${rounds} still writes`,
-        control
-          .journal()
-          .slice(-40)
-          .flatMap(({ method, path, body }) => (body ? [`${method} ${path} ${body}`] : [])),
-      )
+    if (rounds >= mostRounds) {
+      const sent = control.journal().slice(-40)
+      const pending = await Promise.all(world.lists.map(({ list }) => list.records()))
+      fail(`round ${rounds} still writes`, [
+        ...sent.flatMap(({ method, path, body }) => (body ? [`${method} ${path} ${body}`] : [])),
+        ...pending.flat().flatMap((record) => (Object.keys(record.agreed).length > 0 ? [JSON.stringify(record)] : [])),
+      ])
+    }
     const done = await sync()
     writes = done.writes
     // R11: with one list, nobody but Fairlead has written since the round before

@@ -1,6 +1,8 @@
+import * as runs from '../../src/db/run/state.ts'
+import { request } from '../../src/db/sync/request.ts'
 import type { AmbiguousMatch } from '../../src/domain/account.ts'
 import type { CrmEntity } from '../../src/domain/crm.ts'
-import type { Fairlead } from '../support/fairlead.ts'
+import { until, type Fairlead } from '../support/fairlead.ts'
 import { openList, type TestList } from '../support/sync.ts'
 import type { Linked, Person, Settings } from './oracle.ts'
 import type { People } from './people.ts'
@@ -78,33 +80,63 @@ const casesOf = (crm: People, own: CrmEntity, rule: AmbiguousMatch, lane: number
     }),
   )
 
+/** Waits for runs by one question for all. */
+const finished = async ({ db, accountId, wiring }: Fairlead, runIds: string[]): Promise<runs.Run[]> => {
+  await wiring.relay()
+  await until('all runs are over', async () => {
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    const [left] = await db.$client`
+      select from runs where id = any(string_to_array(${runIds.join()}::text, ',')::uuid[]) and finished_at is null limit 1`
+    return left === undefined
+  })
+  return Promise.all(runIds.map((id) => runs.get(db, accountId, id)))
+}
+
+/** A sync of each list, side by side. */
+export const syncAll = async (fairlead: Fairlead, lanes: Lane[]): Promise<runs.Run[]> => {
+  const asked = lanes.map(({ list: { listId } }) =>
+    request(fairlead.db, fairlead.accountId, listId, { kind: 'sync', trigger: 'api' }),
+  )
+  return finished(
+    fairlead,
+    (await Promise.all(asked)).map(({ runId }) => runId),
+  )
+}
+
 /** A list for each combination of settings, with the linked records of all its cases. */
 export const openLanes = async (fairlead: Fairlead, crm: People): Promise<Lane[]> => {
   for (const entity of ['lead', 'contact'] as const)
     add(crm, entity, `latest.${entity}@example.com`, 'Latest', Date.now())
-  const planned = combinations.map((settings, lane) => ({
-    settings,
-    cases: Object.fromEntries(rules.map((rule) => [rule, casesOf(crm, settings.own, rule, lane)])) as Lane['cases'],
-  }))
-  return Promise.all(
-    planned.map(async ({ settings, cases }): Promise<Lane> => {
-      const { own } = settings
-      const fields = [companyOf[own], 'Title', 'WorkPhone', 'Address/City']
-      const { listId } = await fairlead.finished(await fairlead.startImport(own, fields, true))
-      const list = await openList(fairlead, listId!)
-      const all = Object.values(cases).flat()
-      // a first sync links records to people of the other entity
-      for (const one of all.filter(({ linked }) => linked === 'other')) {
-        one.link = add(crm, otherThan[own], one.email, 'Linked').id
-        await list.create({ Email: one.email })
-      }
-      await list.settings({ enabled: true, addNew: true }, { addNew: false })
-      await list.run()
-      const byLink = new Map((await list.records()).map((record) => [record.crmId, record.id]))
-      for (const one of all.filter(({ linked }) => linked !== 'no')) one.recordId = byLink.get(one.link)!
-      return { settings, list, cases }
-    }),
+  const cases = combinations.map(
+    ({ own }, lane) => Object.fromEntries(rules.map((rule) => [rule, casesOf(crm, own, rule, lane)])) as Lane['cases'],
   )
+  const importing = combinations.map(({ own }) =>
+    fairlead.startImport(own, [companyOf[own], 'Title', 'WorkPhone', 'Address/City'], true),
+  )
+  const imports = await finished(fairlead, await Promise.all(importing))
+  const lanes = await Promise.all(
+    imports.map(async ({ listId }, at) => ({
+      settings: combinations[at]!,
+      list: await openList(fairlead, listId!),
+      cases: cases[at]!,
+    })),
+  )
+  // a first sync links records to people of the other entity
+  const all = (lane: Lane): Case[] => Object.values(lane.cases).flat()
+  for (const lane of lanes) {
+    const other = otherThan[lane.settings.own]
+    for (const one of all(lane).filter(({ linked }) => linked === 'other')) {
+      one.link = add(crm, other, one.email, 'Linked').id
+      await lane.list.create({ Email: one.email })
+    }
+    await lane.list.settings({ enabled: true, addNew: true }, { addNew: false })
+  }
+  await syncAll(fairlead, lanes)
+  for (const lane of lanes) {
+    const byLink = new Map((await lane.list.records()).map((record) => [record.crmId, record.id]))
+    for (const one of all(lane).filter(({ linked }) => linked !== 'no')) one.recordId = byLink.get(one.link)!
+  }
+  return lanes
 }
 
 /** Makes the situation of one case on both sides. */

@@ -5,7 +5,7 @@ import { operator } from '../../src/db/audit.ts'
 import type { CrmEntity } from '../../src/domain/crm.ts'
 import { openFairlead, type Fairlead } from '../support/fairlead.ts'
 import { sumsAgree, type EntryRow, type Held } from '../support/sync.ts'
-import { openLanes, ours, prepare, restOf, rules, type Case, type Lane } from './cases.ts'
+import { openLanes, ours, prepare, restOf, rules, syncAll, type Case, type Lane } from './cases.ts'
 import { expected, type Expected } from './oracle.ts'
 import { changed, openPeople, type People, type Truth, type Write } from './people.ts'
 
@@ -106,7 +106,7 @@ test.each(rules)(
     })
     crm.takeWrites()
     const before = crm.everybody()
-    const runs = await together(({ list }) => list.run())
+    const runs = await syncAll(fairlead, lanes)
     const writes = crm.takeWrites()
     const after = crm.everybody()
 
@@ -142,7 +142,7 @@ test.each(rules)(
         return cases[match].map(({ recordId }) => records.get(recordId))
       })
     const linked = await links()
-    const again = await together(({ list }) => list.run())
+    const again = await syncAll(fairlead, lanes)
     expect(crm.takeWrites()).toEqual([])
     expect(await links()).toEqual(linked)
     for (const [at, run] of again.entries()) {

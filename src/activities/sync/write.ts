@@ -102,7 +102,10 @@ export const writePerson = async (question: Question, job: Job & { kind: 'write'
     try {
       const toOthers = async (): Promise<void> => {
         if (plan.sync.ambiguousMatch !== 'all') return
-        warnings.push(...(await writeOthers(question, { ...row.fields, ...decision.patch }, job.others)))
+        // only what was edited here travels (R11): what others were told before is not told again
+        const isNews = ([key]: [string, unknown]): boolean => isNew || key in row.agreed
+        const news = Object.fromEntries(Object.entries({ ...row.fields, ...decision.patch }).filter(isNews))
+        warnings.push(...(await writeOthers(question, news, job.others)))
       }
       if (!sends) {
         await toOthers()
