@@ -31,7 +31,7 @@ const control = async (crm: SimulatedCrm, method: 'GET' | 'POST', path: string, 
 }
 
 const requestsOf = async (crm: SimulatedCrm): Promise<number> =>
-  ((await control(crm, 'GET', 'journal')) as unknown[]).length
+  ((await control(crm, 'GET', 'gauges')) as { requests: number }).requests
 
 const syncOnce = async ({ wiring, signal }: Stage, { accountId, listId }: Sync): Promise<{ run: Run; ms: number }> => {
   const began = Date.now()

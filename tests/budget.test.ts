@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { randomUUID } from 'node:crypto'
 import { untilAlone } from '../src/db/budget/lease.ts'
@@ -6,7 +7,7 @@ import { claimCheck, releaseCheck } from '../src/db/connection.ts'
 import * as runs from '../src/db/run/state.ts'
 import type { Slot } from '../src/domain/crm.ts'
 import { jostle, leaseMs, openWorkers, type Workers } from './support/budget.ts'
-import { openFairlead } from './support/fairlead.ts'
+import { openFairlead, until } from './support/fairlead.ts'
 import { startWorker } from './support/worker.ts'
 
 let workers: Workers
@@ -39,6 +40,30 @@ test('R26: where slots are short, interactive work goes first, then bulk work in
   await Promise.all(asked)
   expect(order).toEqual(['a form', 'an import', 'another import'])
   await shared.waiting(0)
+})
+
+test('R26: a process that goes on with its slots gives one away as soon as another asks, long before their time is over', async () => {
+  const shared = await workers.connect(2)
+  const [busy, other] = shared.budgets
+  let turns = 0
+  let isOver = false
+  const work = async (): Promise<void> => {
+    while (!isOver) {
+      const slot = await busy!.take('bulk')
+      await sleep(5)
+      await slot.release()
+      turns += 1
+    }
+  }
+  const working = [work(), work()]
+  await until('both are well under way', async () => turns > 40)
+  const before = turns
+  const slot = await other!.take('bulk')
+  // two seconds of requests, after which a slot is asked for again in any case, are some 400 turns of each
+  expect(turns - before).toBeLessThan(200)
+  await slot.release()
+  isOver = true
+  await Promise.all(working)
 })
 
 test('R27: ten lists that are due at once take turns, and none starves', async () => {

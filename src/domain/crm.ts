@@ -157,8 +157,8 @@ export type Crm = {
     items: { person: Pick<CrmFound, 'id' | 'etag' | 'addressKey'>; changes: CrmChanges }[],
     options?: CallOptions,
   ): Promise<(CrmFound | FairleadError)[] | null>
-  /** true once `updateMany` has been found to be faster */
-  batchable(): boolean
+  /** whether `updateMany` is faster; null until that has been found out */
+  batchable(): boolean | null
   /** the CRM's clock minus ours in milliseconds, by the last reply; null before the first */
   skewMs(): number | null
   /** R16: leads that were converted → the contact each became, as far as the CRM itself tells; mostly it does not */

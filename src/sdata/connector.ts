@@ -71,7 +71,7 @@ const openCrm = (url: string, options: ClientOptions): Crm => {
         items.map(({ person, changes }) => ({ entity, fields, person, changes })),
         call,
       ),
-    batchable: () => session.memory.writes.batch === true,
+    batchable: () => session.memory.writes.batch,
     skewMs: () => client.habits.skewMs,
     conversions: (leadIds, call = {}) => readConversions(session, leadIds, call),
     close: () => client.close(),

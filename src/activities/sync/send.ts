@@ -1,0 +1,146 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { LaneKey } from '../../db/lane.ts'
+import { storeOutcomes } from '../../db/sync/push.ts'
+import type { SyncRow } from '../../db/sync/rows.ts'
+import type { CrmWarning } from '../../domain/crm.ts'
+import { isFairleadError, type FairleadError } from '../../domain/errors.ts'
+import type { Outcome } from '../../domain/push.ts'
+import { beat } from '../beat.ts'
+import { isRefusal } from '../crm.ts'
+import { createPerson } from './create.ts'
+import type { Job, Question } from './job.ts'
+import { inOrder } from './order.ts'
+import { resolve } from './resolve.ts'
+import { batchSize, together } from './together.ts'
+import { writePerson } from './write.ts'
+
+/** So many are enough to keep every slot at work while the next page is looked up. */
+const fewLeft = 60
+/** R21: failures of one record, while others succeed, before it is given up. */
+const mostTries = 5
+/** After so many failures in a row, without a success between, the CRM is asked whether it lives. */
+const mostInARow = 8
+
+export type Push = Question & {
+  key: LaneKey
+  /** nothing new is begun; and somewhat later, what is under way ends */
+  signal: AbortSignal
+  late: AbortSignal
+  width: number
+  endAt: number
+  refuse: (error: FairleadError) => Promise<never>
+  /** a page was sent one by one: now a batch may be tried against that pace, once a segment */
+  mayTry: boolean
+}
+
+const askAgainMs = 1000
+const backOffMs = (tries: number): number => Math.min(30_000, 500 * 2 ** tries)
+
+const work = async (push: Push, job: Job): Promise<Outcome> => {
+  if (job.kind === 'settled') return job.outcome
+  return job.kind === 'create' ? createPerson(push, job) : writePerson(push, job)
+}
+
+/**
+ * A refusal is judged at once, by asking again while nobody else does: what is refused even then is a missing right of this record (R21), and no sign of
+ * a server that allows one session at a time.
+ */
+const perform = async (push: Push, job: Job): Promise<Outcome> => {
+  for (let tried = 0; ; tried += 1) {
+    try {
+      return await work(push, job)
+    } catch (error) {
+      if (!isFairleadError(error) || !isRefusal(error)) throw error
+      const verdict = await push.refuse(error).catch((said: unknown) => said)
+      const slowed = isFairleadError(verdict) && verdict.details.extra?.['slowed'] === 'slowed'
+      if (!slowed || tried > 0) throw verdict
+      await sleep(askAgainMs, undefined, { signal: push.options.signal })
+    }
+  }
+}
+
+/** Many failures in a row: the CRM's, unless it delivers people; then they are the records' own, however many there are (R21). */
+const proveAlive = async (push: Push, job: Job, streak: { failures: number }, cause: FairleadError): Promise<void> => {
+  try {
+    await push.crm.total(job.kind === 'write' ? job.person.entity : 'lead', push.options)
+  } catch {
+    throw cause
+  }
+  streak.failures = 0
+}
+
+/** What one record came to. A failure that may pass puts it off; one that is the record's own rejects it, and the run goes on (R21, R22). */
+const attempt = async (push: Push, job: Job, tries: number, streak: { failures: number }): Promise<Outcome> => {
+  const record = job.row
+  try {
+    const outcome = await perform(push, job)
+    streak.failures = 0
+    if (outcome.kind !== 'delayed') return outcome
+    const { afterMs = 0 } = outcome.delay ?? {}
+    return { ...outcome, delay: { tries, afterMs } }
+  } catch (error) {
+    if (!isFairleadError(error) || push.signal.aborted) throw error
+    const { code, kind, details } = error
+    if (kind === 'record')
+      return { record, kind: 'rejected', code, warnings: [], ...(details.crm && { crm: details.crm }) }
+    if (kind !== 'transient' || code === 'leaseLost' || code === 'entityDisabled') throw error
+    streak.failures += 1
+    if (streak.failures >= mostInARow) await proveAlive(push, job, streak, error)
+    if (tries + 1 < mostTries)
+      return { record, kind: 'delayed', code, warnings: [], delay: { tries: tries + 1, afterMs: backOffMs(tries) } }
+    // others must succeed, else it is not this record's
+    await push.crm.total(job.kind === 'write' ? job.person.entity : 'lead', push.options)
+    return { record, kind: 'rejected', code: 'crmFailed', warnings: [], ...(details.crm && { crm: details.crm }) }
+  }
+}
+
+export type Page = { rows: (SyncRow & { tries?: number })[]; jobs: Job[]; warnings: CrmWarning[] }
+
+export const look = async (push: Push, rows: Page['rows']): Promise<Page> => ({ rows, ...(await resolve(push, rows)) })
+
+export const sendPage = async (
+  push: Push,
+  { rows, jobs, warnings }: Page,
+  step: (last: SyncRow) => { cursor: string | null; done: boolean },
+  /** told when so few records are left that the next page may be looked up beside them */
+  onFewLeft: () => void = () => undefined,
+): Promise<boolean> => {
+  const { deps, plan, key, signal, late } = push
+  const said: CrmWarning[] = [...warnings]
+  let left = rows.length
+  let stop = false
+  const streak = { failures: 0 }
+  const items = jobs.map((job, index) => ({ job, tries: rows[index]!.tries ?? 0 }))
+  const store = async (outcomes: Outcome[], next: boolean): Promise<void> => {
+    const last = outcomes.at(-1)!.record as SyncRow
+    const saying = [...said]
+    const { cancelRequested } = await storeOutcomes(
+      deps.db,
+      plan,
+      key,
+      outcomes,
+      next ? step(last) : { cursor: null, done: false },
+      saying,
+    )
+    said.splice(0, saying.length)
+    stop ||= cancelRequested
+    beat({ lane: key.lane, records: outcomes.length })
+  }
+  const stopped = (): boolean => stop || signal.aborted
+  const begin = (by: Push, { job, tries }: (typeof items)[number]): Promise<Outcome> => {
+    left -= 1
+    if (left === fewLeft) onFewLeft()
+    return attempt(by, job, tries, streak)
+  }
+  const send = (part: typeof items, width: number, by: Push): Promise<void> =>
+    inOrder(part, width, (item) => begin(by, item), store, { stopped })
+  const writing: Push = { ...push, options: { signal: late }, say: (found) => void said.push(...found) }
+  const batching = { ...writing, crm: together(push.crm) }
+  const trial = push.mayTry && push.crm.batchable() === null && items.length > 2 * batchSize ? batchSize : 0
+  await send(items.slice(0, trial), trial, batching)
+  if (push.crm.batchable() === true) await send(items.slice(trial), push.width * batchSize, batching)
+  else await send(items.slice(trial), push.width, writing)
+  if (!stop) signal.throwIfAborted()
+  push.mayTry = trial === 0 && items.length > 2 * batchSize
+  return stop
+}
