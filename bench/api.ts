@@ -24,7 +24,7 @@ const pathsOf = async ({ wiring }: Stage, { accountId, listId, runId }: Target):
     select id from records where list_id = ${listId} order by id offset (select count(*) / 2 from records where list_id = ${listId}) limit 1`
   const some = await sql<{ id: string }[]>`select id from records where list_id = ${listId} order by id limit 100`
   const records = `/v1/lists/${listId}/records`
-  const cursor = writeCursor(secrets, [accountId, 'records', listId, undefined, undefined, 'asc'], {
+  const cursor = writeCursor(secrets, [accountId, 'records', listId, undefined, undefined, 'asc', false], {
     id: middle!.id,
     value: null,
   })

@@ -2,6 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { parseJson } from '../../src/sdata/http/json.ts'
 import { createPlan } from '../../src/sdata/values/plan.ts'
+import { isoOf } from '../../src/sdata/values/iso.ts'
 import { readDate, readInstant } from '../../src/sdata/values/time.ts'
 import { readerOf } from '../../src/sdata/values/value.ts'
 import { field } from './support.ts'
@@ -217,4 +218,14 @@ describe('rows', () => {
     expect(plan.read({ CSegment: 'A, A' })).toEqual({ CSegment: 'Top customers, Top customers' })
     expect(plan.read({ CSegment: 'A, Z' })).toEqual({ CSegment: 'A, Z' })
   })
+})
+
+test('an instant is written as JavaScript writes it, whatever it is', () => {
+  const range = { min: Date.UTC(1000, 0, 1), max: Date.UTC(9999, 11, 31, 23, 59, 59, 999) }
+  fc.assert(
+    fc.property(fc.integer(range), (ms) => {
+      expect(isoOf(ms)).toBe(new Date(ms).toISOString())
+    }),
+    { examples: [[0], [-1], [-62_135_596_800], [Date.UTC(2024, 1, 29, 23, 59, 59, 999)]] },
+  )
 })

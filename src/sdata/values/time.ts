@@ -1,3 +1,5 @@
+import { isoOf } from './iso.ts'
+
 const iso = /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?\s*(Z|[+-]\d\d(?::?\d\d)?)?)?$/i
 const microsoft = /^\/Date\((-?\d{1,16})([+-]\d{4})?\)\/$/
 // 1 January of year 1 is .NET's empty date, which no database behind the CRM can hold.
@@ -64,11 +66,11 @@ export const readInstant = (value: unknown): string | null | undefined => {
     // the usual form, without the detour
     const digits = value.slice(6, -2)
     const ms = Number(digits)
-    if (String(ms) === digits && ms >= minYearMs && ms <= maxYearMs) return new Date(ms).toISOString()
+    if (String(ms) === digits && ms >= minYearMs && ms <= maxYearMs) return isoOf(ms)
   }
   const moment = read(value)
   if (!moment) return moment
-  return moment.timed ? new Date(moment.ms).toISOString() : day(moment.ms)
+  return moment.timed ? isoOf(moment.ms) : day(moment.ms)
 }
 
 /**
