@@ -87,7 +87,12 @@ export const openStage = async (options: Options, signal: AbortSignal, say: Stag
 
 /** A worker in a process of its own, as `npm run worker` starts it with a bundle. */
 export const startWorker = async (stage: Stage): Promise<Child> => {
-  const worker = stage.start('worker', 'worker.ts', [], ['--initial-old-space-size=130', '--max-semi-space-size=24', '--max-old-space-size=1536'])
+  const worker = stage.start(
+    'worker',
+    'worker.ts',
+    [],
+    ['--initial-old-space-size=110', '--max-semi-space-size=24', '--max-old-space-size=1536'],
+  )
   await worker.untilSays('worker ready')
   return worker
 }

@@ -16,7 +16,7 @@ const entries = { worker: 'worker.ts', api: 'src/serve.ts', simulator: 'src/simu
  * V8 lets garbage pile up as far as the machine has memory; with a tight one it collects all the time.
  */
 const flags: Partial<Record<keyof typeof entries, string[]>> = {
-  worker: ['--initial-old-space-size=130', '--max-semi-space-size=24', '--max-old-space-size=1536'],
+  worker: ['--initial-old-space-size=110', '--max-semi-space-size=24', '--max-old-space-size=1536'],
 }
 const people = ['--leads', '5000', '--contacts', '5000', '--seed', '1']
 const readyWithinMs = 60_000
