@@ -46,9 +46,9 @@ test('R26: a process that goes on with its slots gives one away as soon as anoth
   const shared = await workers.connect(2)
   const [busy, other] = shared.budgets
   let turns = 0
-  let isOver = false
+  const over = new AbortController()
   const work = async (): Promise<void> => {
-    while (!isOver) {
+    while (!over.signal.aborted) {
       const slot = await busy!.take('bulk')
       await sleep(5)
       await slot.release()
@@ -62,7 +62,7 @@ test('R26: a process that goes on with its slots gives one away as soon as anoth
   // two seconds of requests, after which a slot is asked for again in any case, are some 400 turns of each
   expect(turns - before).toBeLessThan(200)
   await slot.release()
-  isOver = true
+  over.abort()
   await Promise.all(working)
 })
 

@@ -24,6 +24,7 @@ import { logAnswers } from './log.ts'
 import { addMetrics } from './metrics.ts'
 import { addProblemsPage } from './problems.ts'
 import { bulkRoutes } from './record/bulk.ts'
+import { duplicateRoutes } from './record/duplicates.ts'
 import { recordRoutes } from './record/read.ts'
 import { recordWriteRoutes } from './record/write.ts'
 import { runControlRoutes } from './run/control.ts'
@@ -63,6 +64,7 @@ const plugins = [
   recordRoutes,
   recordWriteRoutes,
   bulkRoutes,
+  duplicateRoutes,
   runRoutes,
   runControlRoutes,
   entryRoutes,

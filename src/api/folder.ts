@@ -20,6 +20,16 @@ const Folder = z.object({ id: Id, name: z.string(), position: z.number().int(), 
 
 const NewFolder = z.strictObject({ name: Name }).meta({ id: 'NewFolder', examples: [{ name: 'Events 2027' }] })
 
+const FolderChanges = z
+  .strictObject({
+    name: Name,
+    position: z.number().int().min(0).max(1_000_000).meta({ description: 'among the folders; 0 is the first' }),
+  })
+  .partial()
+  .refine((changes) => Object.keys(changes).length > 0, 'names nothing to change')
+  .meta({ id: 'FolderChanges', examples: [{ name: 'Events', position: 0 }] })
+
+const FolderParams = z.strictObject({ folderId: Id })
 const FolderKey = z.object({ position: z.number(), id: Id })
 
 const folderJson = ({ accountId: _account, createdAt, ...folder }: folders.Folder) => ({
@@ -54,6 +64,39 @@ export const folderRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, s
       const folder = await folders.insert(db, request.caller.accountId, request.body.name, actorOf(request))
       reply.code(201)
       return folderJson(folder)
+    },
+  )
+
+  app.patch(
+    '/folders/:folderId',
+    {
+      config: { role: 'marketer', problems: ['nameTaken', 'folderLocked'] },
+      schema: {
+        tags,
+        summary: 'Rename or move a folder',
+        params: FolderParams,
+        body: FolderChanges,
+        response: { 200: Folder },
+      },
+    },
+    async ({ caller, id, params: { folderId }, body }) =>
+      folderJson(await folders.update(db, caller.accountId, folderId, body, actorOf({ caller, id }))),
+  )
+
+  app.delete(
+    '/folders/:folderId',
+    {
+      config: { role: 'marketer', problems: ['folderLocked', 'folderNotEmpty'] },
+      schema: {
+        tags,
+        summary: 'Remove an empty folder',
+        params: FolderParams,
+        response: { 204: z.undefined() },
+      },
+    },
+    async ({ caller, id, params: { folderId } }, reply) => {
+      await folders.remove(db, caller.accountId, folderId, actorOf({ caller, id }))
+      return reply.code(204).send()
     },
   )
 }

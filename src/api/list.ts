@@ -5,6 +5,7 @@ import * as lists from '../db/list.ts'
 import { requestCancel } from '../db/run/state.ts'
 import { FairleadError, isFairleadError } from '../domain/errors.ts'
 import { actorOf } from './auth.ts'
+import { FieldType } from './field.ts'
 import { cutPage, readCursor, writeCursor } from './cursor.ts'
 import { RunKind, RunState } from './run/json.ts'
 import { Id, Instant, instant, instantOrNull, Name, pageOf, PageQuery } from './schemas.ts'
@@ -45,6 +46,31 @@ const List = z
     ],
   })
 type List = z.infer<typeof List>
+
+const mostColumns = 1000
+
+const NewList = z
+  .strictObject({
+    name: Name,
+    folderId: Id.optional().meta({ description: 'the folder `Default` where none is said' }),
+    columns: z
+      .array(z.strictObject({ name: Name, type: FieldType.default('text') }))
+      .max(mostColumns)
+      .default([])
+      .meta({ description: 'besides e-mail, first name and last name, which every list has' }),
+  })
+  .meta({
+    id: 'NewList',
+    examples: [
+      {
+        name: 'Trade fair 2027',
+        columns: [
+          { name: 'Booth', type: 'text' },
+          { name: 'Visited', type: 'date' },
+        ],
+      },
+    ],
+  })
 
 const ListChanges = z
   .strictObject({ name: Name, folderId: Id, position: z.number().int().min(0).max(1_000_000) })
@@ -107,6 +133,25 @@ export const listRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, sec
         ({ row }) => listJson(row),
         ({ key }) => writeCursor(secrets, scope, key),
       )
+    },
+  )
+
+  app.post(
+    '/lists',
+    {
+      config: { role: 'marketer', problems: ['nameTaken', 'notFound'] },
+      schema: {
+        tags,
+        summary: 'Make a plain list',
+        description: 'It appears at the top of its folder. Imported lists are made by POST /v1/imports.',
+        body: NewList,
+        response: { 201: List },
+      },
+    },
+    async ({ caller, id, body }, reply) => {
+      const listId = await lists.insert(db, caller.accountId, body, actorOf({ caller, id }))
+      const list = await show(caller.accountId, listId)
+      return reply.code(201).header('location', `/v1/lists/${listId}`).send(list)
     },
   )
 

@@ -1,10 +1,11 @@
-import { and, asc, eq, sql } from 'drizzle-orm'
+import { and, asc, eq, isNotNull, isNull, sql } from 'drizzle-orm'
 import { FairleadError } from '../domain/errors.ts'
+import * as accounts from './account.ts'
 import * as audits from './audit.ts'
 import type { Database } from './database.ts'
 import { refuseTwins } from './failure.ts'
 import type { Transaction } from './outbox.ts'
-import { folders } from './schema.ts'
+import { folders, lists } from './schema.ts'
 
 export type Folder = typeof folders.$inferSelect
 export type FolderKey = { position: number; id: string }
@@ -16,6 +17,19 @@ export const get = async (db: Database | Transaction, accountId: string, folderI
     .where(and(eq(folders.accountId, accountId), eq(folders.id, folderId)))
   if (found === undefined) throw new FairleadError('notFound', { detail: 'There is no folder by that id.' })
   return found
+}
+
+const isDefault = ({ name }: Pick<Folder, 'name'>): boolean => name.toLowerCase() === 'default'
+
+/** Where imports go, and lists that nobody gave a folder. */
+export const getDefault = async (tx: Transaction, accountId: string): Promise<Folder> => {
+  const [folder] = await tx
+    .select()
+    .from(folders)
+    .where(and(eq(folders.accountId, accountId), sql`lower(${folders.name}) = 'default'`))
+  if (folder !== undefined) return folder
+  const [made] = await tx.insert(folders).values({ accountId, name: 'Default' }).returning()
+  return made!
 }
 
 export const page = (
@@ -45,3 +59,61 @@ export const insert = (db: Database, accountId: string, name: string, actor: aud
       return folder!
     }),
   )
+
+/** Renames a folder, moves it to a place among the others (0 is the first). Errors: notFound, nameTaken, folderLocked for `Default`'s name. */
+export const update = (
+  db: Database,
+  accountId: string,
+  folderId: string,
+  { name, position }: { name?: string; position?: number },
+  actor: audits.Actor,
+): Promise<Folder> =>
+  refuseTwins(
+    db.transaction(async (tx) => {
+      await accounts.lock(tx, accountId, 'no key update')
+      const folder = await get(tx, accountId, folderId)
+      if (name !== undefined) {
+        if (isDefault(folder) && !isDefault({ name })) throw new FairleadError('folderLocked')
+        await tx.update(folders).set({ name }).where(eq(folders.id, folderId))
+      }
+      if (position !== undefined) await place(tx, accountId, folderId, position)
+      const changed = [...(name === undefined ? [] : ['name']), ...(position === undefined ? [] : ['position'])]
+      await audits.insert(tx, accountId, actor, { action: 'folder.update', targetId: folderId, details: { changed } })
+      return get(tx, accountId, folderId)
+    }),
+  )
+
+const place = async (tx: Transaction, accountId: string, folderId: string, position: number): Promise<void> => {
+  const rows = await tx
+    .select({ id: folders.id })
+    .from(folders)
+    .where(eq(folders.accountId, accountId))
+    .orderBy(asc(folders.position), asc(folders.id))
+  const others = rows.map(({ id }) => id).filter((id) => id !== folderId)
+  const order = others.toSpliced(position, 0, folderId).join(',')
+  await tx.execute(sql`update folders f set position = o.place - 1
+    from unnest(string_to_array(${order}, ',')::uuid[]) with ordinality o (id, place) where f.id = o.id`)
+}
+
+/** Only an empty folder is removed, so that no list goes with it by mistake. Errors: notFound, folderLocked, folderNotEmpty. */
+export const remove = (db: Database, accountId: string, folderId: string, actor: audits.Actor): Promise<void> =>
+  db.transaction(async (tx) => {
+    await accounts.lock(tx, accountId, 'no key update')
+    const folder = await get(tx, accountId, folderId)
+    if (isDefault(folder)) throw new FairleadError('folderLocked')
+    const inside = eq(lists.folderId, folderId)
+    const [list] = await tx
+      .select({ id: lists.id })
+      .from(lists)
+      .where(and(inside, isNull(lists.removedAt)))
+      .limit(1)
+    if (list !== undefined) throw new FairleadError('folderNotEmpty')
+    // Removed lists keep the history of their runs, and need a folder as long as they are there.
+    const { id } = await getDefault(tx, accountId)
+    await tx
+      .update(lists)
+      .set({ folderId: id })
+      .where(and(inside, isNotNull(lists.removedAt)))
+    await tx.delete(folders).where(eq(folders.id, folderId))
+    await audits.insert(tx, accountId, actor, { action: 'folder.remove', targetId: folderId })
+  })

@@ -9,6 +9,8 @@ import * as folderRows from './folder.ts'
 import type { Transaction } from './outbox.ts'
 import { folders, lanes, lists, runs } from './schema.ts'
 
+export { insert } from './list/insert.ts'
+
 export type List = typeof lists.$inferSelect
 export type ListRow = Omit<List, 'folderId'> & {
   folder: { id: string; name: string }

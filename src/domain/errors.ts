@@ -235,6 +235,18 @@ export const errorTable = {
   methodNotAllowed: entry('request', 405, 'This address does not take that method.', 'Use one that Allow names.'),
   conflict: entry('request', 409, 'The state has changed meanwhile.', 'Read it again and repeat the change.'),
   nameTaken: entry('request', 409, 'The name is taken.', 'Choose another name.'),
+  folderLocked: entry(
+    'request',
+    409,
+    'Every account has the folder "Default".',
+    'Keep its name; make other folders beside it.',
+  ),
+  folderNotEmpty: entry(
+    'request',
+    409,
+    'The folder has lists.',
+    'Move its lists to another folder or remove them first.',
+  ),
   lastAdminKey: entry('request', 409, 'This is the last administrator key.', 'Make another administrator key first.'),
   idempotencyMismatch: entry(
     'request',

@@ -41,6 +41,9 @@ const readOnlyReason = ({ system, crmField }: RecordColumn): string | undefined 
   return system || field !== undefined ? 'is read from the CRM and cannot be changed here.' : undefined
 }
 
+/** Whether a value can be given here; others are read from the CRM or kept by Fairlead itself. */
+export const isWritable = (column: RecordColumn): boolean => readOnlyReason(column) === undefined
+
 export type Trouble = { code: 'invalidInput' | 'fieldReadOnly'; path: string; message: string }
 export type RecordInput = Partial<Record<OwnName, unknown>> & { fields?: Readonly<Record<string, unknown>> }
 /** `values`: column key → value. With `troubles` the record must not be stored. */

@@ -93,6 +93,7 @@ describe('R36: keys and roles', () => {
       ]),
     )
     expect(byRole['viewer']?.filter((route) => !route.startsWith('GET')).sort()).toEqual([
+      'POST /v1/lists/{listId}/duplicates',
       'POST /v1/lists/{listId}/entries/search',
       'POST /v1/lists/{listId}/records/search',
       'POST /v1/runs/{runId}/entries/search',

@@ -113,6 +113,83 @@ describe('lists', () => {
     expect((await call('PATCH', `/v1/lists/${await add('a')}`, {})).body.code).toBe('invalidInput')
   })
 
+  test('I6: a plain list appears at the top of its folder with the columns that every list has, then its own', async () => {
+    await add('old')
+    const made = await call('POST', '/v1/lists', {
+      name: ' Trade fair ',
+      columns: [{ name: 'Booth' }, { name: 'Visited', type: 'date' }, { name: 'Budget', type: 'number' }],
+    })
+    expect(made).toMatchObject({
+      status: 201,
+      headers: { location: `/v1/lists/${made.body.id}` },
+      body: { name: 'Trade fair', kind: 'plain', position: 0, recordCount: 0, mark: null, lastRun: null },
+    })
+    expect(made.body.folder.name).toBe('Default')
+    expect(await names()).toEqual(['Trade fair', 'old'])
+    const columns = (await call('GET', `/v1/lists/${made.body.id}/columns`)).body.items
+    expect(
+      columns.map(({ key, name, type, locked, crmField }: Record<string, unknown>) => [
+        key,
+        name,
+        type,
+        locked,
+        crmField,
+      ]),
+    ).toEqual([
+      ['c1', 'E-mail', 'email', true, null],
+      ['c2', 'First name', 'text', true, null],
+      ['c3', 'Last name', 'text', true, null],
+      ['c8', 'Booth', 'text', false, null],
+      ['c9', 'Visited', 'date', false, null],
+      ['c10', 'Budget', 'number', false, null],
+    ])
+    const person = { email: 'pat@example.com', fields: { booth: 'A 12', Visited: '2027-03-01', c10: 12.5 } }
+    const record = await call('POST', `/v1/lists/${made.body.id}/records`, person)
+    expect(record.body).toMatchObject({
+      email: 'pat@example.com',
+      fields: { Booth: 'A 12', Visited: '2027-03-01', Budget: 12.5 },
+      crm: null,
+      pending: [],
+    })
+    const further = await call('POST', `/v1/lists/${made.body.id}/columns`, { name: 'Phone', type: 'phone' })
+    expect(further.body).toMatchObject({ key: 'c11', position: 6 })
+    expect((await call('POST', `/v1/lists/${made.body.id}/columns`, { crmField: 'Title' })).body.code).toBe(
+      'pullNotPossible',
+    )
+  })
+
+  test('a plain list goes to the folder that is named; its name is free there in any case', async () => {
+    const { id: folderId } = (await call('POST', '/v1/folders', { name: 'Events' })).body
+    expect((await call('POST', '/v1/lists', { name: 'Fair', folderId })).body.folder).toEqual({
+      id: folderId,
+      name: 'Events',
+    })
+    expect((await call('POST', '/v1/lists', { name: 'Fair' })).status).toBe(201)
+    expect((await call('POST', '/v1/lists', { name: 'FAIR', folderId })).body.code).toBe('nameTaken')
+    const strange = await defaultFolder(api.db, api.stranger.id)
+    expect((await call('POST', '/v1/lists', { name: 'x', folderId: strange })).body.code).toBe('notFound')
+    expect(await names(`?folderId=${folderId}`)).toEqual(['Fair'])
+  })
+
+  test.for([
+    [{ name: ' ' }, 'invalidInput', 'name'],
+    [{ name: 'a', kind: 'crmLeads' }, 'invalidInput', 'kind'],
+    [{ name: 'a', columns: [{ name: 'x', type: 'money' }] }, 'invalidInput', 'columns[0].type'],
+    [{ name: 'a', columns: [{ name: 'x' }, { name: 'X' }] }, 'nameTaken', 'columns[1].name'],
+    [{ name: 'a', columns: [{ name: 'e-mail' }] }, 'nameTaken', 'columns[0].name'],
+    [{ name: 'a', columns: [{ name: 'lastname' }] }, 'nameTaken', 'columns[0].name'],
+    [{ name: 'a', columns: [{ name: 'C12' }] }, 'invalidInput', 'columns[0].name'],
+  ] as const)('a new list of %j answers %s at %s, and nothing is made', async ([body, code, path]) => {
+    const answer = await call('POST', '/v1/lists', body)
+    expect([answer.body.code, answer.body.errors[0].path]).toEqual([code, path])
+    expect(await names()).toEqual([])
+  })
+
+  test('twins that are made at the same moment become one', async () => {
+    const answers = await Promise.all(Array.from({ length: 5 }, () => call('POST', '/v1/lists', { name: 'Fair' })))
+    expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([201, 409, 409, 409, 409])
+  })
+
   test('R18: a removed list is gone, its run is asked to stop, its history stays, its name is free', async () => {
     const connectionId = await addConnection(api.db, account.id)
     const listId = await addList(api.db, account.id, { connectionId, name: 'old' })
@@ -153,6 +230,51 @@ describe('folders', () => {
   test('a name that is taken answers 409 in any case', async () => {
     expect((await call('POST', '/v1/folders', { name: ' default ' })).body.code).toBe('nameTaken')
     expect((await call('POST', '/v1/folders', { name: '  ' })).body.code).toBe('invalidInput')
+  })
+
+  const folders = async (): Promise<string[]> =>
+    (await call('GET', '/v1/folders')).body.items.map(({ name }: { name: string }) => name)
+
+  test('are renamed and put into another order', async () => {
+    for (const name of ['Events', 'Partners']) await call('POST', '/v1/folders', { name })
+    const [, , { id }] = (await call('GET', '/v1/folders')).body.items
+    const moved = await call('PATCH', `/v1/folders/${id}`, { name: 'Friends', position: 0 })
+    expect(moved.body).toMatchObject({ id, name: 'Friends', position: 0 })
+    expect(await folders()).toEqual(['Friends', 'Default', 'Events'])
+    expect((await call('PATCH', `/v1/folders/${id}`, { name: 'EVENTS' })).body.code).toBe('nameTaken')
+    expect((await call('PATCH', `/v1/folders/${id}`, {})).body.code).toBe('invalidInput')
+    await add('a')
+    const { id: events } = (await call('GET', '/v1/folders')).body.items[2]
+    const [list] = (await call('GET', '/v1/lists')).body.items
+    await call('PATCH', `/v1/lists/${list.id}`, { folderId: events })
+    expect((await call('GET', '/v1/lists')).body.items[0].folder).toEqual({ id: events, name: 'Events' })
+  })
+
+  test('are removed when they are empty; a list that was removed from one keeps its history', async () => {
+    const { id } = (await call('POST', '/v1/folders', { name: 'Events' })).body
+    const { id: listId } = (await call('POST', '/v1/lists', { name: 'Fair', folderId: id })).body
+    const runId = await addRun(api.db, account.id, { listId })
+    expect(await call('DELETE', `/v1/folders/${id}`)).toMatchObject({ status: 409, body: { code: 'folderNotEmpty' } })
+    await call('DELETE', `/v1/lists/${listId}`)
+    expect((await call('DELETE', `/v1/folders/${id}`)).status).toBe(204)
+    expect((await call('DELETE', `/v1/folders/${id}`)).status).toBe(404)
+    expect(await folders()).toEqual(['Default'])
+    expect((await call('GET', `/v1/runs/${runId}`)).body.list).toEqual({ id: listId, name: 'Fair' })
+  })
+
+  test('`Default` keeps its name and stays, since imports go there', async () => {
+    const id = await defaultFolder(api.db, account.id)
+    expect((await call('DELETE', `/v1/folders/${id}`)).body.code).toBe('folderLocked')
+    expect((await call('PATCH', `/v1/folders/${id}`, { name: 'Main' })).body.code).toBe('folderLocked')
+    expect((await call('PATCH', `/v1/folders/${id}`, { name: 'DEFAULT', position: 3 })).body).toMatchObject({
+      name: 'DEFAULT',
+    })
+  })
+
+  test('another account’s folder is not found', async () => {
+    const id = await defaultFolder(api.db, api.stranger.id)
+    expect((await call('PATCH', `/v1/folders/${id}`, { position: 1 })).body.code).toBe('notFound')
+    expect((await call('DELETE', `/v1/folders/${id}`)).body.code).toBe('notFound')
   })
 })
 

@@ -2,18 +2,10 @@ import { unanswered } from '../../db/sync/creation.ts'
 import { linkedRows, type SyncRow } from '../../db/sync/rows.ts'
 import type { CrmEntity, CrmFound, CrmWarning } from '../../domain/crm.ts'
 import { normaliseEmail } from '../../domain/email.ts'
+import { groupBy } from '../../domain/groupBy.ts'
 import { chooseMatch, type Candidate, type Match } from '../../domain/match.ts'
 import { emailOf, settled, type Job, type Question } from './job.ts'
 import { readLinked, rejectedUnread } from './linked.ts'
-
-const groupBy = <Item>(items: Item[], keyOf: (item: Item) => string | null): Map<string, Item[]> => {
-  const groups = new Map<string, Item[]>()
-  for (const item of items) {
-    const key = keyOf(item)
-    if (key !== null) groups.set(key, [...(groups.get(key) ?? []), item])
-  }
-  return groups
-}
 
 const byEmail = async (
   { crm, plan, options }: Question,

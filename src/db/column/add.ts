@@ -10,7 +10,7 @@ import { columns, lists as listRows } from '../schema.ts'
 import { all, liveFields, noteWidening, type Column } from './read.ts'
 
 /** As many as an import takes, and those that are always there. */
-const mostColumns = 1000 + Object.keys(fixedColumnKeys).length
+export const mostColumns = 1000 + Object.keys(fixedColumnKeys).length
 
 type NewColumn = Pick<Column, 'name' | 'type'> & Partial<Pick<Column, 'crmField' | 'maxLength' | 'custom'>>
 

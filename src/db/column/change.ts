@@ -1,22 +1,14 @@
 import { and, eq, sql } from 'drizzle-orm'
 import { columnFinder, isFixed } from '../../domain/counterpart.ts'
 import type { FieldType } from '../../domain/crm.ts'
-import { FairleadError, type ErrorCode } from '../../domain/errors.ts'
+import { FairleadError } from '../../domain/errors.ts'
 import * as audits from '../audit.ts'
 import type { Database } from '../database.ts'
 import type { Transaction } from '../outbox.ts'
 import { columns, records, syncSettings } from '../schema.ts'
 import { addBound, append } from './add.ts'
+import { refuseTaken } from './name.ts'
 import { all, lockList, ofList, type Column } from './read.ts'
-
-const refuseTaken = (known: readonly Column[], name: string, own?: string): void => {
-  const fail = (code: ErrorCode, message: string): never => {
-    throw new FairleadError(code, { detail: message, errors: [{ path: 'name', message }] })
-  }
-  if (/^c\d+$/i.test(name)) fail('invalidInput', 'Names such as "c12" are keys of columns.')
-  const holder = columnFinder(known)(name)
-  if (holder !== undefined && holder.id !== own) fail('nameTaken', `The list has a column "${name}" already.`)
-}
 
 const audit = (
   tx: Transaction,
@@ -41,7 +33,7 @@ export const insert = (
     const add = async (): Promise<Column[]> => {
       if ('crmField' in asked) return addBound(tx, list, [asked.crmField], () => 'crmField')
       const known = await all(tx, accountId, listId)
-      refuseTaken(known, asked.name)
+      refuseTaken(columnFinder(known), asked.name, 'name')
       return append(tx, list, known, [asked])
     }
     const [made] = await add()
@@ -72,7 +64,7 @@ export const update = (
     const column = await get(tx, accountId, listId, columnId)
     const known = await all(tx, accountId, listId)
     if (name !== undefined) {
-      refuseTaken(known, name, columnId)
+      refuseTaken(columnFinder(known), name, 'name', columnId)
       await tx.update(columns).set({ name }).where(eq(columns.id, columnId))
     }
     if (position !== undefined) {

@@ -6,8 +6,9 @@ import { firstFreeColumn, fixedColumnKeys, importedListName, listKindOf, numbere
 import type { RunWarning } from '../../domain/run.ts'
 import * as connections from '../connection.ts'
 import type { Database } from '../database.ts'
+import * as folders from '../folder.ts'
 import * as outbox from '../outbox.ts'
-import { columns, folders, lists, runs } from '../schema.ts'
+import { columns, lists, runs } from '../schema.ts'
 
 type Request = { entity: CrmEntity; fields: string[]; newList: boolean }
 type Transaction = outbox.Transaction
@@ -41,16 +42,6 @@ const findImported = async (tx: Transaction, accountId: string, connectionId: st
     .orderBy(sql`${runs.id} desc nulls last`, lists.id)
     .limit(1)
   return list
-}
-
-const defaultFolder = async (tx: Transaction, accountId: string): Promise<string> => {
-  const [folder] = await tx
-    .select({ id: folders.id })
-    .from(folders)
-    .where(and(eq(folders.accountId, accountId), sql`lower(${folders.name}) = 'default'`))
-  if (folder !== undefined) return folder.id
-  const [made] = await tx.insert(folders).values({ accountId, name: 'Default' }).returning({ id: folders.id })
-  return made!.id
 }
 
 const insertColumns = async (
@@ -102,7 +93,7 @@ export const request = (
     }
     const live = await connections.findFields(tx, accountId, entity)
     const chosen = chooseFields(entity, live?.fields ?? [], names)
-    const folderId = await defaultFolder(tx, accountId)
+    const { id: folderId } = await folders.getDefault(tx, accountId)
     const inFolder = await tx
       .select({ name: lists.name })
       .from(lists)

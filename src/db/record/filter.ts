@@ -16,7 +16,7 @@ const value = (key: string): SQL => sql`${records.fields} -> ${literal(key)}`
 const text = (key: string): SQL => sql`${records.fields} ->> ${literal(key)}`
 
 /** Without regard to case as Unicode has it (`STRASSE` is `straße`), whatever the database's own collation is. */
-const folded = (expression: SQL): SQL => sql`casefold((${expression}) collate pg_unicode_fast)`
+export const folded = (expression: SQL): SQL => sql`casefold((${expression}) collate pg_unicode_fast)`
 const escaped = (pattern: string): string => pattern.replaceAll(/[\\%_]/g, String.raw`\$&`)
 
 const isBlank = (key: string): SQL => sql`(coalesce(${text(key)}, '') = '')`

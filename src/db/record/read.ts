@@ -1,4 +1,4 @@
-import { and, eq, isNotNull, isNull, sql, type SQL } from 'drizzle-orm'
+import { and, eq, inArray, isNotNull, isNull, sql, type SQL } from 'drizzle-orm'
 import type { CrmEntity } from '../../domain/crm.ts'
 import { FairleadError } from '../../domain/errors.ts'
 import type { Filter } from '../../domain/filter.ts'
@@ -61,7 +61,7 @@ const toRow = <Row extends { fields: string; agreed: string }>({ fields, agreed,
 })
 
 const of = (accountId: string, listId: string) => and(eq(records.accountId, accountId), eq(records.listId, listId))
-const live = (accountId: string, listId: string) => and(of(accountId, listId), isNull(removedAt))
+export const live = (accountId: string, listId: string) => and(of(accountId, listId), isNull(removedAt))
 /** What can be restored (R17): not those that were merged into another record. */
 const gone = (accountId: string, listId: string) =>
   and(of(accountId, listId), isNotNull(removedAt), isNull(records.mergedInto))
@@ -73,6 +73,21 @@ export const get = async (db: Database, accountId: string, list: ListOf, recordI
     .where(and(live(accountId, list.id), eq(id, recordId)))
   if (found === undefined) throw new FairleadError('notFound')
   return toRow(found)
+}
+
+/** Live records by their ids. */
+export const some = async (
+  db: Database,
+  accountId: string,
+  list: ListOf,
+  ids: readonly string[],
+): Promise<Map<string, RecordRow>> => {
+  if (ids.length === 0) return new Map()
+  const rows = await db
+    .select({ ...selection, crmState: crmState(list) })
+    .from(records)
+    .where(and(live(accountId, list.id), inArray(id, [...ids])))
+  return new Map(rows.map((row) => [row.id, toRow(row)]))
 }
 
 export type Query = { filter?: Filter; sort: Sort; limit: number; after?: RecordKey; removed?: boolean }
@@ -118,7 +133,12 @@ export const page = async (
   return rows.map(({ value, ...row }) => ({ row: toRow(row), key: { id: row.id, value } }))
 }
 
-const within = async <T>(tx: Transaction, timeoutMs: number, run: (tx: Transaction) => Promise<T>): Promise<T> => {
+/** Ends with queryTimeout after `timeoutMs`. */
+export const within = async <T>(
+  tx: Transaction,
+  timeoutMs: number,
+  run: (tx: Transaction) => Promise<T>,
+): Promise<T> => {
   await tx.execute(sql.raw(`set local statement_timeout = ${Math.round(timeoutMs)}`))
   try {
     return await run(tx)

@@ -1,0 +1,192 @@
+import { and, sql, type SQL } from 'drizzle-orm'
+import type { CrmValue } from '../../domain/crm.ts'
+import { groupBy } from '../../domain/groupBy.ts'
+import { emailKeyColumn } from '../../domain/list.ts'
+import { applyEdits } from '../../domain/record.ts'
+import { isBlank } from '../../domain/values.ts'
+import * as audits from '../audit.ts'
+import type { Database } from '../database.ts'
+import { records } from '../schema.ts'
+import {
+  addToCount,
+  inTransaction,
+  lock,
+  lockList,
+  writeEdits,
+  type LockedRow,
+  type RowEdit,
+  type Scope,
+} from './edit.ts'
+import { folded, literal } from './filter.ts'
+import { live, some, within, type ListOf, type RecordRow } from './read.ts'
+
+/** Keys of the columns in which duplicates are equal; records with a blank among them are nobody's duplicates. */
+export type By = readonly string[]
+/** Who stays: always one who is linked to the CRM, if there is one; among equals the record that was made first or last. */
+export type Keep = 'oldest' | 'newest'
+export type Group = { key: string; count: number; records: RecordRow[] }
+
+const mostShown = 20
+const mostRemoved = 10_000
+/** groups in one transaction */
+const batch = 200
+const timeoutMs = 20_000
+
+const text = (key: string): SQL => sql`${records.fields} ->> ${literal(key)}`
+
+/** Text in any case, without blanks at its ends; e-mail addresses by R2. */
+const part = (key: string): SQL =>
+  key === emailKeyColumn ? sql`encode(${records.emailKey}, 'hex')` : folded(sql`nullif(btrim(${text(key)}), '')`)
+
+const keyed = (by: By) => {
+  const parts = by.map(part)
+  const all = sql.join(parts, sql`, `)
+  return {
+    key: sql`encode(sha256(convert_to(jsonb_build_array(${all})::text, 'UTF8')), 'hex')`,
+    present: and(...parts.map((each) => sql`${each} is not null`)),
+  }
+}
+
+/** A new lead of theirs may be on its way to the CRM, which only this record will know of (R7). */
+const isFree = sql`not exists (select from creations c where c.record_id = records.id and c.done_at is null)`
+
+const first = ({ keep }: { keep: Keep }): SQL =>
+  sql`(crm_id is not null) desc, ${keep === 'oldest' ? sql`id` : sql`id desc`}`
+
+/**
+ * Groups of records that are equal in the columns `by`, in no order that means anything, up to 20 records of each: first the one that
+ * `removeDuplicates` would keep. `after` is the key of the last group seen. Errors: queryTimeout.
+ */
+export const findDuplicates = async (
+  db: Database,
+  accountId: string,
+  list: ListOf,
+  { by, keep, after, limit }: { by: By; keep: Keep; after?: string; limit: number },
+): Promise<Group[]> => {
+  const { key, present } = keyed(by)
+  const groups = await db.transaction((tx) =>
+    within(tx, timeoutMs, async () => {
+      const found = await tx.execute<{ key: string; count: number; ids: string }>(sql`
+        with k as (select id, crm_id, ${key} as key from records where ${live(accountId, list.id)} and ${present})
+        select key, count(*)::int as count, array_to_string((array_agg(id order by ${first({ keep })}))[1:${sql.raw(String(mostShown))}], ',') as ids
+        from k where key > ${after ?? ''} group by key having count(*) > 1 order by key limit ${limit}`)
+      return found.map(({ ids, ...group }) => ({ ...group, ids: ids.split(',') }))
+    }),
+  )
+  const rows = await some(
+    db,
+    accountId,
+    list,
+    groups.flatMap(({ ids }) => ids),
+  )
+  return groups.map(({ ids, ...group }) => ({ ...group, records: ids.flatMap((id) => rows.get(id) ?? []) }))
+}
+
+export type Removal = {
+  by: By
+  keep: Keep
+  /** also records of other people in the CRM: removed from the list here, never there (R17) */
+  linked: boolean
+  /** columns whose blanks in the record that stays are filled from those that go */
+  fillable: ReadonlySet<string>
+}
+export type Removed = {
+  groups: number
+  removed: number
+  /** values that the records which stay took over */
+  filled: number
+  /** changed while they were being removed; they are looked at the next time */
+  changedMeanwhile: number
+  /** there are further duplicates: ask again */
+  more: boolean
+}
+
+type Victim = { keeper: string; keeperVersion: number; id: string; version: number }
+
+/** Whom to remove, and who stays in their place. */
+const choose = (db: Database, { accountId, listId }: Scope, { by, keep, linked }: Removal): Promise<Victim[]> => {
+  const { key, present } = keyed(by)
+  return db.transaction((tx) =>
+    within(tx, timeoutMs, async () => {
+      const found = await tx.execute<Victim>(sql`
+        with k as (select id, crm_id, version, ${isFree} as free, ${key} as key from records where ${live(accountId, listId)} and ${present}),
+          ranked as (select *, first_value(id) over w as keeper, first_value(version) over w as "keeperVersion", row_number() over w as place
+            from k window w as (partition by key order by ${first({ keep })}))
+        select keeper::text, "keeperVersion", id::text, version from ranked
+        where place > 1 and free and (crm_id is null or ${linked}) order by keeper, place limit ${mostRemoved + 1}`)
+      return [...found]
+    }),
+  )
+}
+
+/** The blanks of the record that stays, filled from those that go, in their order. */
+const fillFrom = (keeper: LockedRow, others: LockedRow[], { fillable }: Removal): Record<string, CrmValue> => {
+  const edits: Record<string, CrmValue> = {}
+  for (const { fields } of others)
+    for (const [key, value] of Object.entries(fields))
+      if (fillable.has(key) && !isBlank(value) && isBlank(keeper.fields[key]) && !(key in edits)) edits[key] = value
+  return edits
+}
+
+const removeBatch = (
+  db: Database,
+  scope: Scope,
+  removal: Removal,
+  victims: Victim[],
+): Promise<Omit<Removed, 'more' | 'groups'>> =>
+  inTransaction(db, async (sql) => {
+    await lockList(sql, scope)
+    const rows = await lock(sql, scope, [...new Set(victims.flatMap(({ keeper, id }) => [keeper, id]))])
+    const asChosen = (id: string, version: number): LockedRow[] => {
+      const row = rows.get(id)
+      return row === undefined || row.removed || row.version !== version ? [] : [row]
+    }
+    const at = new Date().toISOString()
+    const gone: string[] = []
+    const edits: RowEdit[] = []
+    let filled = 0
+    for (const group of groupBy(victims, ({ keeper }) => keeper).values()) {
+      const [keeper] = asChosen(group[0]!.keeper, group[0]!.keeperVersion)
+      if (keeper === undefined) continue
+      const others = group.flatMap(({ id, version }) => asChosen(id, version))
+      gone.push(...others.map(({ id }) => id))
+      const editing = { linked: keeper.crmId !== null, bound: scope.bound, at }
+      const { patch, agreed } = applyEdits(keeper, fillFrom(keeper, others, removal), editing)
+      if (Object.keys(patch).length > 0) edits.push({ id: keeper.id, patch, agreed })
+      filled += Object.keys(patch).length
+    }
+    await writeEdits(sql, scope, edits)
+    await sql`
+      update records set removed_at = now(), version = version + 1, updated_at = now()
+      where list_id = ${scope.listId}::uuid and id = any(string_to_array(${gone.join('\n')}::text, E'\n')::uuid[])`
+    await addToCount(sql, scope, -gone.length)
+    return { removed: gone.length, filled, changedMeanwhile: victims.length - gone.length }
+  })
+
+/**
+ * Removes duplicates from a list, up to 10,000 at once; each can be restored (R17). Of each group one record stays, the linked one before others, and
+ * its blanks are filled from those that go, as edits (R13). Errors: notFound, queryTimeout.
+ */
+export const removeDuplicates = async (
+  db: Database,
+  scope: Scope,
+  removal: Removal,
+  actor: audits.Actor,
+): Promise<Removed> => {
+  const chosen = await choose(db, scope, removal)
+  const victims = chosen.slice(0, mostRemoved)
+  const sum: Removed = { groups: 0, removed: 0, filled: 0, changedMeanwhile: 0, more: chosen.length > mostRemoved }
+  const groups = [...groupBy(victims, ({ keeper }) => keeper).values()]
+  for (let at = 0; at < groups.length; at += batch) {
+    const done = await removeBatch(db, scope, removal, groups.slice(at, at + batch).flat())
+    sum.groups += Math.min(batch, groups.length - at)
+    sum.removed += done.removed
+    sum.filled += done.filled
+    sum.changedMeanwhile += done.changedMeanwhile
+  }
+  const details = { by: removal.by, removed: sum.removed }
+  await db.transaction((tx) =>
+    audits.insert(tx, scope.accountId, actor, { action: 'list.removeDuplicates', targetId: scope.listId, details }),
+  )
+  return sum
+}
