@@ -277,6 +277,21 @@ export const errorTable = {
     'The record was removed from the list.',
     'Restore it first: POST …/records/{recordId}/restore.',
   ),
+  // uploads
+  notCsv: entry('request', 422, 'The file is not a CSV file.', 'Save it as CSV, and upload that file.'),
+  emptyFile: entry('request', 422, 'The file is empty.', 'Upload a file with a header and at least one row.'),
+  headerMissing: entry(
+    'request',
+    422,
+    'The file has no header.',
+    'Put the names of the columns into the first line; “columns” can say where each goes.',
+  ),
+  headerInvalid: entry(
+    'request',
+    422,
+    'The header of the file cannot be used.',
+    'Correct the line that is named, and upload the file again.',
+  ),
   secretUnreadable: entry(
     'bug',
     500,

@@ -35,7 +35,8 @@ export const labelsOf = (columns: readonly FilterColumn[]): Map<string, string> 
 export const nameOf = (labels: ReadonlyMap<string, string>, key: string): string =>
   ownNameOf.get(key) ?? labels.get(key) ?? key
 
-const readOnlyReason = ({ system, crmField }: RecordColumn): string | undefined => {
+/** Why nobody writes a column here; undefined for one that can be written. */
+export const readOnlyReason = ({ system, crmField }: RecordColumn): string | undefined => {
   const field = systemFields.find((name) => name.toLowerCase() === crmField?.toLowerCase())
   if (field === 'DoNotEmail' || field === 'DoNotSolicit') return 'is kept by the suppressions: use those.'
   return system || field !== undefined ? 'is read from the CRM and cannot be changed here.' : undefined
@@ -50,7 +51,7 @@ export type RecordInput = Partial<Record<OwnName, unknown>> & { fields?: Readonl
 export type RecordRead = { values: Record<string, CrmValue>; troubles: Trouble[] }
 
 /** Every name that a column goes by among `fields`, in lower case; where two want one name, the one that JSON shows has it. */
-const columnsByName = (columns: readonly RecordColumn[]): Map<string, RecordColumn> => {
+export const columnsByName = (columns: readonly RecordColumn[]): Map<string, RecordColumn> => {
   const labels = labelsOf(columns)
   const byName = new Map<string, RecordColumn>()
   const namings = [
