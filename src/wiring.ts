@@ -169,6 +169,7 @@ export const recoverRuns = async ({ db, flows, log }: Wiring): Promise<void> => 
     }
     if (run.kind === 'import')
       await flows.start('importList', run.workflowId, { ...input, entity: run.entity ?? 'lead' })
+    else if (run.kind === 'upload') await flows.start('uploadList', run.workflowId, { ...input, kind: run.kind })
     else await flows.start('syncList', run.workflowId, { ...input, kind: run.kind })
     log.warn({ runId: run.runId }, 'the workflow of a run was gone; it is started again')
   }

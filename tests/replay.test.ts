@@ -8,6 +8,7 @@ import { workflowsPath } from '../src/temporal/worker.ts'
 import { openFairlead, until, type Fairlead } from './support/fairlead.ts'
 import { checkOf, fetchHistory, record, recorded, type History } from './support/history.ts'
 import { openList, type TestList } from './support/sync.ts'
+import { addUploads, type Uploads } from './support/upload.ts'
 
 // a workflow that is missing here does not compile
 const workflows: Record<WorkflowName, true> = {
@@ -16,6 +17,7 @@ const workflows: Record<WorkflowName, true> = {
   importList: true,
   readFields: true,
   syncList: true,
+  uploadList: true,
 }
 
 let bundle: { code: string }
@@ -158,6 +160,30 @@ describe('what happens today replays, too', () => {
     const run = await fairlead.finished(runId)
     expect(run.counts!['verify']!.skipped).toBeGreaterThan(0)
     await prove('syncList.verify', run.workflowId)
+  })
+
+  describe('an upload', () => {
+    const file = `Email\n${Array.from({ length: 60_000 }, (_, n) => `p${n}@x.example\n`).join('')}nobody\n`
+    let uploads: Uploads
+    beforeAll(async () => {
+      uploads = await addUploads(fairlead)
+    })
+    afterAll(() => uploads.app.close())
+
+    test('with a row that is rejected', async () => {
+      const run = await uploads.upload(await uploads.newList(), 'Email\na@x.example\nnobody\n')
+      expect(run.counts.upload).toMatchObject({ created: 1, rejected: 1 })
+      await prove('uploadList.succeeded', run.workflowId)
+    })
+
+    test('that is cancelled', async () => {
+      const { body } = await uploads.send(await uploads.newList(), file)
+      await until('it works', async () => (await uploads.call('GET', `/v1/runs/${body.id}`)).body.progress.done > 0)
+      await uploads.call('POST', `/v1/runs/${body.id}/cancel`)
+      expect((await uploads.finish(body.id)).state).toBe('cancelled')
+      await fairlead.wiring.flows.client.workflow.getHandle(body.workflowId).result()
+      await prove('uploadList.cancelled', body.workflowId)
+    })
   })
 
   test('a check of credentials, accepted and refused', async () => {

@@ -8,15 +8,18 @@ import type { Dependencies } from './dependencies.ts'
 const sweepEveryDays = 7
 const entryDays = 90
 const removedListDays = 30
+/** Longer than a client may pause while it sends a file. */
+const idleUploadMinutes = 60
 
 export const housekeepingActivities = (deps: Dependencies) => ({
-  /** O6: entries live 90 days, records of a removed list 30 days, keys of idempotent requests and finished creations a day, delivered messages a week. */
+  /** O6: entries live 90 days, records of a removed list 30 days, keys of idempotent requests and finished creations a day, delivered messages a week; files go with their run. */
   async expire(): Promise<{
     entries: number
     records: number
     idempotency: number
     creations: number
     outbox: number
+    uploads: number
   }> {
     return {
       entries: await housekeeping.removeEntries(deps.db, entryDays),
@@ -24,6 +27,7 @@ export const housekeepingActivities = (deps: Dependencies) => ({
       idempotency: await housekeeping.removeIdempotency(deps.db, 1),
       creations: await expireCreations(deps.db),
       outbox: await removeDone(deps.db, 7),
+      uploads: await housekeeping.removeUploads(deps.db, idleUploadMinutes),
     }
   },
 

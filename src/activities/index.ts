@@ -9,6 +9,7 @@ import { beginActivities } from './sync/begin.ts'
 import { pullActivities } from './sync/pull.ts'
 import { pushActivities } from './sync/push.ts'
 import { verifyActivities } from './sync/verify.ts'
+import { uploadActivities } from './upload.ts'
 
 export const createActivities = (deps: Dependencies) =>
   beating({
@@ -21,6 +22,7 @@ export const createActivities = (deps: Dependencies) =>
     ...pullActivities(deps),
     ...pushActivities(deps),
     ...verifyActivities(deps),
+    ...uploadActivities(deps),
   })
 
 export type Activities = ReturnType<typeof createActivities>

@@ -34,6 +34,7 @@ export type Action =
   | 'sweep.start'
   | 'sync.start'
   | 'sync.update'
+  | 'upload.start'
   | 'verify.start'
 
 /** `details` holds names of what changed, never secrets or people. */

@@ -33,3 +33,11 @@ export const removeIdempotency = (db: Database, days: number): Promise<number> =
         select ctid from idempotency where created_at < now() - make_interval(days => ${days}) limit ${batch}) returning 1`
     return gone.length
   })
+
+/** Files whose run has ended, or that nobody goes on sending: a process died while it received them. */
+export const removeUploads = async (db: Database, idleMinutes: number): Promise<number> => {
+  const gone = await db.$client`
+    delete from uploads u where case when u.run_id is null then u.touched_at < now() - make_interval(mins => ${idleMinutes})
+      else exists (select from runs r where r.id = u.run_id and r.finished_at is not null) end returning 1`
+  return gone.length
+}

@@ -22,6 +22,7 @@ import type {
   Balance,
   EntryChanges,
   EntryKind,
+  EntryRow,
   EntryWarning,
   PhaseCounts,
   RunError,
@@ -388,7 +389,7 @@ export const runs = pgTable(
     entity: text().$type<CrmEntity>(),
     /** what the run was asked to do, as it began (S6) */
     settings: jsonb().$type<RunSettings>().notNull().default({}),
-    phase: text().$type<'read' | 'compare' | 'push' | 'finish'>().notNull().default('read'),
+    phase: text().$type<'read' | 'compare' | 'push' | 'upload' | 'finish'>().notNull().default('read'),
     /** R14: fixed before the read begins */
     mark: at(),
     /** what the CRM says it has: a hint */
@@ -410,10 +411,14 @@ export const runs = pgTable(
   (t) => [
     uniqueIndex('runs_active')
       .on(t.listId)
-      .where(sql`state in ('running', 'held')`),
+      .where(sql`state in ('running', 'held') and kind <> 'upload'`),
     uniqueIndex('runs_queued')
       .on(t.listId)
-      .where(sql`state = 'queued'`),
+      .where(sql`state = 'queued' and kind <> 'upload'`),
+    /** uploads are edits: they take turns among themselves, not with syncs */
+    uniqueIndex('runs_upload')
+      .on(t.listId)
+      .where(sql`state = 'running' and kind = 'upload'`),
     index('runs_account').on(t.accountId, t.id),
     index('runs_list').on(t.listId, t.id),
   ],
@@ -497,6 +502,8 @@ export const entries = pgTable(
     warnings: jsonb().$type<EntryWarning[]>(),
     /** what the CRM itself said (R25) */
     crm: jsonb().$type<Record<string, unknown>>(),
+    /** the row of an uploaded file */
+    row: jsonb().$type<EntryRow>(),
     at: createdAt(),
   },
   (t) => [
@@ -507,6 +514,38 @@ export const entries = pgTable(
     index('entries_crm').on(t.accountId, t.crmId),
     index('entries_at').on(t.at),
   ],
+)
+
+/** A file that was uploaded, or is being: until its run has ended. */
+export const uploads = pgTable(
+  'uploads',
+  {
+    id: id(),
+    accountId: accountId(),
+    listId: uuid()
+      .notNull()
+      .references(() => lists.id),
+    /** null while it is received */
+    runId: uuid().references(() => runs.id),
+    /** when its last bytes came */
+    touchedAt: createdAt(),
+  },
+  (t) => [index().on(t.runId)],
+)
+
+/** The bytes of a file in pieces that can each be decoded alone. */
+export const uploadChunks = pgTable(
+  'upload_chunks',
+  {
+    uploadId: uuid()
+      .notNull()
+      .references(() => uploads.id, { onDelete: 'cascade' }),
+    /** from 0 */
+    chunk: integer().notNull(),
+    accountId: accountId(),
+    bytes: bytea().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.uploadId, t.chunk] })],
 )
 
 /** R26: the leases of a connection's concurrent requests, and who waits for one. */

@@ -71,6 +71,26 @@ const ledgerCauses: Record<string, Cause> = {
     message: 'The CRM has this person, and the list does not.',
     remedy: 'Start a sync with “add new” of the pull switched on; it adds this person.',
   },
+  brokenRow: {
+    message: 'The line could not be read as a row.',
+    remedy: 'Correct the quotation marks of the line that is named, and upload the row again.',
+  },
+  tooManyCells: {
+    message: 'The row has more cells than the header has names.',
+    remedy: 'Put cells that hold the delimiter into quotation marks, and upload the row again.',
+  },
+  invalidCell: {
+    message: 'A cell is no value of its column.',
+    remedy: 'Correct the cell that is named, and upload the row again.',
+  },
+  emptyRow: {
+    message: 'The row has nothing in the columns that are read.',
+    remedy: 'Nothing needs to be done, or choose further columns.',
+  },
+  existsSkipped: {
+    message: 'The person is on the list already, and the upload was to leave such records alone.',
+    remedy: 'Upload with onMatch=update to change them.',
+  },
   pendingHere: {
     message: 'The record was edited here and has not been pushed yet.',
     remedy: 'Nothing needs to be done where the field is ticked: the next sync pushes it.',

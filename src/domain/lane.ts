@@ -1,12 +1,12 @@
 import type { KeyRange } from './crm.ts'
 
-export type LanePhase = 'pull' | 'sweep' | 'push' | 'verify'
+export type LanePhase = 'pull' | 'sweep' | 'push' | 'verify' | 'upload'
 
 /**
  * What a lane reads: people of the CRM by key; people or addresses that changed since the mark; people whom an earlier run owes; records here
- * that are linked to the other entity; records here that are to be pushed.
+ * that are linked to the other entity; records here that are to be pushed; rows of a file.
  */
-export type LaneKind = 'people' | 'changes' | 'addresses' | 'late' | 'others' | 'pending'
+export type LaneKind = 'people' | 'changes' | 'addresses' | 'late' | 'others' | 'pending' | 'rows'
 
 /** Fewer rows than this are not worth a lane of their own. */
 const rowsPerLane = 1000

@@ -1,7 +1,8 @@
 import type { CrmSaid } from './errors.ts'
 import type { RunSync } from './sync.ts'
+import type { RunUpload } from './upload.ts'
 
-export type RunKind = 'import' | 'sync' | 'sweep' | 'verify'
+export type RunKind = 'import' | 'sync' | 'sweep' | 'verify' | 'upload'
 export type RunState = 'queued' | 'running' | 'held' | 'succeeded' | 'incomplete' | 'failed' | 'cancelled'
 export type RunTrigger = 'api' | 'schedule' | 'system'
 export type EntryKind = 'created' | 'updated' | 'skipped' | 'rejected' | 'deleted' | 'relinked' | 'changedDuring'
@@ -13,6 +14,8 @@ export type EntryKind = 'created' | 'updated' | 'skipped' | 'rejected' | 'delete
 export type EntryChange = { before?: unknown; after?: unknown; conflict?: 'crmWins' | 'oursWins' }
 export type EntryChanges = Record<string, EntryChange>
 export type EntryWarning = { code: string; field?: string; ids?: string[] }
+/** What an upload made of a row of its file: 1-based line, header of the cell at fault, sentence, and the cells as they were read. */
+export type EntryRow = { line: number; column?: string; message: string; cells: string[] }
 export type RunWarning = { code: string; message: string; count: number; field?: string }
 export type RunError = {
   code: string
@@ -24,7 +27,7 @@ export type RunError = {
   of?: number
 }
 /** confirmDeletions: how many records a person has agreed to see marked as gone */
-export type RunSettings = { fields?: string[]; confirmDeletions?: number; sync?: RunSync }
+export type RunSettings = { fields?: string[]; confirmDeletions?: number; sync?: RunSync; upload?: RunUpload }
 
 /** read = created + updated + unchanged + skipped + rejected; the others stand beside the sum. */
 export type PhaseCounts = {
@@ -59,6 +62,9 @@ export type Balance = {
 
 export const activeStates: readonly RunState[] = ['queued', 'running', 'held']
 export const isOver = (state: RunState): boolean => !activeStates.includes(state)
+
+/** The phase that a run begins with: its counts are shown also before anything was counted. */
+export const firstPhaseOf = (kind: RunKind): 'pull' | 'upload' => (kind === 'upload' ? 'upload' : 'pull')
 
 export const noCounts = (): PhaseCounts => ({ read: 0, created: 0, updated: 0, unchanged: 0, skipped: 0, rejected: 0 })
 

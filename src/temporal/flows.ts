@@ -33,6 +33,7 @@ const kinds: Record<WorkflowName, string> = {
   checkConnection: 'connection',
   readFields: 'fields',
   housekeeping: 'housekeeping',
+  uploadList: 'upload',
 }
 
 const summaryOf = (name: WorkflowName, input: Input): string =>
@@ -42,6 +43,7 @@ const summaryOf = (name: WorkflowName, input: Input): string =>
     checkConnection: 'Check of new CRM credentials',
     readFields: `Reading the CRM's fields of ${input.entity}`,
     housekeeping: 'Housekeeping',
+    uploadList: 'Upload of a CSV file into a list',
   })[name]
 
 const attributesOf = (name: WorkflowName, input: Input): TypedSearchAttributes => {

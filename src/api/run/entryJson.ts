@@ -17,6 +17,7 @@ const example = {
   said: { status: 500, message: 'Object reference not set to an instance of an object.' },
   changes: null,
   warnings: [],
+  row: null,
   times: 2,
   firstRunId: '019ab3c4-61f2-7a35-8d40-0b5a7c9e1f23',
   lastRunId: '019ab3c5-10aa-7bcd-9e0f-1a2b3c4d5e6f',
@@ -61,6 +62,15 @@ export const Entry = z
         }),
       )
       .meta({ description: 'what was done otherwise than asked' }),
+    row: z
+      .object({
+        line: z.number().int(),
+        column: z.string().optional().meta({ description: 'header of the cell at fault' }),
+        message: z.string(),
+        cells: z.array(z.string()),
+      })
+      .nullable()
+      .meta({ description: 'the row of an uploaded file, as it was read' }),
     times: z.number().int().meta({ description: 'in how many runs in a row' }),
     firstRunId: Id,
     lastRunId: Id,
@@ -75,7 +85,7 @@ export const entryJson = (row: entries.Entry): Entry => {
   const crm = crmEntity && crmId ? { entity: crmEntity, id: crmId } : null
   const runs = { times, firstRunId, lastRunId, at: instant(at) }
   const warnings = (row.warnings ?? []).map((each) => ({ ...each, message: warningSentence(each) }))
-  return { id, kind, phase, code, ...cause, recordId, crm, said: row.crm, changes, warnings, ...runs }
+  return { id, kind, phase, code, ...cause, recordId, crm, said: row.crm, changes, warnings, row: row.row, ...runs }
 }
 
 export const Cause = z

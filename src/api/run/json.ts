@@ -3,7 +3,7 @@ import { countsOf, progressOf, type RunRow } from '../../db/run/read.ts'
 import { CrmSaid, Id, Instant, instant, instantOrNull } from '../schemas.ts'
 import type { Services } from '../services.ts'
 
-export const RunKind = z.enum(['import', 'sync', 'sweep', 'verify'])
+export const RunKind = z.enum(['import', 'sync', 'sweep', 'verify', 'upload'])
 export const RunState = z.enum(['queued', 'running', 'held', 'succeeded', 'incomplete', 'failed', 'cancelled'])
 
 const count = z.number().int()
@@ -41,6 +41,32 @@ const Balance = z
   })
   .meta({ id: 'Balance' })
 
+const Upload = z
+  .object({
+    id: Id.meta({ description: 'for GET /v1/uploads/{uploadId}/errors' }),
+    encoding: z.string(),
+    delimiter: z.string(),
+    fileBytes: count,
+    match: z.enum(['none', 'email', 'externalId']),
+    onMatch: z.enum(['update', 'skip']),
+    blanks: z.enum(['keep', 'clear']),
+    columns: z.array(
+      z.object({
+        header: z.string(),
+        column: z.string().nullable().meta({ description: 'key of the column, `externalId`, or null for nowhere' }),
+      }),
+    ),
+  })
+  .meta({ id: 'Upload', description: 'How the file of an upload was read' })
+
+const uploadJson = ({ id, settings: { upload } }: RunRow): z.infer<typeof Upload> | undefined => {
+  if (upload === undefined) return undefined
+  const { encoding, delimiter, fileBytes, columns, options } = upload
+  const { match, onMatch, blanks } = options
+  const mapped = columns.map(({ header, to }) => ({ header, column: to }))
+  return { id, encoding, delimiter, fileBytes, match, onMatch, blanks, columns: mapped }
+}
+
 const zero = { created: 0, updated: 0, unchanged: 0, skipped: 0, rejected: 0 }
 const listId = '019ab3c4-5d6e-7f80-9a1b-2c3d4e5f6071'
 const runId = '019ab3c4-61f2-7a35-8d40-0b5a7c9e1f23'
@@ -72,11 +98,13 @@ export const Run = z
     list: z.object({ id: Id, name: z.string() }).nullable(),
     progress: z.object({
       done: count,
-      total: count.meta({ description: 'what the CRM says it has: a hint' }),
+      total: count.meta({ description: 'what the CRM says it has: a hint; of an upload the lines of its file' }),
       perSecond: z.number(),
       secondsLeft: count.nullable(),
     }),
-    counts: z.record(z.string(), PhaseCounts).meta({ description: 'by phase: `pull`, `sweep`, `push`, `verify`' }),
+    counts: z
+      .record(z.string(), PhaseCounts)
+      .meta({ description: 'by phase: `pull`, `sweep`, `push`, `verify`, `upload`' }),
     balance: Balance,
     warnings: z.array(z.object({ code: z.string(), message: z.string(), count, field: z.string().optional() })),
     error: z
@@ -89,13 +117,18 @@ export const Run = z
       })
       .nullable()
       .meta({ description: 'why it ended short or, while it works, what it waits for' }),
+    upload: Upload.optional(),
     queuedAt: Instant,
     startedAt: Instant.nullable(),
     finishedAt: Instant.nullable(),
     workflowId: z.string(),
     temporalUrl: z.url(),
   })
-  .meta({ id: 'Run', description: 'One execution of an import, sync or sweep, with its ledger', examples: [example] })
+  .meta({
+    id: 'Run',
+    description: 'One execution of an import, sync, sweep or upload, with its ledger',
+    examples: [example],
+  })
 export type Run = z.infer<typeof Run>
 
 /** Shown until the ledger is drawn up. */
@@ -115,9 +148,10 @@ export const runJson = (services: Pick<Services, 'temporalUiUrl' | 'temporalName
   list: run.list,
   progress: progressOf(run),
   counts: countsOf(run),
-  balance: run.balance ?? openBalance(run.kind === 'sync' ? null : run.total),
+  balance: run.balance ?? openBalance(run.kind === 'sync' || run.kind === 'upload' ? null : run.total),
   warnings: run.warnings,
   error: run.error,
+  ...(run.settings.upload && { upload: uploadJson(run) }),
   queuedAt: instant(run.queuedAt),
   startedAt: instantOrNull(run.startedAt),
   finishedAt: instantOrNull(run.finishedAt),

@@ -140,6 +140,7 @@ CREATE TABLE "entries" (
 	"changes" jsonb,
 	"warnings" jsonb,
 	"crm" jsonb,
+	"row" jsonb,
 	"at" timestamp (3) with time zone DEFAULT now() NOT NULL
 );
 --> statement-breakpoint
@@ -318,6 +319,22 @@ CREATE TABLE "sync_settings" (
 	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "upload_chunks" (
+	"upload_id" uuid NOT NULL,
+	"chunk" integer NOT NULL,
+	"account_id" uuid NOT NULL,
+	"bytes" "bytea" NOT NULL,
+	CONSTRAINT "upload_chunks_upload_id_chunk_pk" PRIMARY KEY("upload_id","chunk")
+);
+--> statement-breakpoint
+CREATE TABLE "uploads" (
+	"id" uuid PRIMARY KEY DEFAULT uuidv7() NOT NULL,
+	"account_id" uuid NOT NULL,
+	"list_id" uuid NOT NULL,
+	"run_id" uuid,
+	"touched_at" timestamp (3) with time zone DEFAULT now() NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "waiters" (
 	"ticket" bigserial PRIMARY KEY NOT NULL,
 	"connection_id" uuid NOT NULL,
@@ -368,6 +385,11 @@ ALTER TABLE "swept_keys" ADD CONSTRAINT "swept_keys_run_id_runs_id_fk" FOREIGN K
 ALTER TABLE "swept_keys" ADD CONSTRAINT "swept_keys_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "sync_settings" ADD CONSTRAINT "sync_settings_list_id_lists_id_fk" FOREIGN KEY ("list_id") REFERENCES "public"."lists"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "sync_settings" ADD CONSTRAINT "sync_settings_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "upload_chunks" ADD CONSTRAINT "upload_chunks_upload_id_uploads_id_fk" FOREIGN KEY ("upload_id") REFERENCES "public"."uploads"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "upload_chunks" ADD CONSTRAINT "upload_chunks_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "uploads" ADD CONSTRAINT "uploads_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "uploads" ADD CONSTRAINT "uploads_list_id_lists_id_fk" FOREIGN KEY ("list_id") REFERENCES "public"."lists"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "uploads" ADD CONSTRAINT "uploads_run_id_runs_id_fk" FOREIGN KEY ("run_id") REFERENCES "public"."runs"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "waiters" ADD CONSTRAINT "waiters_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "api_keys_account_id_index" ON "api_keys" USING btree ("account_id");--> statement-breakpoint
 CREATE INDEX "audit_account_id_id_index" ON "audit" USING btree ("account_id","id");--> statement-breakpoint
@@ -392,8 +414,10 @@ CREATE INDEX "records_email" ON "records" USING btree ("email_key");--> statemen
 CREATE UNIQUE INDEX "records_external" ON "records" USING btree ("list_id","external_id") WHERE external_id is not null;--> statement-breakpoint
 CREATE INDEX "records_removed" ON "records" USING btree ("list_id","id") WHERE removed_at is not null;--> statement-breakpoint
 CREATE INDEX "records_pending" ON "records" USING btree ("list_id","id") WHERE agreed <> '{}' or crm_id is null;--> statement-breakpoint
-CREATE UNIQUE INDEX "runs_active" ON "runs" USING btree ("list_id") WHERE state in ('running', 'held');--> statement-breakpoint
-CREATE UNIQUE INDEX "runs_queued" ON "runs" USING btree ("list_id") WHERE state = 'queued';--> statement-breakpoint
+CREATE UNIQUE INDEX "runs_active" ON "runs" USING btree ("list_id") WHERE state in ('running', 'held') and kind <> 'upload';--> statement-breakpoint
+CREATE UNIQUE INDEX "runs_queued" ON "runs" USING btree ("list_id") WHERE state = 'queued' and kind <> 'upload';--> statement-breakpoint
+CREATE UNIQUE INDEX "runs_upload" ON "runs" USING btree ("list_id") WHERE state = 'running' and kind = 'upload';--> statement-breakpoint
 CREATE INDEX "runs_account" ON "runs" USING btree ("account_id","id");--> statement-breakpoint
 CREATE INDEX "runs_list" ON "runs" USING btree ("list_id","id");--> statement-breakpoint
+CREATE INDEX "uploads_run_id_index" ON "uploads" USING btree ("run_id");--> statement-breakpoint
 CREATE INDEX "waiters_connection" ON "waiters" USING btree ("connection_id","ticket");

@@ -2,6 +2,7 @@ import type { CrmValue } from '../../domain/crm.ts'
 import { FairleadError, type ErrorCode } from '../../domain/errors.ts'
 import { emailKeyColumn } from '../../domain/list.ts'
 import { applyEdits } from '../../domain/record.ts'
+import type { EntryChange, EntryChanges } from '../../domain/run.ts'
 import type { AgreedValues } from '../../domain/sync.ts'
 import { sameValue } from '../../domain/values.ts'
 import type { Database, Sql } from '../database.ts'
@@ -19,7 +20,8 @@ import {
 } from './edit.ts'
 
 export type BulkRow = { values: Record<string, CrmValue>; externalId?: string | null }
-export type BulkOptions = { match: 'email' | 'externalId'; onMatch: 'update' | 'skip' }
+/** `none`: each row is a record of its own */
+export type BulkOptions = { match: 'none' | 'email' | 'externalId'; onMatch: 'update' | 'skip' }
 export type BulkResult = {
   result: 'created' | 'updated' | 'unchanged' | 'skipped' | 'rejected'
   /** the record; of a rejected row the one that is in the way */
@@ -28,6 +30,8 @@ export type BulkResult = {
   others: number
   code?: Extract<ErrorCode, 'externalIdTaken' | 'recordRemoved'>
 }
+/** with what an update changed, by column key and `externalId` */
+export type BulkOutcome = BulkResult & { changes?: EntryChanges }
 
 /** A record as the rows before have left it. `before` is missing for one that they make. */
 type Target = {
@@ -85,8 +89,10 @@ const lockByEmail = async (sql: Sql, scope: Scope, emails: string[]): Promise<Ma
   throw new FairleadError('overloaded', { retryAfterMs: 1000 })
 }
 
-const load = async (sql: Sql, scope: Scope, rows: readonly BulkRow[], { match }: BulkOptions): Promise<Known> => {
-  const emails = match === 'email' ? rows.map(({ values }) => emailHexOf(scope.hashKey, values[emailKeyColumn])) : []
+/** `emails`: hexadecimal, one for each row when rows are matched by them */
+type Job = BulkOptions & { emails: readonly string[]; at: string }
+
+const load = async (sql: Sql, scope: Scope, rows: readonly BulkRow[], { match, emails }: Job): Promise<Known> => {
   const byEmail = await lockByEmail(
     sql,
     scope,
@@ -113,18 +119,30 @@ const load = async (sql: Sql, scope: Scope, rows: readonly BulkRow[], { match }:
   }
 }
 
-type Outcome = Omit<BulkResult, 'id' | 'others'> & { target: Target }
+type Outcome = Omit<BulkOutcome, 'id' | 'others'> & { target: Target }
+
+const changeOf = (before: unknown, after: unknown): EntryChange => ({
+  ...(before === undefined || before === null ? {} : { before }),
+  after,
+})
 
 /** What a row does to the record that it means, after the rows before it. */
-const apply = (scope: Scope, known: Known, row: BulkRow, { match, onMatch }: BulkOptions, at: string): Outcome => {
-  const email = emailHexOf(scope.hashKey, row.values[emailKeyColumn])
+const apply = (
+  scope: Scope,
+  known: Known,
+  row: BulkRow,
+  index: number,
+  { match, onMatch, emails, at }: Job,
+): Outcome => {
+  const email = emails[index] ?? ''
   const asked = row.externalId
   const owner = typeof asked === 'string' ? known.byExternalId.get(asked) : undefined
-  const found = match === 'email' ? known.byEmail.get(email) : owner
+  const found = match === 'none' ? undefined : match === 'email' ? known.byEmail.get(email) : owner
   if (found?.removed === true) return { result: 'rejected', code: 'recordRemoved', target: found }
   if (found !== undefined && onMatch === 'skip') return { result: 'skipped', target: found }
   if (owner !== undefined && owner !== found) return { result: 'rejected', code: 'externalIdTaken', target: owner }
   const target: Target = found ?? { removed: false, others: 0, fields: {}, agreed: {}, externalId: null }
+  const earlierId = target.externalId
   const renamed = asked !== undefined && owner === undefined && asked !== target.externalId
   if (renamed) {
     if (target.externalId !== null) known.byExternalId.delete(target.externalId)
@@ -142,9 +160,13 @@ const apply = (scope: Scope, known: Known, row: BulkRow, { match, onMatch }: Bul
   }
   const linked = target.before !== undefined && target.before.crmId !== null
   const { patch, agreed } = applyEdits(target, edits, { linked, bound: scope.bound, at })
+  const changes = Object.fromEntries(
+    Object.entries(patch).map(([key, value]) => [key, changeOf(target.fields[key], value)]),
+  )
+  if (renamed) changes['externalId'] = changeOf(earlierId, asked)
   Object.assign(target.fields, patch)
   target.agreed = agreed
-  return { result: renamed || Object.keys(patch).length > 0 ? 'updated' : 'unchanged', target }
+  return Object.keys(changes).length > 0 ? { result: 'updated', target, changes } : { result: 'unchanged', target }
 }
 
 /** What all rows together changed of a record that was there; undefined when they left it as it was. */
@@ -155,6 +177,31 @@ const editOf = (before: LockedRow, { fields, agreed, externalId }: Target): RowE
   const renamed = externalId !== before.externalId
   if (Object.keys(patch).length === 0 && !renamed) return undefined
   return { id: before.id, patch, agreed, ...(renamed ? { externalId } : {}) }
+}
+
+/** `upsert` within a transaction of the caller's. Errors: notFound. */
+export const upsertIn = async (
+  sql: Sql,
+  scope: Scope,
+  rows: readonly BulkRow[],
+  options: BulkOptions,
+): Promise<BulkOutcome[]> => {
+  await lockList(sql, scope)
+  const emails =
+    options.match === 'email' ? rows.map(({ values }) => emailHexOf(scope.hashKey, values[emailKeyColumn])) : []
+  const job = { ...options, emails, at: new Date().toISOString() }
+  const known = await load(sql, scope, rows, job)
+  const outcomes = rows.map((row, index) => apply(scope, known, row, index, job))
+  const touched = new Set(outcomes.map(({ target }) => target))
+  const edits = [...touched].flatMap((target) => (target.before && editOf(target.before, target)) ?? [])
+  await writeEdits(sql, scope, edits)
+  const ids = await insertRows(
+    sql,
+    scope,
+    known.made.map(({ fields, externalId }) => ({ values: fields, externalId })),
+  )
+  for (const [index, target] of known.made.entries()) target.id = ids[index]!
+  return outcomes.map(({ target, ...outcome }) => ({ ...outcome, id: target.id!, others: target.others }))
 }
 
 /**
@@ -168,18 +215,6 @@ export const upsert = (
   options: BulkOptions,
 ): Promise<BulkResult[]> =>
   inTransaction(db, async (sql) => {
-    await lockList(sql, scope)
-    const known = await load(sql, scope, rows, options)
-    const at = new Date().toISOString()
-    const outcomes = rows.map((row) => apply(scope, known, row, options, at))
-    const touched = new Set(outcomes.map(({ target }) => target))
-    const edits = [...touched].flatMap((target) => (target.before && editOf(target.before, target)) ?? [])
-    await writeEdits(sql, scope, edits)
-    const ids = await insertRows(
-      sql,
-      scope,
-      known.made.map(({ fields, externalId }) => ({ values: fields, externalId })),
-    )
-    for (const [index, target] of known.made.entries()) target.id = ids[index]!
-    return outcomes.map(({ target, ...outcome }) => ({ ...outcome, id: target.id!, others: target.others }))
+    const outcomes = await upsertIn(sql, scope, rows, options)
+    return outcomes.map(({ changes: _changes, ...result }) => result)
   })

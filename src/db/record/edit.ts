@@ -14,7 +14,13 @@ import type { SecretBox } from '../secret.ts'
 import { encodeAgreed, encodeFields } from '../sync/rows.ts'
 
 /** What everybody needs who writes records of a list. */
-export type Scope = Pick<Editing, 'bound'> & { accountId: string; listId: string; hashKey: KeyObject }
+export type Scope = Pick<Editing, 'bound'> & {
+  accountId: string
+  listId: string
+  hashKey: KeyObject
+  /** the run that makes records */
+  runId?: string
+}
 
 export const scopeOf = async (
   db: Database,
@@ -148,19 +154,18 @@ export type NewRow = { values: Record<string, CrmValue>; externalId: string | nu
 /** New records, linked to nobody yet; answers their ids in the order of the rows. The list is locked. */
 export const insertRows = async (sql: Sql, scope: Scope, rows: readonly NewRow[]): Promise<string[]> => {
   if (rows.length === 0) return []
-  const given = rows.map(({ values, externalId }, n) => ({
-    n,
-    fields: encodeFields(values),
-    email: text(emailHexOf(scope.hashKey, values[emailKeyColumn])),
-    external_id: text(externalId),
-  }))
+  const lines = (pick: (row: NewRow) => string): string => rows.map(pick).join('\n')
   const made = await sql<{ id: string }[]>`
     with r as materialized (
       select uuidv7() as id, g.* from (
-        select * from jsonb_to_recordset(${toJson(given)}::text::jsonb) as x (n int, fields jsonb, email text, external_id text) order by n) g),
+        select * from unnest(string_to_array(${lines(({ values }) => encodeFields(values))}::text, E'\n'),
+          string_to_array(${lines(({ values }) => emailHexOf(scope.hashKey, values[emailKeyColumn]))}::text, E'\n'),
+          string_to_array(${lines(({ externalId }) => text(externalId))}::text, E'\n'))
+          with ordinality as x (fields, email, external_id, n) order by n) g),
       made as (
-        insert into records (id, account_id, list_id, email_key, fields, external_id)
-        select r.id, ${scope.accountId}::uuid, ${scope.listId}::uuid, decode(nullif(r.email, ''), 'hex'), r.fields, r.external_id from r order by r.n)
+        insert into records (id, account_id, list_id, email_key, fields, external_id, created_run_id)
+        select r.id, ${scope.accountId}::uuid, ${scope.listId}::uuid, decode(nullif(r.email, ''), 'hex'), r.fields::jsonb,
+          r.external_id::jsonb #>> '{}', ${scope.runId ?? null}::uuid from r order by r.n)
     select id::text from r order by n`
   await addToCount(sql, scope, made.length)
   return made.map(({ id }) => id)

@@ -35,13 +35,13 @@ export type RecordRow = {
 export type ListOf = { id: string; connectionId: string | null }
 
 /** Looked up per row of the answer, so after the limit. Spelled out: in a select from one table drizzle drops table names. */
-const crmState = ({ connectionId }: ListOf): SQL<RecordRow['crmState']> =>
+export const crmState = ({ connectionId }: ListOf): SQL<RecordRow['crmState']> =>
   sql`coalesce((select p.state from crm_people p where p.connection_id = ${connectionId}::uuid
     and p.entity = records.crm_entity and p.crm_id = records.crm_id), 'linked')`
 
 const { id, crmEntity, crmId, updatedAt, removedAt, externalId, version } = records
 const createdAt = sql<Date>`uuid_extract_timestamp(${id})`.mapWith(updatedAt)
-const selection = {
+export const selection = {
   id,
   crmEntity,
   crmId,
@@ -54,7 +54,7 @@ const selection = {
   agreed: sql<string>`${records.agreed}::text`,
 }
 
-const toRow = <Row extends { fields: string; agreed: string }>({ fields, agreed, ...row }: Row) => ({
+export const toRow = <Row extends { fields: string; agreed: string }>({ fields, agreed, ...row }: Row) => ({
   ...row,
   values: parseValues(fields),
   pending: Object.keys(JSON.parse(agreed) as object),

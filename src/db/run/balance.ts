@@ -1,16 +1,19 @@
-import { addUp, noCounts, type Balance, type PhaseCounts } from '../../domain/run.ts'
+import { addUp, firstPhaseOf, noCounts, type Balance, type PhaseCounts } from '../../domain/run.ts'
 import type { Database } from '../database.ts'
 import { factsOf, syncFactsOf, type Facts } from './facts.ts'
 import type { Run } from './state.ts'
 
 /** The sums of a run's lanes by phase. */
-export const countsOf = async (db: Database, runId: string): Promise<Record<string, PhaseCounts>> => {
+export const countsOf = async (
+  db: Database,
+  { id: runId, kind }: Pick<Run, 'id' | 'kind'>,
+): Promise<Record<string, PhaseCounts>> => {
   const rows = await db.$client<(PhaseCounts & { phase: string })[]>`
     select phase, sum(read)::int as read, sum(created)::int as created, sum(updated)::int as updated, sum(unchanged)::int as unchanged,
       sum(skipped)::int as skipped, sum(rejected)::int as rejected, sum(deleted)::int as deleted, sum(relinked)::int as relinked, sum(conflicts)::int as conflicts, sum(without_email)::int as "withoutEmail",
       sum(opted_out)::int as "optedOut"
     from lanes where run_id = ${runId} group by phase`
-  const counts: Record<string, PhaseCounts> = { pull: noCounts() }
+  const counts: Record<string, PhaseCounts> = { [firstPhaseOf(kind)]: noCounts() }
   for (const { phase, ...sums } of rows) counts[phase] = sums
   return counts
 }
@@ -51,20 +54,21 @@ const checksOf = (
 
 const agree = (checks: Checks): boolean => checks.every((check) => check.left === check.right)
 
-/** A sync proves its own sums; only a comparison of keys says more. */
+/** A sync and an upload prove their own sums; only a comparison of keys says more. */
 const balanceOfSync = async (db: Database, run: Run): Promise<Ledger> => {
-  const counts = await countsOf(db, run.id)
+  const counts = await countsOf(db, run)
   const facts = await syncFactsOf(db, run)
   const checks = checksOf(counts, facts)
-  const recordsAdded = facts.createdRecords - facts.merged
+  // an upload counts the records of its list page by page
+  const recordsAdded = run.kind === 'upload' ? 0 : facts.createdRecords - facts.merged
   const nothing = { crmTotal: null, listTotal: null, explained: {}, difference: null }
   return { counts, recordsAdded, balance: { ...nothing, balanced: agree(checks), checks } }
 }
 
-/** Draws up the ledger of a run. For all but a sync `balanced` is null when the key sweep has not been made. */
+/** Draws up the ledger of a run. For an import, a sweep and a verification `balanced` is null when the key sweep has not been made. */
 export const balanceOf = async (db: Database, run: Run): Promise<Ledger> => {
-  if (run.kind === 'sync') return balanceOfSync(db, run)
-  const counts = await countsOf(db, run.id)
+  if (run.kind === 'sync' || run.kind === 'upload') return balanceOfSync(db, run)
+  const counts = await countsOf(db, run)
   const facts = await factsOf(db, run)
   const checks = checksOf(counts, facts)
   const { came, gone, unread, unwanted, removed } = facts

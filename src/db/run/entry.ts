@@ -60,6 +60,7 @@ const selection = {
   changes: entries.changes,
   warnings: entries.warnings,
   crm: entries.crm,
+  row: entries.row,
   at: entries.at,
 }
 
@@ -82,8 +83,10 @@ const matching = ({ kind, code, phase, person }: Wanted) =>
 const includesCreated = ({ kind, code, phase, person }: Wanted): boolean =>
   (kind === 'created' || (kind === undefined && person !== undefined)) &&
   code === undefined &&
-  (phase === undefined || phase === 'pull')
+  (phase === undefined || phase === 'pull' || phase === 'upload')
 
+/** of the run that made it */
+const phaseOfCreated = sql<string>`coalesce((select case when c.kind = 'upload' then 'upload' else 'pull' end from runs c where c.id = records.created_run_id), 'pull')`
 const createdAt = sql<Date>`uuid_extract_timestamp(${records.id})`.mapWith(entries.at)
 
 const selectCreated = (db: Database | Transaction, accountId: string, list: string, wanted: Wanted, where?: SQL) =>
@@ -93,6 +96,7 @@ const selectCreated = (db: Database | Transaction, accountId: string, list: stri
       runId: records.createdRunId,
       crmEntity: records.crmEntity,
       crmId: records.crmId,
+      phase: phaseOfCreated,
       at: createdAt,
     })
     .from(records)
@@ -101,6 +105,7 @@ const selectCreated = (db: Database | Transaction, accountId: string, list: stri
         eq(records.accountId, accountId),
         eq(records.listId, list),
         wanted.person && inArray(records.id, wanted.person.recordIds),
+        wanted.phase === undefined ? undefined : sql`${phaseOfCreated} = ${wanted.phase}`,
         where,
       ),
     )
@@ -117,12 +122,12 @@ const entryOf =
     firstRunId: runId!,
     lastRunId: runId!,
     times: 1,
-    phase: 'pull',
     kind: 'created',
     code: null,
     changes: null,
     warnings: null,
     crm: null,
+    row: null,
   })
 
 /**

@@ -1,7 +1,7 @@
 import { and, desc, eq, inArray, lt, sql } from 'drizzle-orm'
 import { FairleadError } from '../../domain/errors.ts'
 import type { LanePhase } from '../../domain/lane.ts'
-import { isOver, noCounts, type PhaseCounts, type RunKind, type RunState } from '../../domain/run.ts'
+import { firstPhaseOf, isOver, noCounts, type PhaseCounts, type RunKind, type RunState } from '../../domain/run.ts'
 import type { Database } from '../database.ts'
 import type { Transaction } from '../outbox.ts'
 import { lanes, lists, runs } from '../schema.ts'
@@ -96,24 +96,25 @@ export const page = async (
   return withLanes(db, rows)
 }
 
-/** The stored sums of a run that is over, else those of its lanes; `pull` is always there. */
-export const countsOf = ({ state, counts, lanes }: RunRow): Record<string, PhaseCounts> => {
-  if (isOver(state) && counts !== null) return { pull: noCounts(), ...counts }
+/** The stored sums of a run that is over, else those of its lanes; the phase that a run cannot do without is always there. */
+export const countsOf = ({ kind, state, counts, lanes }: RunRow): Record<string, PhaseCounts> => {
+  const first = { [firstPhaseOf(kind)]: noCounts() }
+  if (isOver(state) && counts !== null) return { ...first, ...counts }
   const summed = lanes.map(({ phase, keys: _keys, ...sums }) => [phase, sums] as const)
-  return { pull: noCounts(), ...Object.fromEntries(summed) }
+  return { ...first, ...Object.fromEntries(summed) }
 }
 
 export type Progress = { done: number; total: number; perSecond: number; secondsLeft: number | null }
 
-/** How far the run is. The CRM's total is a hint and can be too small. A sweep counts keys, a verification people and keys, everything else people. */
+/** How far the run is. The CRM's total is a hint and can be too small; that of an upload, the lines of its file, can be too large until its end. A sweep counts keys, a verification people and keys, everything else people. */
 export const progressOf = (run: RunRow, now = new Date()): Progress => {
   const sweeps = run.kind === 'sweep' || run.kind === 'verify'
   const of = (wanted: LanePhase) => run.lanes.find(({ phase }) => phase === wanted)
   const done = sweeps
     ? (of('verify')?.read ?? 0) + (of('sweep')?.keys ?? 0)
-    : (of('pull')?.read ?? 0) + (of('push')?.read ?? 0)
+    : (of('pull')?.read ?? 0) + (of('push')?.read ?? 0) + (of('upload')?.read ?? 0)
   const expected = run.total === null ? null : run.kind === 'verify' ? 2 * run.total : run.total
-  const total = Math.max(expected ?? done, done)
+  const total = run.kind === 'upload' && run.state === 'succeeded' ? done : Math.max(expected ?? done, done)
   const began = run.state === 'queued' || run.state === 'held' ? null : run.startedAt
   const seconds = began === null ? 0 : ((run.finishedAt ?? now).getTime() - began.getTime()) / 1000
   const perSecond = seconds > 0 ? Math.round((done / seconds) * 10) / 10 : 0

@@ -1,9 +1,9 @@
-import { and, eq, inArray, ne, sql } from 'drizzle-orm'
+import { and, asc, eq, inArray, lt, ne, sql } from 'drizzle-orm'
 import { FairleadError } from '../../domain/errors.ts'
-import { isOver, type Balance, type PhaseCounts, type RunError, type RunState } from '../../domain/run.ts'
+import { activeStates, isOver, type Balance, type PhaseCounts, type RunError, type RunState } from '../../domain/run.ts'
 import type { Database } from '../database.ts'
 import * as outbox from '../outbox.ts'
-import { lists, putOff, runs, sweptKeys } from '../schema.ts'
+import { lists, putOff, runs, sweptKeys, uploads } from '../schema.ts'
 import { startMessage } from '../sync/request.ts'
 
 export type Run = typeof runs.$inferSelect
@@ -68,12 +68,17 @@ type Ending = {
   widenedAt: string | null
 }
 
-/** The run that waits for this one's end begins (R19). */
-const startWaiting = async (tx: outbox.Transaction, listId: string): Promise<void> => {
+/** Uploads take turns among themselves, all other runs of a list among themselves. */
+const sameTurn = (kind: Run['kind']) => (kind === 'upload' ? eq(runs.kind, 'upload') : ne(runs.kind, 'upload'))
+
+/** The run that waits for this one's end begins (R19): the oldest upload, or the one other run. */
+const startWaiting = async (tx: outbox.Transaction, listId: string, kind: Run['kind']): Promise<void> => {
   const [waiting] = await tx
     .select()
     .from(runs)
-    .where(and(eq(runs.listId, listId), eq(runs.state, 'queued')))
+    .where(and(eq(runs.listId, listId), eq(runs.state, 'queued'), sameTurn(kind)))
+    .orderBy(asc(runs.id))
+    .limit(1)
   if (waiting !== undefined && waiting.kind !== 'import') await outbox.insert(tx, startMessage(waiting))
 }
 
@@ -114,15 +119,21 @@ export const finish = (db: Database, run: Run, ending: Ending): Promise<void> =>
             }),
       })
       .where(eq(lists.id, run.listId))
-    await startWaiting(tx, run.listId)
+    await startWaiting(tx, run.listId, run.kind)
   })
 
-const hasActive = async (tx: outbox.Transaction, { listId, id }: Run): Promise<boolean> => {
+/** Whether a run that is queued waits for another one to end: an upload for those that came before it. */
+const hasActive = async (tx: outbox.Transaction, { listId, id, kind }: Run): Promise<boolean> => {
   if (listId === null) return false
+  const before =
+    kind === 'upload'
+      ? and(lt(runs.id, id), inArray(runs.state, [...activeStates]))
+      : inArray(runs.state, ['running', 'held'])
   const [working] = await tx
     .select({ id: runs.id })
     .from(runs)
-    .where(and(eq(runs.listId, listId), ne(runs.id, id), inArray(runs.state, ['running', 'held'])))
+    .where(and(eq(runs.listId, listId), ne(runs.id, id), sameTurn(kind), before))
+    .limit(1)
     .for('update')
   return working !== undefined
 }
@@ -140,7 +151,10 @@ export const requestCancel = (db: Database, accountId: string, runId: string): P
         ...(waits ? { state: 'cancelled' as const, finishedAt: new Date(), counts: {} } : {}),
       })
       .where(eq(runs.id, runId))
-    if (waits) return
+    if (waits) {
+      await tx.delete(uploads).where(eq(uploads.runId, runId))
+      return
+    }
     await outbox.insert(tx, { accountId, kind: 'cancel', name: 'cancel', workflowId: found.workflowId })
   })
 
@@ -160,6 +174,8 @@ export const active = (db: Database) =>
     .where(
       and(
         inArray(runs.state, ['queued', 'running', 'held']),
-        sql`(${runs.state} <> 'queued' or not exists (select from runs w where w.list_id = ${runs.listId} and w.state in ('running', 'held')))`,
+        sql`(${runs.state} <> 'queued' or not exists (select from runs w where w.list_id = ${runs.listId}
+          and case when ${runs.kind} = 'upload' then w.kind = 'upload' and w.id < ${runs.id} and w.state in ('queued', 'running', 'held')
+            else w.kind <> 'upload' and w.state in ('running', 'held') end))`,
       ),
     )

@@ -1,4 +1,4 @@
-import { and, asc, eq, inArray, isNull } from 'drizzle-orm'
+import { and, asc, eq, inArray, isNull, ne } from 'drizzle-orm'
 import { FairleadError } from '../../domain/errors.ts'
 import { entityOf } from '../../domain/list.ts'
 import { activeStates, type RunKind, type RunSettings, type RunTrigger } from '../../domain/run.ts'
@@ -9,7 +9,7 @@ import { lists, runs } from '../schema.ts'
 
 type Transaction = outbox.Transaction
 export type Asked = {
-  kind: Exclude<RunKind, 'import'>
+  kind: Exclude<RunKind, 'import' | 'upload'>
   trigger: RunTrigger
   settings?: RunSettings
   /** while a run of the list is under way: wait for it to end instead of answering with it (R19) */
@@ -45,13 +45,13 @@ export const startMessage = (run: {
 }) => ({
   accountId: run.accountId,
   kind: 'start' as const,
-  name: 'syncList',
-  workflowId: `sync:${run.id}`,
+  name: run.kind === 'upload' ? 'uploadList' : 'syncList',
+  workflowId: `${run.kind === 'upload' ? 'upload' : 'sync'}:${run.id}`,
   input: {
     accountId: run.accountId,
     runId: run.id,
     listId: run.listId,
-    connectionId: run.connectionId,
+    ...(run.connectionId === null ? {} : { connectionId: run.connectionId }),
     kind: run.kind,
   },
 })
@@ -73,7 +73,7 @@ export const request = (
     const active = await tx
       .select({ id: runs.id, state: runs.state })
       .from(runs)
-      .where(and(eq(runs.listId, listId), inArray(runs.state, [...activeStates])))
+      .where(and(eq(runs.listId, listId), inArray(runs.state, [...activeStates]), ne(runs.kind, 'upload')))
       .orderBy(asc(runs.id))
       // one that ends at this moment either starts the new one or has ended
       .for('update')
