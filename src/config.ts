@@ -28,6 +28,7 @@ export const variables = {
   CRM_ALLOWED_HOSTS: z.string().default('*'),
   CRM_TIMEOUT_MS: z.coerce.number().int().min(1000).max(600_000).default(30_000),
   CRM_LATE_MS: z.coerce.number().int().min(0).max(3_600_000).default(60_000),
+  UPLOAD_MAX_BYTES: z.coerce.number().int().min(1024).max(1_099_511_627_776).default(2_147_483_648),
   POSTGRES_PORT: port.optional(),
   TEMPORAL_PORT: port.optional(),
   TEMPORAL_UI_PORT: port.optional(),

@@ -8,7 +8,7 @@ import { wire } from './wiring.ts'
 const config = readConfig()
 const { db, secrets, flows, log, relay, close } = await wire(config, 'api')
 await migrate(config.DATABASE_URL)
-const app = await buildApp({
+const services = {
   db,
   secrets,
   relay,
@@ -16,7 +16,8 @@ const app = await buildApp({
   temporalUiUrl: config.TEMPORAL_UI_URL,
   temporalNamespace: config.TEMPORAL_NAMESPACE,
   log,
-})
+}
+const app = await buildApp(services, { uploadBytes: config.UPLOAD_MAX_BYTES })
 
 const stop = (): void => {
   void app

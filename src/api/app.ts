@@ -36,6 +36,8 @@ import type { Services } from './services.ts'
 import { refuseBroken, refuseBrokenHeaders } from './socket.ts'
 import { refuseMethods, refuseSurprises } from './strict.ts'
 import { syncRoutes } from './sync.ts'
+import { downloadRoutes } from './upload/download.ts'
+import { uploadRoutes } from './upload/routes.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -43,12 +45,14 @@ declare module 'fastify' {
     waitMs: number
     /** how often a watched run is looked at */
     watchMs: number
+    /** the largest file that can be uploaded */
+    uploadBytes: number
     /** aborted when the API closes: whoever waits answers at once */
     stopping: AbortSignal
   }
 }
 
-export type AppOptions = { waitMs?: number; watchMs?: number; limits?: Partial<Limits> }
+export type AppOptions = { waitMs?: number; watchMs?: number; uploadBytes?: number; limits?: Partial<Limits> }
 
 const plugins = [
   accountRoutes,
@@ -65,6 +69,8 @@ const plugins = [
   recordWriteRoutes,
   bulkRoutes,
   duplicateRoutes,
+  uploadRoutes,
+  downloadRoutes,
   runRoutes,
   runControlRoutes,
   entryRoutes,
@@ -95,6 +101,7 @@ export const buildApp = async (services: Services, options: AppOptions = {}): Pr
   }).withTypeProvider<ZodTypeProvider>() as unknown as FastifyInstance
   app.decorate('waitMs', options.waitMs ?? 20_000)
   app.decorate('watchMs', options.watchMs ?? 1000)
+  app.decorate('uploadBytes', options.uploadBytes ?? 2 * 1024 ** 3)
   app.decorate('stopping', signalClosing(app))
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)

@@ -3,6 +3,7 @@ import { eq } from 'drizzle-orm'
 import * as apiKeys from '../../src/db/apiKey.ts'
 import * as t from '../../src/db/schema.ts'
 import { permits, roles, type Role } from '../../src/domain/account.ts'
+import type { RunUpload } from '../../src/domain/upload.ts'
 import { openApi, type Account, type TestApi } from '../support/api.ts'
 import { addConnection, addList, addRecords, addRun, defaultFolder } from './rows.ts'
 
@@ -29,6 +30,16 @@ const routes = (): Route[] => {
   )
 }
 
+const uploadExample: RunUpload = {
+  fileId: '019ab3c4-5d6e-7f80-9a1b-2c3d4e5f6071',
+  fileBytes: 10,
+  chunks: 1,
+  encoding: 'utf-8',
+  delimiter: ',',
+  columns: [{ header: 'E-mail', to: 'c1' }],
+  options: { match: 'none', onMatch: 'update', blanks: 'keep', dates: 'iso', decimal: 'point' },
+}
+
 /** One of everything that a route can name. */
 const furnish = async ({ id }: Account): Promise<Record<string, string>> => {
   const { db, secrets } = api
@@ -37,7 +48,8 @@ const furnish = async ({ id }: Account): Promise<Record<string, string>> => {
   const runId = await addRun(db, id, { listId, connectionId, entity: 'lead' })
   const [recordId = ''] = await addRecords(db, secrets, id, listId, [{ fields: { c1: 'pat@example.com' } }])
   const { apiKey } = await apiKeys.insert(db, id, { name: 'spare', role: 'viewer' })
-  return { listId, runId, recordId, keyId: apiKey.id, folderId: await defaultFolder(db, id) }
+  const uploadId = await addRun(db, id, { kind: 'upload', listId, settings: { upload: uploadExample } })
+  return { listId, runId, recordId, uploadId, keyId: apiKey.id, folderId: await defaultFolder(db, id) }
 }
 
 const fill = (path: string, ids: Record<string, string>): string => {
