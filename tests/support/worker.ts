@@ -13,9 +13,12 @@ export type WorkerProcess = {
   stop: () => Promise<number | null>
 }
 
-/** A real worker in a process of its own, as in production. It is killed when the test ends. */
-export const startWorker = async ({ environment }: Fairlead): Promise<WorkerProcess> => {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'worker.ts'], {
+/** A real worker in a process of its own, as in production. `flags` are Node's. It is killed when the test ends. */
+export const startWorker = async (
+  { environment }: Pick<Fairlead, 'environment'>,
+  flags: readonly string[] = [],
+): Promise<WorkerProcess> => {
+  const child = spawn(process.execPath, [...flags, '--import', 'tsx', 'worker.ts'], {
     env: { ...process.env, ...environment, LOG_LEVEL: 'info' },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
