@@ -91,11 +91,7 @@ export const startWorker = async (stage: Stage): Promise<Child> => {
     'worker',
     'worker.ts',
     [],
-<<<<<<< HEAD
     ['--initial-old-space-size=110', '--max-semi-space-size=24', '--max-old-space-size=1536'],
-=======
-    ['--initial-old-space-size=130', '--max-semi-space-size=24', '--max-old-space-size=1536'],
->>>>>>> e155807 (Tell people how files are read, and why so)
   )
   await worker.untilSays('worker ready')
   return worker
