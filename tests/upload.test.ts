@@ -516,6 +516,19 @@ describe('one after another, and never half', () => {
     expect((await uploads.call('GET', `/v1/lists/${listId}/runs`)).body.items).toEqual([])
   })
 
+  test('a client that still sends learns at once that its file is refused', async () => {
+    const { port } = uploads.app.server.address() as AddressInfo
+    const listId = await uploads.newList()
+    const zip = Buffer.concat([Buffer.from([0x50, 0x4b, 3, 4]), Buffer.alloc(3_900_000, 7)])
+    const answer = await fetch(`http://127.0.0.1:${port}/v1/lists/${listId}/upload`, {
+      method: 'POST',
+      headers: { authorization: uploads.authorization, 'content-type': 'text/csv' },
+      body: zip,
+    })
+    expect([answer.status, ((await answer.json()) as Json).code]).toEqual([422, 'notCsv'])
+    expect(await uploads.leftovers()).toBe(0)
+  })
+
   test('what a process left that died while it received is removed by housekeeping, and nothing else', async () => {
     const { db, accountId } = uploads.fairlead
     const listId = await uploads.newList()
