@@ -2,7 +2,8 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { randomUUID } from 'node:crypto'
-import { untilAlone } from '../src/db/budget/lease.ts'
+import { isQuiet, untilAlone } from '../src/db/budget/lease.ts'
+import { slowToOne } from '../src/db/budget/pace.ts'
 import { claimCheck, releaseCheck } from '../src/db/connection.ts'
 import * as runs from '../src/db/run/state.ts'
 import type { Slot } from '../src/domain/crm.ts'
@@ -64,6 +65,18 @@ test('R26: a process that goes on with its slots gives one away as soon as anoth
   await slot.release()
   over.abort()
   await Promise.all(working)
+})
+
+test('R26: where the limit becomes one, nobody goes on with a slot that is above it', async () => {
+  const { sql, of, budgets } = await workers.connect(4)
+  const held = await Promise.all(budgets.flatMap((budget) => [budget.take('bulk')]))
+  await sql`insert into paces (account_id, connection_id, allowed, refusals) values (${of.accountId}, ${of.connectionId}, 4, 2)`
+  expect(await slowToOne(sql, of, 0)).toBe('limited')
+  expect(await isQuiet(sql, of.connectionId)).toBe(false)
+  await Promise.all(held.map((slot) => slot.release()))
+  const again = await budgets[0]!.take('bulk')
+  expect(await isQuiet(sql, of.connectionId)).toBe(true)
+  await again.release()
 })
 
 test('R27: ten lists that are due at once take turns, and none starves', async () => {

@@ -34,3 +34,21 @@ test('R4, R11: with `all`, everybody with the address gets what was edited here,
   expect(control.person('lead', other)).toMatchObject({ WorkPhone: '2', Company: 'Edited there' })
   expect(control.gauges().writes - writes).toBe(0)
 })
+
+test('R4, R11: with `all`, two records of people who share an address each tell the other what was edited', async () => {
+  const { control } = fairlead.simulator
+  const add = (LastName: string): string =>
+    control.add({ entity: 'lead', values: { Email: 'both@example.com', LastName, Title: 'Boss' } }).ids[0]!
+  const [p, q] = [add('P'), add('Q')]
+  const run = await fairlead.finished(await fairlead.startImport('lead', ['Title', 'Company'], true))
+  const list = await openList(fairlead, run.listId!)
+  await update(fairlead.db, fairlead.accountId, { ambiguousMatch: 'all' }, operator)
+  await list.settings({ enabled: true, updateExisting: true, fields: ['Title', 'Company'] })
+  const records = await list.records()
+  const idOf = (person: string): string => records.find(({ crmId }) => crmId === person)!.id
+  await list.edit(idOf(p), { Company: 'From P' })
+  await list.edit(idOf(q), { Title: 'From Q' })
+  await list.run()
+  for (const person of [p, q])
+    expect(control.person('lead', person)).toMatchObject({ Company: 'From P', Title: 'From Q' })
+})

@@ -17,33 +17,41 @@ import { look, sendPage, type Page, type Push } from './send.ts'
 const pageSize = 500
 const isLate = ({ endAt, signal }: Push): boolean => Date.now() >= endAt || signal.aborted
 
-/** Of two new ones with one address the second must see what became of the first (R7). */
+const losesSomebody = ({ jobs }: Page): boolean => jobs.some((job) => job.kind === 'settled' && job.outcome.gone)
+
+/**
+ * Of two records with one address the second must see what became of the first (R7), and whether people are gone is judged by how many are
+ * known to be (R15): such a page is looked up once more, when the one before it is settled.
+ */
 const areApart = (a: Page, b: Page): boolean => {
-  const emailsOf = ({ rows }: Page) => rows.filter(({ crmId }) => crmId === null).map(emailOf)
-  const known = new Set(emailsOf(a))
-  return !emailsOf(b).some((email) => email !== null && known.has(email))
+  if (losesSomebody(a) && losesSomebody(b)) return false
+  const known = new Set(a.rows.map(emailOf))
+  return !b.rows.map(emailOf).some((email) => email !== null && known.has(email))
 }
 
 /** Everything pending, in the order of ids. The next page is looked up while the last records of this one are sent. */
 const sendPending = async (push: Push, cursor: string | null): Promise<SegmentResult> => {
-  const read = async (after: string | null): Promise<Page> =>
-    look(push, await pagePending(push.deps.db, push.plan, after, pageSize))
+  const read = async (after: string | null, signal = push.options.signal): Promise<Page> =>
+    look({ ...push, options: { signal } }, await pagePending(push.deps.db, push.plan, after, pageSize))
   let count = 0
   let page = await read(cursor)
   for (;;) {
     const { rows } = page
     const last = rows.at(-1)?.id ?? null
+    const halt = new AbortController()
     let ahead: Promise<Page> | undefined
+    let stop = true
     const lookAhead = (): void => {
       if (rows.length < pageSize || isLate(push)) return
-      ahead = read(last)
+      ahead = read(last, AbortSignal.any([push.signal, halt.signal]))
       ahead.catch(() => undefined)
     }
     try {
-      const stop = rows.length > 0 && (await sendPage(push, page, ({ id }) => ({ cursor: id, done: false }), lookAhead))
+      stop = rows.length > 0 && (await sendPage(push, page, ({ id }) => ({ cursor: id, done: false }), lookAhead))
       count += rows.length
       if (stop) return { done: false, rows: count, stop }
     } finally {
+      if (stop) halt.abort()
       await ahead?.catch(() => undefined)
     }
     if (rows.length < pageSize) {

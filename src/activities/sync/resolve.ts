@@ -2,6 +2,7 @@ import { unanswered } from '../../db/sync/creation.ts'
 import { linkedRows, type SyncRow } from '../../db/sync/rows.ts'
 import type { CrmEntity, CrmFound, CrmWarning } from '../../domain/crm.ts'
 import { normaliseEmail } from '../../domain/email.ts'
+import { emailKeyColumn } from '../../domain/list.ts'
 import { groupBy } from '../../domain/groupBy.ts'
 import { chooseMatch, type Candidate, type Match } from '../../domain/match.ts'
 import { emailOf, settled, type Job, type Question } from './job.ts'
@@ -62,10 +63,12 @@ export const resolve = async (question: Question, all: SyncRow[]): Promise<{ job
   for (const row of all.filter(({ removed }) => removed))
     jobs.set(row.id, settled(row, { kind: 'skipped', code: 'removedHere' }))
   const first = new Map<string, SyncRow>()
+  // somebody in the CRM is about to get this address: a new record waits until that is done
+  const moving = new Set(rows.filter(({ crmId, agreed }) => crmId !== null && emailKeyColumn in agreed).map(emailOf))
   for (const row of rows.filter(({ crmId }) => crmId === null)) {
     const email = emailOf(row)
     if (email === null) jobs.set(row.id, settled(row, { kind: 'rejected', code: 'noEmail' }))
-    else if (first.has(email)) jobs.set(row.id, settled(row, { kind: 'delayed', code: null }))
+    else if (first.has(email) || moving.has(email)) jobs.set(row.id, settled(row, { kind: 'delayed', code: null }))
     else first.set(email, row)
   }
   const everybody = ambiguousMatch === 'all'

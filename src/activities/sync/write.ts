@@ -48,8 +48,15 @@ const writeOthers = async (
       if (!sameValue(value, theirs)) changes[field.name] = value
     }
     if (Object.keys(changes).length === 0) continue
+    const send = (to: CrmFound): Promise<CrmFound> => crm.update(entity, plan.of[entity].fields, to, changes, options)
     try {
-      await crm.update(entity, plan.of[entity].fields, person, changes, options)
+      await send(person).catch(async (error: unknown) => {
+        // often by the record's own twin on this list, a moment ago
+        const again =
+          isFairleadError(error) && error.code === 'crmChanged' ? await reread(question, entity, person.id) : undefined
+        if (again === undefined) throw error
+        return send(again)
+      })
       written.push(person.id)
     } catch (error) {
       // nobody else's trouble costs the record itself (R22)
@@ -102,8 +109,9 @@ export const writePerson = async (question: Question, job: Job & { kind: 'write'
     try {
       const toOthers = async (): Promise<void> => {
         if (plan.sync.ambiguousMatch !== 'all') return
-        // only what was edited here travels (R11): what others were told before is not told again
-        const isNews = ([key]: [string, unknown]): boolean => isNew || key in row.agreed
+        // only what goes out now travels (R11): what others were told before, and what waits, is not told again
+        const isNews = ([key]: [string, unknown]): boolean =>
+          isNew || key in decision.send || (key in row.agreed && !(key in decision.agreed))
         const news = Object.fromEntries(Object.entries({ ...row.fields, ...decision.patch }).filter(isNews))
         warnings.push(...(await writeOthers(question, news, job.others)))
       }

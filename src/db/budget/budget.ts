@@ -41,7 +41,8 @@ export const createBudget = (db: Database, { accountId, connectionId, timeoutMs 
     leases.isQuiet(sql, connectionId).then(
       (is) => {
         looking = false
-        quiet = { at, is }
+        // what was said since then is newer
+        if (at > quiet.at) quiet = { at, is }
       },
       () => {
         looking = false

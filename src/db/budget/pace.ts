@@ -55,6 +55,8 @@ export const slowToOne = async (
   if (row.alone === true) return false
   if (row.refusals < 3) return 'slowed'
   await sql`update connections set concurrency = 1 where id = ${connectionId}`
-  await sql`delete from slots where connection_id = ${connectionId} and slot > 1`
+  // one in use stays until its lease is over: who has it must be seen
+  await sql`
+    delete from slots where connection_id = ${connectionId} and slot > 1 and (lease_until is null or lease_until < now())`
   return 'limited'
 }

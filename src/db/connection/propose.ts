@@ -79,7 +79,9 @@ export const ensureSlots = async (
 ): Promise<void> => {
   const rows = Array.from({ length: concurrency }, (_, index) => ({ connectionId: id, accountId, slot: index + 1 }))
   await tx.insert(slots).values(rows).onConflictDoNothing()
-  await tx.delete(slots).where(and(eq(slots.connectionId, id), sql`${slots.slot} > ${concurrency}`))
+  // one in use stays until its lease is over: who has it must be seen
+  const isFree = sql`(${slots.leaseUntil} is null or ${slots.leaseUntil} < now())`
+  await tx.delete(slots).where(and(eq(slots.connectionId, id), sql`${slots.slot} > ${concurrency}`, isFree))
 }
 
 /** The candidate of this attempt as long as nobody has judged it, or put another in its place. */

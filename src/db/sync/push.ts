@@ -180,7 +180,13 @@ export const storeOutcomes = (
       // settled twice for one reason, after a merge: counted once
       counts.read -= listed.length - fresh
     }
-    await takeUp(sql, key.runId, ids)
+    await takeUp(
+      sql,
+      key.runId,
+      outcomes.flatMap(({ record }) =>
+        (rows.get(record.id)?.version ?? record.version) === record.version ? [record.id] : [],
+      ),
+    )
     await putOff(sql, plan, key.runId, batch.delays)
     await addWarnings(sql, { runId: key.runId, listId: plan.listId }, warnings)
     return lanes.advance(sql, key, { ...step, counts })
