@@ -27,6 +27,7 @@ const pathsOf = async ({ wiring }: Stage, { accountId, listId, runId }: Target):
   const cursor = writeCursor(secrets, [accountId, 'records', listId, undefined, undefined, 'asc', false], {
     id: middle!.id,
     value: null,
+    now: new Date().toISOString(),
   })
   return {
     'a record': some.map(({ id }) => `${records}/${id}`),

@@ -413,6 +413,23 @@ describe('a download comes back', () => {
     )
   })
 
+  test('of a segment holds who is in it, and says so when the segment cannot tell', async () => {
+    const listId = await uploads.newList()
+    await uploads.upload(listId, 'Email,Score\r\na@x.example,1\r\nb@x.example,2\r\nc@x.example,3\r\n')
+    const filter = { column: 'Score', operator: 'greater', value: 1 }
+    const post = async (path: string, body: unknown) =>
+      uploads.call('POST', path, JSON.stringify(body), { 'content-type': 'application/json' })
+    const { id } = (await post(`/v1/lists/${listId}/segments`, { name: 'High', filter })).body
+    const csv = (await uploads.call('GET', `/v1/lists/${listId}/download?segmentId=${id}`)).text
+    expect(csv.match(/\w@x\.example/g)).toEqual(['b@x.example', 'c@x.example'])
+    const other = await uploads.newList()
+    expect((await uploads.call('GET', `/v1/lists/${other}/download?segmentId=${id}`)).body.code).toBe('notFound')
+    const { items } = (await uploads.call('GET', `/v1/lists/${listId}/columns`)).body
+    const { id: score } = items.find(({ name }: { name: string }) => name === 'Score')
+    await uploads.call('DELETE', `/v1/lists/${listId}/columns/${score}`)
+    expect((await uploads.call('GET', `/v1/lists/${listId}/download?segmentId=${id}`)).body.code).toBe('segmentBroken')
+  }, 60_000)
+
   test('headers that clash lead back to their columns all the same', async () => {
     const columns = {
       c8: ['id', 'text'],

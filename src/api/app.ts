@@ -25,16 +25,21 @@ import { addMetrics } from './metrics.ts'
 import { addProblemsPage } from './problems.ts'
 import { bulkRoutes } from './record/bulk.ts'
 import { duplicateRoutes } from './record/duplicates.ts'
+import { createGate } from './record/gate.ts'
 import { recordRoutes } from './record/read.ts'
+import type { Searching } from './record/search.ts'
 import { recordWriteRoutes } from './record/write.ts'
 import { runControlRoutes } from './run/control.ts'
 import { entryRoutes } from './run/entry.ts'
 import { eventRoutes } from './run/events.ts'
 import { ledgerRoutes } from './run/ledger.ts'
 import { runRoutes } from './run/read.ts'
+import { segmentPeopleRoutes } from './segment/people.ts'
+import { segmentRoutes } from './segment/routes.ts'
 import type { Services } from './services.ts'
 import { refuseBroken, refuseBrokenHeaders } from './socket.ts'
 import { refuseMethods, refuseSurprises } from './strict.ts'
+import { suppressionRoutes } from './suppression/routes.ts'
 import { syncRoutes } from './sync.ts'
 import { downloadRoutes } from './upload/download.ts'
 import { uploadRoutes } from './upload/routes.ts'
@@ -49,10 +54,17 @@ declare module 'fastify' {
     uploadBytes: number
     /** aborted when the API closes: whoever waits answers at once */
     stopping: AbortSignal
+    searching: Searching
   }
 }
 
-export type AppOptions = { waitMs?: number; watchMs?: number; uploadBytes?: number; limits?: Partial<Limits> }
+export type AppOptions = {
+  waitMs?: number
+  watchMs?: number
+  searchMs?: number
+  uploadBytes?: number
+  limits?: Partial<Limits>
+}
 
 const plugins = [
   accountRoutes,
@@ -69,6 +81,9 @@ const plugins = [
   recordWriteRoutes,
   bulkRoutes,
   duplicateRoutes,
+  segmentRoutes,
+  segmentPeopleRoutes,
+  suppressionRoutes,
   uploadRoutes,
   downloadRoutes,
   runRoutes,
@@ -103,6 +118,7 @@ export const buildApp = async (services: Services, options: AppOptions = {}): Pr
   app.decorate('watchMs', options.watchMs ?? 1000)
   app.decorate('uploadBytes', options.uploadBytes ?? 2 * 1024 ** 3)
   app.decorate('stopping', signalClosing(app))
+  app.decorate('searching', { gate: createGate(4, 40), budgetMs: options.searchMs ?? 1000 })
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
   app.setErrorHandler(sendProblem)

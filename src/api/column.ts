@@ -81,8 +81,19 @@ const RemovedColumn = z
     removedFrom: z.array(z.string()).meta({
       description: 'the parts of the sync settings that named it and do so no more; their version is a new one',
     }),
+    segments: z.array(z.object({ id: Id, name: z.string() })).meta({
+      description: 'the segments that use it: until their filters are changed they answer `segmentBroken`',
+    }),
   })
-  .meta({ id: 'RemovedColumn', examples: [{ removedFrom: ['push.fields'] }] })
+  .meta({
+    id: 'RemovedColumn',
+    examples: [
+      {
+        removedFrom: ['push.fields'],
+        segments: [{ id: '019ab3c4-7a00-7000-8000-667788990011', name: 'Springfield' }],
+      },
+    ],
+  })
 
 const columnJson = ({ accountId: _account, listId: _list, staleAt, createdAt, ...column }: columns.Column) => ({
   ...column,
@@ -161,13 +172,12 @@ export const columnRoutes: FastifyPluginAsyncZod<Services> = async (app, { db })
         tags,
         summary: 'Remove a column',
         description:
-          'Its values are seen no more, and it is taken out of the sync settings; the CRM is untouched. Columns that every list has stay.',
+          'Its values are seen no more, and it is taken out of the sync settings; the CRM is untouched. Segments that use it stay and say what they miss. Columns that every list has stay.',
         params: ColumnParams,
         response: { 200: RemovedColumn },
       },
     },
-    async ({ caller, id, params: { listId, columnId } }) => ({
-      removedFrom: await columns.remove(db, caller.accountId, listId, columnId, actorOf({ caller, id })),
-    }),
+    ({ caller, id, params: { listId, columnId } }) =>
+      columns.remove(db, caller.accountId, listId, columnId, actorOf({ caller, id })),
   )
 }

@@ -1,3 +1,3 @@
 export { addBound } from './column/add.ts'
 export { insert, remove, update, type Asked } from './column/change.ts'
-export { all, liveFields, lockList, noteWidening, type Column } from './column/read.ts'
+export { all, liveFields, lockList, lostNames, noteWidening, type Column } from './column/read.ts'

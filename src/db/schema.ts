@@ -18,6 +18,7 @@ import {
   uuid,
 } from 'drizzle-orm/pg-core'
 import type { CrmEntity, CrmField, FieldType } from '../domain/crm.ts'
+import type { Filter } from '../domain/filter.ts'
 import type {
   Balance,
   EntryChanges,
@@ -36,6 +37,7 @@ import type { AmbiguousMatch, ConflictRule, Role, UnmappedAddress } from '../dom
 import type { ConnectionProblem, ConnectionState } from '../domain/connection.ts'
 import type { LaneKind, LanePhase } from '../domain/lane.ts'
 import type { ListKind } from '../domain/list.ts'
+import type { SuppressionReason, SuppressionSource } from '../domain/suppression.ts'
 import type { PullSettings, PushSettings } from '../domain/sync.ts'
 
 const bytea = customType<{ data: Buffer; driverData: Buffer }>({ dataType: () => 'bytea' })
@@ -262,6 +264,89 @@ export const columns = pgTable(
   (t) => [
     uniqueIndex('columns_key').on(t.listId, t.key),
     uniqueIndex('columns_crm_field').on(t.listId, sql`lower(${t.crmField})`),
+  ],
+)
+
+/** How columns were called when they were removed: what still refers to a key can say which column it was. */
+export const removedColumns = pgTable(
+  'removed_columns',
+  {
+    listId: uuid()
+      .notNull()
+      .references(() => lists.id),
+    key: text().notNull(),
+    accountId: accountId(),
+    name: text().notNull(),
+    removedAt: createdAt(),
+  },
+  (t) => [primaryKey({ columns: [t.listId, t.key] })],
+)
+
+export const segments = pgTable(
+  'segments',
+  {
+    id: id(),
+    accountId: accountId(),
+    listId: uuid()
+      .notNull()
+      .references(() => lists.id),
+    name: text().notNull(),
+    version: integer().notNull().default(1),
+    /** by column key, so that renaming a column harms nothing */
+    definition: jsonb().$type<Filter>().notNull(),
+    createdAt: createdAt(),
+    updatedAt: createdAt(),
+    removedAt: at(),
+  },
+  (t) => [
+    index('segments_list').on(t.listId, t.id),
+    uniqueIndex('segments_name')
+      .on(t.listId, sql`lower(${t.name})`)
+      .where(sql`removed_at is null`),
+  ],
+)
+
+/** Every state that a segment was saved in, the present one included. */
+export const segmentVersions = pgTable(
+  'segment_versions',
+  {
+    segmentId: uuid()
+      .notNull()
+      .references(() => segments.id),
+    version: integer().notNull(),
+    accountId: accountId(),
+    name: text().notNull(),
+    definition: jsonb().$type<Filter>().notNull(),
+    apiKeyId: uuid(),
+    createdAt: createdAt(),
+  },
+  (t) => [primaryKey({ columns: [t.segmentId, t.version] })],
+)
+
+/** R34: addresses that must not be mailed, and the evidence why. A lifted one stays as history. */
+export const suppressions = pgTable(
+  'suppressions',
+  {
+    id: id(),
+    accountId: accountId(),
+    emailKey: bytea().notNull(),
+    /** as it was given */
+    email: text().notNull(),
+    reason: text().$type<SuppressionReason>().notNull(),
+    source: text().$type<SuppressionSource>().notNull(),
+    evidence: text(),
+    createdAt: createdAt(),
+    createdBy: uuid(),
+    liftedAt: at(),
+    liftedBy: uuid(),
+    liftEvidence: text(),
+  },
+  (t) => [
+    uniqueIndex('suppressions_active')
+      .on(t.accountId, t.emailKey, t.source)
+      .where(sql`lifted_at is null`),
+    index('suppressions_account').on(t.accountId, t.id),
+    index('suppressions_email').on(t.accountId, t.emailKey, t.id),
   ],
 )
 

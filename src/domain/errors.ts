@@ -277,6 +277,19 @@ export const errorTable = {
     'The record was removed from the list.',
     'Restore it first: POST …/records/{recordId}/restore.',
   ),
+  // segments and suppressions
+  segmentBroken: entry(
+    'request',
+    409,
+    'The segment’s filter fits its list no more.',
+    'Change the filter at the places that are named: PATCH /v1/segments/{segmentId}.',
+  ),
+  suppressionOfCrm: entry(
+    'request',
+    409,
+    'The CRM decides about this suppression.',
+    'Allow e-mail to the person in Infor CRM; that lifts it.',
+  ),
   // uploads
   notCsv: entry('request', 422, 'The file is not a CSV file.', 'Save it as CSV, and upload that file.'),
   emptyFile: entry('request', 422, 'The file is empty.', 'Upload a file with a header and at least one row.'),

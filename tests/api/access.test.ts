@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { eq } from 'drizzle-orm'
 import * as apiKeys from '../../src/db/apiKey.ts'
+import { emailKeyOf, hashKeyOf } from '../../src/db/emailKey.ts'
 import * as t from '../../src/db/schema.ts'
 import { permits, roles, type Role } from '../../src/domain/account.ts'
 import type { RunUpload } from '../../src/domain/upload.ts'
@@ -9,7 +10,8 @@ import { addConnection, addList, addRecords, addRun, defaultFolder } from './row
 
 let api: TestApi
 beforeAll(async () => {
-  api = await openApi({ waitMs: 0 })
+  // Every route is called with five keys that are refused.
+  api = await openApi({ waitMs: 0, limits: { refusedPerAddress: 10_000 } })
 })
 afterAll(() => api.close())
 
@@ -48,8 +50,15 @@ const furnish = async ({ id }: Account): Promise<Record<string, string>> => {
   const runId = await addRun(db, id, { listId, connectionId, entity: 'lead' })
   const [recordId = ''] = await addRecords(db, secrets, id, listId, [{ fields: { c1: 'pat@example.com' } }])
   const { apiKey } = await apiKeys.insert(db, id, { name: 'spare', role: 'viewer' })
+  const definition = { key: 'c3', type: 'text' as const, operator: 'isBlank' as const, values: [] }
+  const [segment] = await db.insert(t.segments).values({ accountId: id, listId, name: 'Blank', definition }).returning()
+  const email = 'pat@example.com'
+  const emailKey = emailKeyOf(await hashKeyOf(db, secrets, id), email)!
+  const suppression = { accountId: id, email, emailKey, reason: 'manual' as const, source: 'api' as const }
+  const [suppressed] = await db.insert(t.suppressions).values(suppression).returning()
+  const others = { segmentId: segment!.id, suppressionId: suppressed!.id, folderId: await defaultFolder(db, id) }
   const uploadId = await addRun(db, id, { kind: 'upload', listId, settings: { upload: uploadExample } })
-  return { listId, runId, recordId, uploadId, keyId: apiKey.id, folderId: await defaultFolder(db, id) }
+  return { listId, runId, recordId, uploadId, keyId: apiKey.id, ...others }
 }
 
 const fill = (path: string, ids: Record<string, string>): string => {
@@ -107,8 +116,10 @@ describe('R36: keys and roles', () => {
     expect(byRole['viewer']?.filter((route) => !route.startsWith('GET')).sort()).toEqual([
       'POST /v1/lists/{listId}/duplicates',
       'POST /v1/lists/{listId}/entries/search',
+      'POST /v1/lists/{listId}/records/count',
       'POST /v1/lists/{listId}/records/search',
       'POST /v1/runs/{runId}/entries/search',
+      'POST /v1/suppressions/search',
     ])
     expect(byRole['admin']?.sort()).toEqual([
       'DELETE /v1/api-keys/{keyId}',
@@ -150,7 +161,7 @@ describe('R36: keys and roles', () => {
 
   test('collections show the caller’s own rows only', async () => {
     const fresh = await api.newAccount()
-    for (const path of ['/v1/lists', '/v1/runs']) {
+    for (const path of ['/v1/lists', '/v1/runs', '/v1/suppressions']) {
       const answer = await api.call('GET', path, { key: fresh.keys.admin })
       expect(answer.body).toEqual({ items: [], nextCursor: null })
     }
@@ -165,7 +176,9 @@ const snapshot = async (accountId: string) => {
   const runs = await db.select().from(t.runs).where(eq(t.runs.accountId, accountId))
   const keys = await db.select().from(t.apiKeys).where(eq(t.apiKeys.accountId, accountId))
   const audit = await db.select().from(t.audit).where(eq(t.audit.accountId, accountId))
-  return { lists, runs, keys, audit }
+  const segments = await db.select().from(t.segments).where(eq(t.segments.accountId, accountId))
+  const suppressions = await db.select().from(t.suppressions).where(eq(t.suppressions.accountId, accountId))
+  return { lists, runs, keys, audit, segments, suppressions }
 }
 
 describe('API keys', () => {

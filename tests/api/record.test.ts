@@ -1,44 +1,12 @@
-import * as fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { FairleadError } from '../../src/domain/errors.ts'
-import { filterOperators, operatorsOf, readFilter, type FilterColumn } from '../../src/domain/filter.ts'
-import type { FieldType } from '../../src/domain/crm.ts'
 import { createGate } from '../../src/api/record/gate.ts'
-import * as columns from '../../src/db/column.ts'
-import * as records from '../../src/db/record/read.ts'
 import * as t from '../../src/db/schema.ts'
 import { openApi, type TestApi } from '../support/api.ts'
-import { matches } from './reference.ts'
+import { crossed, types } from './awkward.ts'
 import { addConnection, addList, addRecords } from './rows.ts'
-
-const types = {
-  c8: ['Title', 'text', 'Title'],
-  c9: ['Score', 'number', 'Score'],
-  c10: ['Wants mail', 'boolean', 'DoNotEmail'],
-  c11: ['Birthday', 'date', 'Birthday'],
-  c12: ['Created', 'instant', 'CreateDate'],
-  c13: ['Phone', 'phone', 'WorkPhone'],
-  c14: ['Status', 'picklist', 'Status'],
-  c15: ['City', 'text', 'Address/City'],
-} satisfies Record<string, [string, FieldType, string]>
-
-/** Values of every type, blanks of every kind, and some that do not fit their column. */
-const pools: Record<string, unknown[]> = {
-  c1: ['pat@example.com', ' PAT@Example.com', 'kim@example.org', 'nobody', null, '', 'a_b%c\\d@example.com'],
-  c2: ['Pat', 'pat', 'Ágnes', 'ÁGNES', 'İdil', null],
-  c3: ['Miller', 'miller', 'Müller', 'MÜLLER', "O'Neill", 'Straße', '100%', 'a_b', 'back\\slash', null, ''],
-  c8: ['CEO', 'ceo', 'C_O', '', null, 5, true, 'x'.repeat(300)],
-  c9: [0, 1, -1, 1.5, 10, 99_000, 0.1, null, '', 'seven', true, 1e21, '12345678901234567.89'],
-  c10: [true, false, null, 'true', 1],
-  c11: ['2026-01-31', '1999-12-31', '2026-02-01', null, ''],
-  c12: ['2026-01-31T10:00:00.000Z', '2026-01-31T10:00:00.001Z', '1999-12-31T23:59:59.999Z', null],
-  c13: ['+1 555 0100', '0100', null],
-  c14: ['Hot', 'hot', 'Cold', null],
-}
 
 let api: TestApi
 let listId: string
-let known: columns.Column[]
 let rows: { id: string; fields: Record<string, unknown> }[]
 
 beforeAll(async () => {
@@ -46,16 +14,7 @@ beforeAll(async () => {
   const { db, secrets, account } = api
   const connectionId = await addConnection(db, account.id)
   listId = await addList(db, account.id, { connectionId, columns: types })
-  known = await columns.all(db, account.id, listId)
-  // Every value with every other in turn, and absent where a pool has run out.
-  const fields = Array.from({ length: 240 }, (_, index) =>
-    Object.fromEntries(
-      Object.entries(pools).flatMap(([key, pool], place) => {
-        const value = pool[Math.floor(index / (place + 1)) % (pool.length + 1)]
-        return value === undefined ? [] : [[key, value]]
-      }),
-    ),
-  )
+  const fields = crossed(240)
   const ids = await addRecords(
     db,
     secrets,
@@ -68,180 +27,6 @@ beforeAll(async () => {
 afterAll(() => api.close())
 
 const search = (body: unknown, key?: string) => api.call('POST', `/v1/lists/${listId}/records/search`, { body, key })
-
-const find = async (filter: unknown): Promise<string[]> => {
-  const query = { filter: readFilter(filter, known), sort: { order: 'asc' as const }, limit: 1000 }
-  const found = await records.page(api.db, api.secrets, api.account.id, { id: listId, connectionId: null }, query)
-  return found.map(({ row }) => row.id)
-}
-
-const expected = (filter: unknown): string[] => {
-  const read = readFilter(filter, known)
-  return rows.filter(({ fields }) => matches(read, fields)).map(({ id }) => id)
-}
-
-const columnOfType = (type: FieldType): FilterColumn =>
-  known.find((column) => column.type === type && column.key !== 'c2')!
-
-const samples: Record<FieldType, unknown[]> = {
-  text: ['miller', 'MÜLLER', 'STRASSE', 'e', '%', '_', '\\', "'"],
-  email: ['PAT@example.com ', 'a_b', 'example', 'nobody'],
-  phone: ['0100', '+1'],
-  picklist: ['HOT', 'co'],
-  number: [1, 0.1, -1, '12345678901234567.89', 1e21, 99_000],
-  boolean: [true, false],
-  date: ['2026-01-31', '1999-12-31'],
-  instant: ['2026-01-31T10:00:00Z', '2026-01-31T11:00:00.001+01:00'],
-}
-
-const conditionOf = (column: string, operator: string, values: unknown[]) =>
-  operator === 'isBlank' || operator === 'isNotBlank'
-    ? { column, operator }
-    : operator === 'between'
-      ? { column, operator, values: [values[0], values[1] ?? values[0]] }
-      : operator === 'in'
-        ? { column, operator, values }
-        : { column, operator, value: values[0] }
-
-describe('filters', () => {
-  const cases = Object.entries(operatorsOf).flatMap(([type, operators]) =>
-    operators.map((operator) => ({ type: type as FieldType, operator })),
-  )
-
-  test.for(cases)('$operator on a $type column finds what a plain filter finds', async ({ type, operator }) => {
-    const { key } = columnOfType(type)
-    let found = 0
-    for (const value of samples[type]) {
-      const others = samples[type].filter((each) => each !== value)
-      const filter = conditionOf(key, operator, [value, ...others.slice(0, operator === 'in' ? 2 : 1)])
-      const ids = await find(filter)
-      expect(ids, JSON.stringify(filter)).toEqual(expected(filter))
-      found += ids.length
-    }
-    expect(found).toBeGreaterThan(0)
-  })
-
-  const condition = fc
-    .constantFrom(...cases.map(({ type, operator }) => ({ type, operator })))
-    .chain(({ type, operator }) =>
-      fc
-        .array(fc.oneof(fc.constantFrom(...samples[type]), anyValue(type)), { minLength: 1, maxLength: 3 })
-        .map((values) => conditionOf(columnOfType(type).key, operator, values)),
-    )
-  const { filter: anyFilter } = fc.letrec((tie) => ({
-    filter: fc.oneof(
-      { depthSize: 'small', withCrossShrink: true },
-      condition,
-      fc.record({ not: tie('filter') }),
-      fc.record({ and: fc.array(tie('filter'), { minLength: 1, maxLength: 3 }) }),
-      fc.record({ or: fc.array(tie('filter'), { minLength: 1, maxLength: 3 }) }),
-    ),
-  }))
-
-  test('any filter is valid SQL on any data, and finds what a plain filter finds', async () => {
-    await fc.assert(
-      fc.asyncProperty(anyFilter, async (filter) => {
-        const read = attempt(() => readFilter(filter, known))
-        fc.pre(read !== undefined)
-        expect(await find(filter)).toEqual(expected(filter))
-      }),
-      { numRuns: 150 },
-    )
-  })
-
-  test('any JSON is either a filter or refused with a place', async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.jsonValue({ maxDepth: 4 }), async (filter) => {
-        const answer = await search({ filter })
-        expect([200, 422]).toContain(answer.status)
-        if (answer.status === 422) expect(answer.body.errors[0].path).toMatch(/^filter/)
-      }),
-      { numRuns: 40 },
-    )
-  })
-
-  test('R2: an e-mail address is found in any case and with blanks around it', async () => {
-    const answer = await search({ filter: { column: 'email', operator: 'is', value: 'Pat@EXAMPLE.com' }, limit: 200 })
-    const emails: string[] = answer.body.items.map(({ email }: { email: string }) => email)
-    expect(new Set(emails)).toEqual(new Set(['pat@example.com', ' PAT@Example.com']))
-  })
-
-  test('columns go by alias, id, key, CRM field and name', async () => {
-    const title = known.find(({ key }) => key === 'c8')!
-    const found = await Promise.all(
-      [title.id, 'c8', 'title', 'Title'].map((column) => find({ column, operator: 'is', value: 'CEO' })),
-    )
-    expect(found[0]?.length).toBeGreaterThan(0)
-    for (const ids of found) expect(ids).toEqual(found[0])
-    expect(await find({ column: 'lastName', operator: 'is', value: '100%' })).toEqual(
-      await find({ column: 'c3', operator: 'is', value: '100%' }),
-    )
-  })
-
-  test.for([
-    [{ column: 'c9', operator: 'contains', value: 'x' }, 'filter.operator'],
-    [{ column: 'c8', operator: 'greater', value: 'x' }, 'filter.operator'],
-    [{ column: 'c9', operator: 'is', value: 'x' }, 'filter.value'],
-    [{ column: 'c9', operator: 'is' }, 'filter.value'],
-    [{ column: 'c10', operator: 'is', value: 'true' }, 'filter.value'],
-    [{ column: 'c11', operator: 'less', value: '2026-02-30' }, 'filter.value'],
-    [{ column: 'c12', operator: 'less', value: '2026-02-03' }, 'filter.value'],
-    [{ column: 'c9', operator: 'between', values: [1] }, 'filter.values'],
-    [{ column: 'c9', operator: 'between', values: [1, 'b'] }, 'filter.values[1]'],
-    [{ column: 'c8', operator: 'in', values: [] }, 'filter.values'],
-    [{ column: 'c8', operator: 'in', values: Array.from({ length: 201 }, () => 'a') }, 'filter.values'],
-    [{ column: 'c8', operator: 'isBlank', value: 'x' }, 'filter.value'],
-    [{ column: 'c8', operator: 'is', value: '' }, 'filter.value'],
-    [{ column: 'c99', operator: 'isBlank' }, 'filter.column'],
-    [{ operator: 'isBlank' }, 'filter.column'],
-    [{ and: [] }, 'filter.and'],
-    [{ and: [{ column: 'c8', operator: 'isBlank' }], or: [] }, 'filter.or'],
-    [
-      { or: [{ column: 'c8', operator: 'isBlank' }, { not: { column: 'c8', operator: 'nix' } }] },
-      'filter.or[1].not.operator',
-    ],
-    [{ column: 'c8', operator: 'is', value: 'x', more: 1 }, 'filter.more'],
-    [[], 'filter'],
-  ] as [unknown, string][])('%j is refused at %s', async ([filter, path]) => {
-    const answer = await search({ filter })
-    expect(answer).toMatchObject({ status: 422, body: { code: 'invalidInput', errors: [{ path }] } })
-  })
-
-  test('a filter nested too deep or with too many conditions is refused', () => {
-    const leaf = { column: 'c8', operator: 'isBlank' }
-    const deep = Array.from({ length: 12 }).reduce<unknown>((inner) => ({ not: inner }), leaf)
-    const wide = { or: Array.from({ length: 101 }, () => leaf) }
-    for (const filter of [deep, wide]) expect(() => readFilter(filter, known)).toThrow(FairleadError)
-  })
-
-  test('a query that takes too long ends with queryTimeout', async () => {
-    const filter = readFilter({ column: 'c8', operator: 'is', value: 'CEO' }, known)
-    const query = { filter, sort: { order: 'asc' as const }, limit: 10 }
-    await api.db.transaction(async (tx) => {
-      await tx.execute('lock table records in access exclusive mode')
-      const slow = records.page(api.db, api.secrets, api.account.id, { id: listId, connectionId: null }, query, 50)
-      await expect(slow).rejects.toMatchObject({ code: 'queryTimeout' })
-    })
-  })
-})
-
-const attempt = <T>(read: () => T): T | undefined => {
-  try {
-    return read()
-  } catch {
-    return undefined
-  }
-}
-
-const anyValue = (type: FieldType): fc.Arbitrary<unknown> => {
-  if (type === 'number') return fc.oneof(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.integer())
-  if (type === 'boolean') return fc.boolean()
-  const noInvalidDate = true
-  const range = { min: new Date('0001-01-01T00:00:00Z'), max: new Date('9998-12-31T00:00:00Z'), noInvalidDate }
-  if (type === 'instant') return fc.date(range).map((at) => at.toISOString())
-  if (type === 'date') return fc.date(range).map((at) => at.toISOString().slice(0, 10))
-  return fc.string({ minLength: 1, maxLength: 8, unit: 'grapheme' })
-}
 
 describe('pages', () => {
   const walk = async (query: { sort?: string; order?: string; filter?: unknown; limit: number }) => {
@@ -296,7 +81,8 @@ describe('pages', () => {
   test('a page of a filter and a sort goes on where it ended', async () => {
     const filter = { column: 'c3', operator: 'isNotBlank' }
     const seen = await walk({ filter, sort: 'c9', order: 'desc', limit: 11 })
-    expect([...seen].sort()).toEqual([...expected(filter)].sort())
+    const named = rows.filter(({ fields }) => (fields['c3'] ?? '') !== '')
+    expect([...seen].sort()).toEqual(named.map(({ id }) => id).sort())
   })
 
   test('a cursor that was made up, altered, or given for something else is refused', async () => {
@@ -376,6 +162,7 @@ describe('a record', () => {
       fields: { Title: 'CEO', Score: 1.5, DoNotEmail: null, Note: 'plain', c21: 'twin' },
       crm: { entity: 'lead', id: 'Q1', state: 'linked' },
       externalId: null,
+      suppressed: false,
       version: 1,
       pending: [],
       createdAt: expect.stringMatching(/Z$/),
@@ -438,9 +225,4 @@ describe('a record', () => {
     const other = await addList(api.db, api.account.id, { name: 'elsewhere' })
     expect((await api.call('GET', `/v1/lists/${other}/records/${rows[0]!.id}`)).status).toBe(404)
   })
-})
-
-test('every operator is offered by some type', () => {
-  const offered = new Set(Object.values(operatorsOf).flat())
-  expect([...offered].sort()).toEqual([...filterOperators].sort())
 })

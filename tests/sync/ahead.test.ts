@@ -25,7 +25,7 @@ describe('R3, R7: a new record with the address that somebody in the CRM is abou
     const { ids } = control.add({ entity: 'lead', values: { Email: `old${before}@example.com`, LastName: 'Twin' } })
     const list = await openLeads(['WorkPhone', 'Email'])
     const records = await list.records()
-    const [twin] = records.filter(({ crmId }) => crmId === ids[0])
+    const twin = records.find(({ crmId }) => crmId === ids[0])
     for (const { id } of records.filter(({ id }) => id !== twin!.id)) await list.edit(id, { WorkPhone: '2' })
     await list.edit(twin!.id, { Email: `new${before}@example.com` })
     const made = await list.create({ Email: `new${before}@example.com`, LastName: 'Twin' })

@@ -1,10 +1,12 @@
 import { FairleadError } from '../../domain/errors.ts'
 
+export type Gate = <T>(work: () => Promise<T>) => Promise<T>
+
 /**
  * Lets `size` pieces of work run at a time and `mostWaiting` wait. A search can hold a database connection for seconds; a few
  * people's searches must not take them all from everybody. Errors: overloaded.
  */
-export const createGate = (size: number, mostWaiting: number) => {
+export const createGate = (size: number, mostWaiting: number): Gate => {
   const waiting: (() => void)[] = []
   let running = 0
   return async <T>(work: () => Promise<T>): Promise<T> => {

@@ -19,6 +19,7 @@ export const ListRecord = z
       .object({ entity: Entity, id: z.string(), state: z.enum(['linked', 'deletedInCrm', 'converted', 'merged']) })
       .nullable(),
     externalId: z.string().nullable().meta({ description: 'the caller’s own id; no two records of a list share one' }),
+    suppressed: z.boolean().meta({ description: 'the address must not be mailed: see the suppressions' }),
     version: z.number().int().meta({ description: 'rises with each change' }),
     pending: z.array(z.string()).meta({ description: 'what was changed here and has not reached the CRM' }),
     createdAt: Instant,
@@ -37,6 +38,7 @@ export const ListRecord = z
         fields: { WorkPhone: '+1 555 0100', 'Address/City': 'Springfield', DoNotEmail: false },
         crm: { entity: 'lead', id: 'QF8AAA000001', state: 'linked' },
         externalId: 'shop-1042',
+        suppressed: false,
         version: 2,
         pending: ['lastName', 'WorkPhone'],
         createdAt: '2026-11-23T10:00:02.000Z',
@@ -67,6 +69,7 @@ export const recordJson = (row: RecordRow, labels: ReadonlyMap<string, string>):
     ),
     crm: row.crmEntity && row.crmId ? { entity: row.crmEntity, id: row.crmId, state: row.crmState } : null,
     externalId: row.externalId,
+    suppressed: row.suppressed,
     version: row.version,
     pending: [...Object.values(ownNames), ...labels.keys()]
       .filter((key) => pending.has(key))

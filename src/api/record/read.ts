@@ -3,19 +3,14 @@ import { z } from 'zod'
 import * as columns from '../../db/column.ts'
 import * as lists from '../../db/list.ts'
 import * as records from '../../db/record/read.ts'
-import type { Sort } from '../../db/record/sort.ts'
-import { FairleadError } from '../../domain/errors.ts'
-import { findColumn, readFilter } from '../../domain/filter.ts'
+import { readFilter } from '../../domain/filter.ts'
 import { labelsOf } from '../../domain/record.ts'
-import { cutPage, readCursor, writeCursor } from '../cursor.ts'
 import { Filter } from '../filter.ts'
-import { Cursor, Id, pageOf, PageQuery, text } from '../schemas.ts'
+import { Cursor, Id, PageQuery } from '../schemas.ts'
 import type { Services } from '../services.ts'
-import { createGate } from './gate.ts'
 import { ListRecord, recordJson } from './json.ts'
+import { Count, countAll, findPage, Order, RecordPage, SortBy } from './search.ts'
 
-const SortBy = text(200).min(1).meta({ description: 'a column, named as in a filter; without it, by time of making' })
-const Order = z.enum(['asc', 'desc']).default('asc').meta({ description: 'blanks come last either way' })
 const RecordQuery = PageQuery.extend({
   sort: SortBy.optional(),
   order: Order,
@@ -44,44 +39,26 @@ const RecordSearch = z
       },
     ],
   })
-type RecordSearch = z.infer<typeof RecordSearch>
 
-const RecordKey = z.object({ id: Id, value: z.string().nullable() })
+const RecordCount = z
+  .strictObject({ filter: Filter.optional() })
+  .meta({ id: 'RecordCount', examples: [{ filter: { column: 'lastName', operator: 'beginsWith', value: 'Mi' } }] })
+
 const ListParams = z.strictObject({ listId: Id })
 const tags = ['Records']
 
-export const recordRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, secrets }) => {
-  const gate = createGate(4, 40)
+export const recordRoutes: FastifyPluginAsyncZod<Services> = async (app, services) => {
+  const { db } = services
+  const { searching } = app
 
   const columnsOf = async (accountId: string, listId: string) => {
     const list = await lists.get(db, accountId, listId)
-    return { list, known: await columns.all(db, accountId, listId) }
+    return { accountId, list, known: await columns.all(db, accountId, listId) }
   }
 
-  const sortOf = (said: string | undefined, order: Sort['order'], known: columns.Column[]): Sort => {
-    if (said === undefined) return { order }
-    const column = findColumn(known, said)
-    if (column !== undefined) return { column, order }
-    const error = { path: 'sort', message: 'The list has no such column.' }
-    throw new FairleadError('invalidInput', { detail: `sort: ${error.message}`, errors: [error] })
-  }
-
-  const search = async (accountId: string, listId: string, asked: RecordSearch, removed = false) => {
-    const { list, known } = await columnsOf(accountId, listId)
-    const filter = asked.filter === undefined ? undefined : readFilter(asked.filter, known)
-    const sort = sortOf(asked.sort, asked.order, known)
-    const scope = [accountId, 'records', listId, filter, sort.column?.key, sort.order, removed]
-    const after = readCursor(secrets, scope, asked.cursor, RecordKey)
-    const query = { filter, sort, limit: asked.limit + 1, after, removed }
-    const find = () => records.page(db, secrets, accountId, list, query)
-    const rows = await (records.isAdHoc(query) ? gate(find) : find())
-    const labels = labelsOf(known)
-    return cutPage(
-      rows,
-      asked.limit,
-      ({ row }) => recordJson(row, labels),
-      ({ key }) => writeCursor(secrets, scope, key),
-    )
+  const sourceOf = async (accountId: string, listId: string, filter: unknown) => {
+    const source = await columnsOf(accountId, listId)
+    return filter === undefined ? source : { ...source, filter: readFilter(filter, source.known) }
   }
 
   app.get(
@@ -94,11 +71,13 @@ export const recordRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, s
         description: 'Filters go to POST …/records/search: people stay out of URLs.',
         params: ListParams,
         querystring: RecordQuery,
-        response: { 200: pageOf(ListRecord) },
+        response: { 200: RecordPage },
       },
     },
-    ({ caller, params, query: { removed, ...query } }) =>
-      search(caller.accountId, params.listId, query, removed === 'true'),
+    async ({ caller, params: { listId }, query: { removed, ...query } }) => {
+      const source = await columnsOf(caller.accountId, listId)
+      return findPage(services, searching, ['records', listId], source, { ...query, removed: removed === 'true' })
+    },
   )
 
   app.post(
@@ -108,13 +87,32 @@ export const recordRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, s
       schema: {
         tags,
         summary: 'Find records of a list',
-        description: 'A search that takes longer than 10 seconds ends with `queryTimeout`.',
+        description:
+          'A filter over a large list is answered within about a second: with a page that is not `complete`, if there was no time for more. With a sort every record has to be seen; what takes longer than 10 seconds ends with `queryTimeout`.',
         params: ListParams,
         body: RecordSearch,
-        response: { 200: pageOf(ListRecord) },
+        response: { 200: RecordPage },
       },
     },
-    ({ caller, params, body }) => search(caller.accountId, params.listId, body),
+    async ({ caller, params: { listId }, body: { filter, ...asked } }) =>
+      findPage(services, searching, ['records', listId], await sourceOf(caller.accountId, listId, filter), asked),
+  )
+
+  app.post(
+    '/lists/:listId/records/count',
+    {
+      config: { role: 'viewer', problems: ['queryTimeout'] },
+      schema: {
+        tags,
+        summary: 'How many records of a list match',
+        description: 'To try a filter before it is saved as a segment. Answered within about a second.',
+        params: ListParams,
+        body: RecordCount,
+        response: { 200: Count },
+      },
+    },
+    async ({ caller, params: { listId }, body: { filter } }) =>
+      countAll(services, searching, await sourceOf(caller.accountId, listId, filter)),
   )
 
   app.get(

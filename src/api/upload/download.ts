@@ -2,10 +2,13 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { Readable } from 'node:stream'
 import { z } from 'zod'
 import { delimiters, mark, writeRecord } from '../../csv/write.ts'
+import * as accounts from '../../db/account.ts'
 import * as columns from '../../db/column.ts'
 import * as lists from '../../db/list.ts'
-import { walk } from '../../db/record/walk.ts'
+import { walk } from '../../db/record/each.ts'
+import { matching } from '../../db/record/read.ts'
 import * as runs from '../../db/run/read.ts'
+import * as segments from '../../db/segment.ts'
 import * as uploads from '../../db/upload.ts'
 import { writeCell } from '../../domain/cell.ts'
 import { FairleadError } from '../../domain/errors.ts'
@@ -25,6 +28,10 @@ const FileQuery = z.strictObject({
     .meta({ description: 'the byte-order mark by which Excel knows UTF-8' }),
 })
 
+const ListFileQuery = FileQuery.extend({
+  segmentId: Id.optional().meta({ description: 'only who is in this segment of the list' }),
+})
+
 const example =
   'E-mail,First name,Last name,id,externalId,crmEntity,crmId,crmState\r\npat.miller@example.com,Pat,Miller,019ab3c4-7000-7000-8000-66778899aabb,shop-1042,lead,QF8AAA000001,linked\r\n'
 const reportExample =
@@ -35,7 +42,16 @@ const csvOf = (text: string) => ({
 
 const pageSize = 500
 
-export const downloadRoutes: FastifyPluginAsyncZod<Services> = async (app, { db }) => {
+export const downloadRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, secrets }) => {
+  /** Who is in a segment of the list, as a condition. Errors: notFound, segmentBroken. */
+  const membersOf = async (accountId: string, list: lists.List, segmentId: string) => {
+    const { segment } = await segments.open(db, accountId, segmentId)
+    if (segment.listId !== list.id) throw new FairleadError('notFound')
+    const { timeZone } = await accounts.get(db, accountId)
+    const clock = { now: new Date(), timeZone }
+    return matching(db, secrets, accountId, list, { filter: segment.definition, clock })
+  }
+
   /** Texts as a stream: the next one is made when the reader has taken the one before, none when he has gone. */
   const streamOf = (texts: AsyncIterable<string>): Readable => {
     const stream = Readable.from(texts, { objectMode: false, highWaterMark: 256 * 1024 })
@@ -49,25 +65,26 @@ export const downloadRoutes: FastifyPluginAsyncZod<Services> = async (app, { db 
     '/lists/:listId/download',
     {
       exposeHeadRoute: false,
-      config: { role: 'viewer' },
+      config: { role: 'viewer', problems: ['segmentBroken'] },
       schema: {
         tags: ['Records'],
         summary: 'Download a list as CSV',
         description:
           'All columns in their order, then `id`, `externalId`, `crmEntity`, `crmId` and `crmState`. Cells that a spreadsheet would take for a formula get an apostrophe in front, which an upload takes away again. Records that change meanwhile are shown as they are when their turn comes.',
         params: ListParams,
-        querystring: FileQuery,
+        querystring: ListFileQuery,
         response: csvOf(example),
       },
     },
-    async ({ caller: { accountId }, params: { listId }, query: { delimiter, bom } }, reply) => {
+    async ({ caller: { accountId }, params: { listId }, query: { delimiter, bom, segmentId } }, reply) => {
       const list = await lists.get(db, accountId, listId)
+      const where = segmentId === undefined ? undefined : await membersOf(accountId, list, segmentId)
       const named = headersOf(await columns.all(db, accountId, listId))
       const sign = delimiters[delimiter]
       async function* texts(): AsyncGenerator<string> {
         const header = [...named.columns.map(({ header }) => header), ...named.others]
         yield `${bom === 'true' ? mark : ''}${writeRecord(header, sign)}`
-        for await (const rows of walk(db, accountId, list, { size: pageSize })) {
+        for await (const rows of walk(db, accountId, list, { where, size: pageSize })) {
           const lines = rows.map(({ values, id, externalId, crmEntity, crmId, crmState }) => {
             const others = [id, externalId, crmEntity, crmId, crmId === null ? null : crmState]
             return writeRecord(

@@ -5,7 +5,8 @@ import { FairleadError } from '../../domain/errors.ts'
 import * as audits from '../audit.ts'
 import type { Database } from '../database.ts'
 import type { Transaction } from '../outbox.ts'
-import { columns, records, syncSettings } from '../schema.ts'
+import { columns, records, removedColumns, syncSettings } from '../schema.ts'
+import { usingColumn, type Named } from '../segment/uses.ts'
 import { addBound, append } from './add.ts'
 import { refuseTaken } from './name.ts'
 import { all, lockList, ofList, type Column } from './read.ts'
@@ -103,9 +104,12 @@ const forget = async (tx: Transaction, { listId, key }: Column): Promise<string[
   return usedIn
 }
 
+/** `removedFrom`: parts of the sync settings that named it and do so no more. `segments`: those that are broken without it. */
+export type Removed = { removedFrom: string[]; segments: Named[] }
+
 /**
- * Removes a column: its values are seen no more, edits of it no longer wait to be pushed. Answers the parts of the sync settings that it was
- * taken out of. Errors: notFound, columnLocked.
+ * Removes a column: its values are seen no more, edits of it no longer wait to be pushed. Segments that use it stay, and say so.
+ * Errors: notFound, columnLocked.
  */
 export const remove = (
   db: Database,
@@ -113,12 +117,13 @@ export const remove = (
   listId: string,
   columnId: string,
   actor: audits.Actor,
-): Promise<string[]> =>
+): Promise<Removed> =>
   db.transaction(async (tx) => {
     await lockList(tx, accountId, listId)
     const column = await get(tx, accountId, listId, columnId)
     if (isFixed(column)) throw new FairleadError('columnLocked')
     await tx.delete(columns).where(eq(columns.id, columnId))
+    await tx.insert(removedColumns).values({ accountId, listId, key: column.key, name: column.name })
     const removedFrom = await forget(tx, column)
     // A new version, so that a run which read the record before decides anew.
     await tx
@@ -126,5 +131,5 @@ export const remove = (
       .set({ agreed: sql`${records.agreed} - ${column.key}::text`, version: sql`${records.version} + 1` })
       .where(and(eq(records.listId, listId), sql`${records.agreed} <> '{}' and ${records.agreed} ? ${column.key}`))
     await audit(tx, column, actor, 'remove', removedFrom)
-    return removedFrom
+    return { removedFrom, segments: await usingColumn(tx, column) }
   })

@@ -4,7 +4,7 @@ import * as connections from '../connection.ts'
 import type { Database } from '../database.ts'
 import * as lists from '../list.ts'
 import type { Transaction } from '../outbox.ts'
-import { columns, lists as listRows } from '../schema.ts'
+import { columns, lists as listRows, removedColumns } from '../schema.ts'
 
 export type Column = typeof columns.$inferSelect
 
@@ -14,6 +14,19 @@ export const ofList = (accountId: string, listId: string) =>
 /** All columns of a list in their order; a list has a few hundred at most. */
 export const all = (db: Database | Transaction, accountId: string, listId: string): Promise<Column[]> =>
   db.select().from(columns).where(ofList(accountId, listId)).orderBy(asc(columns.position), asc(columns.id))
+
+/** The last known names of columns that were removed, by key. */
+export const lostNames = async (
+  db: Database | Transaction,
+  accountId: string,
+  listId: string,
+): Promise<Map<string, string>> => {
+  const rows = await db
+    .select({ key: removedColumns.key, name: removedColumns.name })
+    .from(removedColumns)
+    .where(and(eq(removedColumns.accountId, accountId), eq(removedColumns.listId, listId)))
+  return new Map(rows.map(({ key, name }) => [key, name]))
+}
 
 /** A list whose columns and settings nobody else changes until the transaction ends. Errors: notFound. */
 export const lockList = async (tx: Transaction, accountId: string, listId: string): Promise<lists.List> => {

@@ -266,6 +266,15 @@ CREATE TABLE "records" (
 	"merged_into" uuid
 );
 --> statement-breakpoint
+CREATE TABLE "removed_columns" (
+	"list_id" uuid NOT NULL,
+	"key" text NOT NULL,
+	"account_id" uuid NOT NULL,
+	"name" text NOT NULL,
+	"removed_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "removed_columns_list_id_key_pk" PRIMARY KEY("list_id","key")
+);
+--> statement-breakpoint
 CREATE TABLE "runs" (
 	"id" uuid PRIMARY KEY DEFAULT uuidv7() NOT NULL,
 	"account_id" uuid NOT NULL,
@@ -291,6 +300,29 @@ CREATE TABLE "runs" (
 	"cancel_requested_at" timestamp (3) with time zone
 );
 --> statement-breakpoint
+CREATE TABLE "segment_versions" (
+	"segment_id" uuid NOT NULL,
+	"version" integer NOT NULL,
+	"account_id" uuid NOT NULL,
+	"name" text NOT NULL,
+	"definition" jsonb NOT NULL,
+	"api_key_id" uuid,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "segment_versions_segment_id_version_pk" PRIMARY KEY("segment_id","version")
+);
+--> statement-breakpoint
+CREATE TABLE "segments" (
+	"id" uuid PRIMARY KEY DEFAULT uuidv7() NOT NULL,
+	"account_id" uuid NOT NULL,
+	"list_id" uuid NOT NULL,
+	"name" text NOT NULL,
+	"version" integer DEFAULT 1 NOT NULL,
+	"definition" jsonb NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"removed_at" timestamp (3) with time zone
+);
+--> statement-breakpoint
 CREATE TABLE "slots" (
 	"connection_id" uuid NOT NULL,
 	"slot" integer NOT NULL,
@@ -299,6 +331,21 @@ CREATE TABLE "slots" (
 	"fence" bigint DEFAULT 0 NOT NULL,
 	"lease_until" timestamp (3) with time zone,
 	CONSTRAINT "slots_connection_id_slot_pk" PRIMARY KEY("connection_id","slot")
+);
+--> statement-breakpoint
+CREATE TABLE "suppressions" (
+	"id" uuid PRIMARY KEY DEFAULT uuidv7() NOT NULL,
+	"account_id" uuid NOT NULL,
+	"email_key" "bytea" NOT NULL,
+	"email" text NOT NULL,
+	"reason" text NOT NULL,
+	"source" text NOT NULL,
+	"evidence" text,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"created_by" uuid,
+	"lifted_at" timestamp (3) with time zone,
+	"lifted_by" uuid,
+	"lift_evidence" text
 );
 --> statement-breakpoint
 CREATE TABLE "swept_keys" (
@@ -376,11 +423,18 @@ ALTER TABLE "paces" ADD CONSTRAINT "paces_account_id_accounts_id_fk" FOREIGN KEY
 ALTER TABLE "put_off" ADD CONSTRAINT "put_off_run_id_runs_id_fk" FOREIGN KEY ("run_id") REFERENCES "public"."runs"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "put_off" ADD CONSTRAINT "put_off_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "records" ADD CONSTRAINT "records_list_id_lists_id_fk" FOREIGN KEY ("list_id") REFERENCES "public"."lists"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "removed_columns" ADD CONSTRAINT "removed_columns_list_id_lists_id_fk" FOREIGN KEY ("list_id") REFERENCES "public"."lists"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "removed_columns" ADD CONSTRAINT "removed_columns_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "runs" ADD CONSTRAINT "runs_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "runs" ADD CONSTRAINT "runs_list_id_lists_id_fk" FOREIGN KEY ("list_id") REFERENCES "public"."lists"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "runs" ADD CONSTRAINT "runs_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "segment_versions" ADD CONSTRAINT "segment_versions_segment_id_segments_id_fk" FOREIGN KEY ("segment_id") REFERENCES "public"."segments"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "segment_versions" ADD CONSTRAINT "segment_versions_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "segments" ADD CONSTRAINT "segments_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "segments" ADD CONSTRAINT "segments_list_id_lists_id_fk" FOREIGN KEY ("list_id") REFERENCES "public"."lists"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "slots" ADD CONSTRAINT "slots_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "slots" ADD CONSTRAINT "slots_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "suppressions" ADD CONSTRAINT "suppressions_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "swept_keys" ADD CONSTRAINT "swept_keys_run_id_runs_id_fk" FOREIGN KEY ("run_id") REFERENCES "public"."runs"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "swept_keys" ADD CONSTRAINT "swept_keys_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "sync_settings" ADD CONSTRAINT "sync_settings_list_id_lists_id_fk" FOREIGN KEY ("list_id") REFERENCES "public"."lists"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
@@ -419,5 +473,10 @@ CREATE UNIQUE INDEX "runs_queued" ON "runs" USING btree ("list_id") WHERE state 
 CREATE UNIQUE INDEX "runs_upload" ON "runs" USING btree ("list_id") WHERE state = 'running' and kind = 'upload';--> statement-breakpoint
 CREATE INDEX "runs_account" ON "runs" USING btree ("account_id","id");--> statement-breakpoint
 CREATE INDEX "runs_list" ON "runs" USING btree ("list_id","id");--> statement-breakpoint
+CREATE INDEX "segments_list" ON "segments" USING btree ("list_id","id");--> statement-breakpoint
+CREATE UNIQUE INDEX "segments_name" ON "segments" USING btree ("list_id",lower("name")) WHERE removed_at is null;--> statement-breakpoint
+CREATE UNIQUE INDEX "suppressions_active" ON "suppressions" USING btree ("account_id","email_key","source") WHERE lifted_at is null;--> statement-breakpoint
+CREATE INDEX "suppressions_account" ON "suppressions" USING btree ("account_id","id");--> statement-breakpoint
+CREATE INDEX "suppressions_email" ON "suppressions" USING btree ("account_id","email_key","id");--> statement-breakpoint
 CREATE INDEX "uploads_run_id_index" ON "uploads" USING btree ("run_id");--> statement-breakpoint
 CREATE INDEX "waiters_connection" ON "waiters" USING btree ("connection_id","ticket");

@@ -17,8 +17,9 @@ import {
   type RowEdit,
   type Scope,
 } from './edit.ts'
-import { folded, literal } from './filter.ts'
-import { live, some, within, type ListOf, type RecordRow } from './read.ts'
+import { folded, literal } from '../filter/value.ts'
+import { live, some, type ListOf, type RecordRow } from './read.ts'
+import { within } from './walk.ts'
 
 /** Keys of the columns in which duplicates are equal; records with a blank among them are nobody's duplicates. */
 export type By = readonly string[]
@@ -65,16 +66,14 @@ export const findDuplicates = async (
   { by, keep, after, limit }: { by: By; keep: Keep; after?: string; limit: number },
 ): Promise<Group[]> => {
   const { key, present } = keyed(by)
-  const groups = await db.transaction((tx) =>
-    within(tx, timeoutMs, async () => {
-      const found = await tx.execute<{ key: string; count: number; ids: string }>(sql`
+  const groups = await within(db, timeoutMs, async (tx) => {
+    const found = await tx.execute<{ key: string; count: number; ids: string }>(sql`
         with k as (select id, crm_id, ${key} as key from records where ${live(accountId, list.id)} and ${present}),
           twice as materialized (select key, count(*)::int as count from k where key > ${after ?? ''} group by key having count(*) > 1 order by key limit ${limit})
         select t.key, t.count, array_to_string((array_agg(id order by ${first({ keep })}))[1:${sql.raw(String(mostShown))}], ',') as ids
         from k join twice t on t.key = k.key group by t.key, t.count order by t.key`)
-      return found.map(({ ids, ...group }) => ({ ...group, ids: ids.split(',') }))
-    }),
-  )
+    return found.map(({ ids, ...group }) => ({ ...group, ids: ids.split(',') }))
+  })
   const rows = await some(
     db,
     accountId,
@@ -108,17 +107,15 @@ type Victim = { keeper: string; keeperVersion: number; id: string; version: numb
 /** Whom to remove, and who stays in their place. */
 const choose = (db: Database, { accountId, listId }: Scope, { by, keep, linked }: Removal): Promise<Victim[]> => {
   const { key, present } = keyed(by)
-  return db.transaction((tx) =>
-    within(tx, timeoutMs, async () => {
-      const found = await tx.execute<Victim>(sql`
+  return within(db, timeoutMs, async (tx) => {
+    const found = await tx.execute<Victim>(sql`
         with k as (select id, crm_id, version, ${isFree} as free, ${key} as key from records where ${live(accountId, listId)} and ${present}),
           ranked as (select *, first_value(id) over w as keeper, first_value(version) over w as "keeperVersion", row_number() over w as place
             from k window w as (partition by key order by ${first({ keep })}))
         select keeper::text, "keeperVersion", id::text, version from ranked
         where place > 1 and free and (crm_id is null or ${linked}) order by keeper, place limit ${mostRemoved + 1}`)
-      return [...found]
-    }),
-  )
+    return [...found]
+  })
 }
 
 /** The blanks of the record that stays, filled from those that go, in their order. */

@@ -1,18 +1,15 @@
 import { and, eq, inArray, isNotNull, isNull, sql, type SQL } from 'drizzle-orm'
 import type { CrmEntity } from '../../domain/crm.ts'
 import { FairleadError } from '../../domain/errors.ts'
-import type { Filter } from '../../domain/filter.ts'
+import type { Clock, Filter } from '../../domain/filter.ts'
 import { parseValues } from '../../domain/values.ts'
 import type { Database } from '../database.ts'
 import { emailKeyOf, hashKeyOf } from '../emailKey.ts'
-import { failureCode } from '../failure.ts'
-import type { Transaction } from '../outbox.ts'
 import { records } from '../schema.ts'
 import type { SecretBox } from '../secret.ts'
-import { filterSql } from './filter.ts'
+import { filterSql, isIndexed, suppressedSql } from '../filter.ts'
 import { sortSql, type RecordKey, type Sort } from './sort.ts'
-
-const queryCanceled = '57014'
+import { walk, within, type ReadPart } from './walk.ts'
 
 export type RecordRow = {
   id: string
@@ -26,6 +23,8 @@ export type RecordRow = {
   updatedAt: Date | null
   removedAt: Date | null
   externalId: string | null
+  /** an active suppression of the account for the address (R34) */
+  suppressed: boolean
   version: number
   /** keys of values that were edited here, and that the CRM has not agreed to yet */
   pending: string[]
@@ -34,7 +33,7 @@ export type RecordRow = {
 /** The list as the caller has read it, so that a million rows need not be joined with it. */
 export type ListOf = { id: string; connectionId: string | null }
 
-/** Looked up per row of the answer, so after the limit. Spelled out: in a select from one table drizzle drops table names. */
+/** Looked up per row of the answer, so after the limit, as suppressions are. Spelled out: in a select from one table drizzle drops table names. */
 export const crmState = ({ connectionId }: ListOf): SQL<RecordRow['crmState']> =>
   sql`coalesce((select p.state from crm_people p where p.connection_id = ${connectionId}::uuid
     and p.entity = records.crm_entity and p.crm_id = records.crm_id), 'linked')`
@@ -52,6 +51,7 @@ export const selection = {
   version,
   fields: sql<string>`${records.fields}::text`,
   agreed: sql<string>`${records.agreed}::text`,
+  suppressed: suppressedSql,
 }
 
 export const toRow = <Row extends { fields: string; agreed: string }>({ fields, agreed, ...row }: Row) => ({
@@ -90,15 +90,43 @@ export const some = async (
   return new Map(rows.map((row) => [row.id, toRow(row)]))
 }
 
-export type Query = { filter?: Filter; sort: Sort; limit: number; after?: RecordKey; removed?: boolean }
+/** `clock` is what a filter's "today" and "now" are. */
+export type Query = {
+  filter?: Filter
+  clock: Clock
+  sort: Sort
+  limit: number
+  after?: RecordKey
+  removed?: boolean
+}
+/** `ranOut`: the time was up before the page was full; the rows after this key were not looked at. */
+export type Page = { rows: { row: RecordRow; key: RecordKey }[]; ranOut: RecordKey | null }
 
 /** Without an index behind it. */
 export const isAdHoc = ({ filter, sort, removed }: Pick<Query, 'filter' | 'sort' | 'removed'>): boolean =>
   filter !== undefined || sort.column !== undefined || removed === true
 
+/** Records of a list that match, as a condition. */
+export const matching = async (
+  db: Database,
+  secrets: SecretBox,
+  accountId: string,
+  list: ListOf,
+  { filter, clock }: Pick<Query, 'filter' | 'clock'>,
+): Promise<SQL | undefined> => {
+  if (filter === undefined) return live(accountId, list.id)
+  const hashKey = await hashKeyOf(db, secrets, accountId)
+  const hashEmail = (email: string) => emailKeyOf(hashKey, email)
+  const { connectionId } = list
+  return and(live(accountId, list.id), filterSql(filter, { accountId, connectionId, hashEmail, clock }))
+}
+
+/** How long a page is looked for before it is answered as far as it came, and how long any statement may take. */
+export type Patience = { budgetMs?: number; timeoutMs?: number }
+
 /**
- * Records of a list, by id or by a column. Filters and sorts of people's own making have no index behind them: they end with
- * queryTimeout after `timeoutMs`.
+ * Records of a list, by id or by a column. A filter without an index behind it looks at the list piece by piece, and what it has found is the
+ * page when its time is up; where a sort must see every record, and where not even one piece can be read, it ends with queryTimeout.
  */
 export const page = async (
   db: Database,
@@ -106,44 +134,32 @@ export const page = async (
   accountId: string,
   list: ListOf,
   query: Query,
-  timeoutMs = 10_000,
-): Promise<{ row: RecordRow; key: RecordKey }[]> => {
+  { budgetMs = 1000, timeoutMs = 10_000 }: Patience = {},
+): Promise<Page> => {
   const { filter, sort, limit, after, removed = false } = query
-  const hashKey = filter === undefined ? undefined : await hashKeyOf(db, secrets, accountId)
-  const matches = hashKey && filter && filterSql(filter, (email) => emailKeyOf(hashKey, email))
+  const matches = removed ? gone(accountId, list.id) : await matching(db, secrets, accountId, list, query)
   const sorting = sortSql(sort, after)
-  const run = (tx: Database | Transaction) => {
+  const read: ReadPart<Page['rows'][number]> = async (tx, bounds, most, orderBy = sorting.orderBy) => {
     // Keys first: Postgres would turn every row's values into text before it sorts.
     const keys = tx.$with('keys').as(
       tx
         .select({ key: sql<string>`${id}`.as('key'), value: sorting.value.as('value') })
         .from(records)
-        .where(and(removed ? gone(accountId, list.id) : live(accountId, list.id), matches, sorting.after))
-        .orderBy(...sorting.orderBy)
-        .limit(limit),
+        .where(and(matches, bounds))
+        .orderBy(...orderBy)
+        .limit(most),
     )
-    return tx
+    const found = await tx
       .with(keys)
       .select({ ...selection, crmState: crmState(list), value: keys.value })
       .from(keys)
       .innerJoin(records, eq(id, keys.key))
       .orderBy(...sorting.orderBy)
+    return found.map(({ value, ...row }) => ({ row: toRow(row), key: { id: row.id, value } }))
   }
-  const rows = isAdHoc(query) ? await db.transaction((tx) => within(tx, timeoutMs, run)) : await run(db)
-  return rows.map(({ value, ...row }) => ({ row: toRow(row), key: { id: row.id, value } }))
-}
-
-/** Ends with queryTimeout after `timeoutMs`. */
-export const within = async <T>(
-  tx: Transaction,
-  timeoutMs: number,
-  run: (tx: Transaction) => Promise<T>,
-): Promise<T> => {
-  await tx.execute(sql.raw(`set local statement_timeout = ${Math.round(timeoutMs)}`))
-  try {
-    return await run(tx)
-  } catch (error) {
-    if (failureCode(error) === queryCanceled) throw new FairleadError('queryTimeout')
-    throw error
+  if (!isAdHoc(query)) return { rows: await read(db, sorting.after, limit), ranOut: null }
+  if (filter === undefined || sort.column !== undefined || removed || isIndexed(filter)) {
+    return { rows: await within(db, timeoutMs, (tx) => read(tx, sorting.after, limit)), ranOut: null }
   }
+  return walk(db, { listId: list.id, order: sort.order, after, limit, budgetMs, timeoutMs }, read)
 }

@@ -1,7 +1,7 @@
 import { and, asc, desc, eq, gt, isNull, lt, or, sql, type SQL } from 'drizzle-orm'
 import type { FieldType } from '../../domain/crm.ts'
 import { records } from '../schema.ts'
-import { literal } from './filter.ts'
+import { literal } from '../filter/value.ts'
 
 /** Without a column, by id: the order in which records were made. */
 export type Sort = { column?: { key: string; type: FieldType }; order: 'asc' | 'desc' }

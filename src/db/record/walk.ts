@@ -1,27 +1,116 @@
-import { and, asc, gt, type SQL } from 'drizzle-orm'
+import { and, asc, desc, eq, gt, gte, lt, lte, sql, type SQL } from 'drizzle-orm'
+import { FairleadError } from '../../domain/errors.ts'
 import type { Database } from '../database.ts'
+import { failureCode } from '../failure.ts'
+import type { Transaction } from '../outbox.ts'
 import { records } from '../schema.ts'
-import { crmState, live, selection, toRow, type ListOf, type RecordRow } from './read.ts'
+import type { RecordKey } from './sort.ts'
+
+const queryCanceled = '57014'
+
+/** Lets no statement of the work take longer. Errors: queryTimeout. */
+export const within = async <T>(db: Database, timeoutMs: number, work: (tx: Transaction) => Promise<T>): Promise<T> => {
+  try {
+    return await db.transaction(async (tx) => {
+      await tx.execute(sql.raw(`set local statement_timeout = ${Math.round(timeoutMs)}`))
+      return work(tx)
+    })
+  } catch (error) {
+    if (failureCode(error) === queryCanceled) throw new FairleadError('queryTimeout')
+    throw error
+  }
+}
+
+/** Records in a piece: the first is small, since the page may be full at once; then as many as take about `pieceMs`. */
+const firstPiece = 2000
+const largestPiece = 100_000
+const pieceMs = 200
+
+const nextSize = (size: number, tookMs: number): number =>
+  Math.min(largestPiece, Math.max(firstPiece, Math.round(size * Math.min(8, pieceMs / Math.max(1, tookMs)))))
+
+const directions = {
+  asc: { by: asc(records.id), beyond: gt, upTo: lte },
+  desc: { by: desc(records.id), beyond: lt, upTo: gte },
+}
+
+export type Walk = {
+  listId: string
+  order: 'asc' | 'desc'
+  after: RecordKey | undefined
+  limit: number
+  budgetMs: number
+  timeoutMs: number
+}
+/** Finds what matches within bounds, by id, or in an order that is the same and is not that of an index. */
+export type ReadPart<Row> = (
+  tx: Database | Transaction,
+  bounds: SQL | undefined,
+  most: number,
+  orderBy?: SQL[],
+) => Promise<Row[]>
+
+/** Shares of the budget: for the first pieces, where most filters have found a page; then for all that is left at once. */
+const shares = { begin: 0.1, whole: 0.7 }
+
+const isLate = (error: unknown): boolean => error instanceof FairleadError && error.code === 'queryTimeout'
 
 /**
- * All records of a list by id, a page at a time: each page is a statement of its own, so a reader may take his time. What changes meanwhile is
- * seen as it is then; nobody comes twice. `where` narrows them.
+ * Reads a list by id in pieces until `limit` rows are found, the list ends, or the time is up; then `ranOut` is the last record that was looked
+ * at. Where the first pieces hold little, all the rest is tried in one statement, which several processes can share; when that takes too long,
+ * pieces go on. Errors: queryTimeout where not even one piece could be read.
  */
-export async function* walk(
+export const walk = async <Row>(
   db: Database,
-  accountId: string,
-  list: ListOf,
-  { where, size = 1000 }: { where?: SQL; size?: number } = {},
-): AsyncGenerator<RecordRow[]> {
-  for (let after: string | undefined; ;) {
-    const rows = await db
-      .select({ ...selection, crmState: crmState(list) })
+  { listId, order, after, limit, budgetMs, timeoutMs }: Walk,
+  read: ReadPart<Row>,
+): Promise<{ rows: Row[]; ranOut: RecordKey | null }> => {
+  const { by, beyond, upTo } = directions[order]
+  const began = performance.now()
+  const isBefore = (share: number): boolean => performance.now() - began < budgetMs * share
+  const rows: Row[] = []
+  let reached = after?.id
+  let size = firstPiece
+  const ahead = () => (reached === undefined ? undefined : beyond(records.id, reached))
+
+  /** Whether that was the last piece. */
+  const readPiece = async (tx: Transaction): Promise<boolean> => {
+    const start = performance.now()
+    const [end] = await tx
+      .select({ id: records.id })
       .from(records)
-      .where(and(live(accountId, list.id), where, after === undefined ? undefined : gt(records.id, after)))
-      .orderBy(asc(records.id))
-      .limit(size)
-    if (rows.length > 0) yield rows.map(toRow)
-    if (rows.length < size) return
-    after = rows.at(-1)!.id
+      .where(and(eq(records.listId, listId), ahead()))
+      .orderBy(by)
+      .offset(size - 1)
+      .limit(1)
+    rows.push(...(await read(tx, and(ahead(), end && upTo(records.id, end.id)), limit - rows.length)))
+    reached = end?.id ?? reached
+    size = nextSize(size, performance.now() - start)
+    return rows.length >= limit || end === undefined
   }
+  const readPieces = async (tx: Transaction, share: number): Promise<boolean> => {
+    while (isBefore(share)) if (await readPiece(tx)) return true
+    return false
+  }
+  /** An order that no index has: the planner would rather follow an index through the whole list than let several processes look. */
+  const readWhole = async (tx: Transaction): Promise<boolean> => {
+    const byBytes = order === 'asc' ? sql`uuid_send(records.id)` : sql`uuid_send(records.id) desc`
+    rows.push(...(await read(tx, ahead(), limit - rows.length, [byBytes])))
+    return true
+  }
+  const attempt = async (work: (tx: Transaction) => Promise<boolean>, mostMs: number): Promise<boolean> => {
+    try {
+      return await within(db, mostMs, work)
+    } catch (error) {
+      if (!isLate(error) || reached === undefined || reached === after?.id) throw error
+      return false
+    }
+  }
+
+  const wholeMs = Math.min(timeoutMs, budgetMs * shares.whole)
+  const isDone =
+    (await attempt(async (tx) => (await readPiece(tx)) || readPieces(tx, shares.begin), timeoutMs)) ||
+    (wholeMs >= 1 && (await attempt(readWhole, wholeMs))) ||
+    (await attempt((tx) => readPieces(tx, 1), timeoutMs))
+  return { rows, ranOut: isDone || reached === undefined ? null : { id: reached, value: null } }
 }

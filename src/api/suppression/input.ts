@@ -1,0 +1,39 @@
+import type { z } from 'zod'
+import type * as suppressions from '../../db/suppression.ts'
+import type { Role } from '../../domain/account.ts'
+import { FairleadError, isFairleadError, type ErrorCode } from '../../domain/errors.ts'
+import { checkSource } from '../../domain/suppression.ts'
+import { readTyped } from '../../domain/typed.ts'
+import { NewSuppression } from './json.ts'
+
+/** Errors: invalidInput, forbidden. */
+export const readNew = (given: z.infer<typeof NewSuppression>, role: Role): suppressions.NewSuppression => {
+  const [email, expects] = readTyped('email', given.email)
+  if (typeof email !== 'string') {
+    const message = email === null ? 'expects an address.' : `${expects}.`
+    throw new FairleadError('invalidInput', { detail: `email: ${message}`, errors: [{ path: 'email', message }] })
+  }
+  checkSource(given.source, role)
+  return { ...given, email }
+}
+
+type Refused = { code: ErrorCode; path: string; message: string }
+
+/** A row of many: what it says, or why it is refused. */
+export const readRow = (row: unknown, role: Role): { row: suppressions.NewSuppression } | { refused: Refused } => {
+  const parsed = NewSuppression.safeParse(row)
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues
+    const strange = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined
+    const path = strange ?? issue?.path.map(String).join('.') ?? ''
+    const message = strange === undefined ? (issue?.message ?? 'is not valid') : 'There is no such property.'
+    return { refused: { code: 'invalidInput', path, message } }
+  }
+  try {
+    return { row: readNew(parsed.data, role) }
+  } catch (error) {
+    if (!isFairleadError(error)) throw error
+    const [place] = error.details.errors ?? []
+    return { refused: { code: error.code, path: place?.path ?? 'source', message: place?.message ?? error.message } }
+  }
+}

@@ -1,0 +1,34 @@
+import { permits, type Role } from './account.ts'
+import { FairleadError } from './errors.ts'
+
+export const suppressionReasons = ['unsubscribed', 'bounced', 'complained', 'optedOut', 'manual'] as const
+export type SuppressionReason = (typeof suppressionReasons)[number]
+
+/** Who says so: the person, the CRM, an administrator, or a program or user of the API on their own account. */
+export const suppressionSources = ['person', 'crm', 'admin', 'api'] as const
+export type SuppressionSource = (typeof suppressionSources)[number]
+
+/** R34: what a person or an administrator has decided needs an administrator to be undone. */
+const needsAdmin: ReadonlySet<SuppressionSource> = new Set(['person', 'admin'])
+
+/** Errors: invalidInput for `crm`, which the CRM alone says; forbidden for `admin` by a lower role. */
+export const checkSource = (source: SuppressionSource, role: Role, path = 'source'): void => {
+  const message = 'The CRM alone says that.'
+  if (source === 'crm') {
+    throw new FairleadError('invalidInput', { detail: `${path}: ${message}`, errors: [{ path, message }] })
+  }
+  if (source === 'admin' && !permits(role, 'admin')) {
+    throw new FairleadError('forbidden', {
+      detail: `The source admin needs the role admin; the key has the role ${role}.`,
+    })
+  }
+}
+
+/** R34: who may lift a suppression by hand. Errors: suppressionOfCrm, forbidden. */
+export const checkLift = (source: SuppressionSource, role: Role): void => {
+  if (source === 'crm') throw new FairleadError('suppressionOfCrm')
+  if (needsAdmin.has(source) && !permits(role, 'admin')) {
+    const detail = `Lifting a suppression of the source ${source} needs the role admin; the key has the role ${role}.`
+    throw new FairleadError('forbidden', { detail })
+  }
+}
