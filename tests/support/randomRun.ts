@@ -138,6 +138,8 @@ const runStep = async (world: World, gate: Gate, step: Step): Promise<void> => {
     for (const { pause, action } of step.during) {
       await sleep(pause)
       await world.apply(action)
+      // whoever is added while a pull reads may be gone again before it ends
+      await gate.open()
     }
     const runs = await running
     for (const run of runs) await checkLedger(world, run)
@@ -235,6 +237,7 @@ export const live = async (fairlead: Fairlead, name: string, plan: Case): Promis
     return quieten(world)
   })
   await gate.check()
+  world.note()
   const troubles: string[] = []
   for (const at of world.lists.keys()) troubles.push(...troublesOf(await lookAt(world, plan, at)))
   if (troubles.length > 0) fail('the two sides do not agree', troubles)

@@ -25,7 +25,7 @@ export type Deeds = {
   removed: Map<string, number>
   /** record → everybody in the CRM whom it was linked to */
   links: Map<string, Set<string>>
-  /** `lead:<id>` → who took the person over, and that one's address at that moment */
+  /** `lead:<id>` → who took the person over, and the address that one had then and has had ever since; null where it changed */
   heirs: Map<string, { link: string; mail: string | null }>
   /** address → everybody in the CRM who ever had it */
   holders: Map<string, Set<string>>
@@ -42,6 +42,8 @@ export type World = {
   apply: (action: Action) => Promise<void>
   trouble: (trouble: Trouble) => void
   people: (entity: CrmEntity) => Truth[]
+  /** Takes down who has which address in the CRM now: runs change addresses as well as actions do. */
+  note: () => void
   /** how many runs each list has begun */
   epochs: number[]
   isRunning: boolean
@@ -79,11 +81,15 @@ export const openWorld = async (fairlead: Fairlead, name: string, lists: World['
   }
   const people = (entity: CrmEntity): Truth[] => control.people({ entity, count: 1000 }).items as Truth[]
   const note = (): void => {
+    const now = new Map<string, string | null>()
     for (const entity of ['lead', 'contact'] as const)
       for (const person of people(entity)) {
-        const key = mailKey(person['Email'])
-        if (key !== null) deeds.holders.set(key, (deeds.holders.get(key) ?? new Set()).add(`${entity}:${person.Id}`))
+        const [link, key] = [`${entity}:${person.Id}`, mailKey(person['Email'])]
+        now.set(link, key)
+        if (key !== null) deeds.holders.set(key, (deeds.holders.get(key) ?? new Set()).add(link))
       }
+    // who took somebody over and has another address by now cannot be found by that one's (R16)
+    for (const heir of deeds.heirs.values()) if (now.get(heir.link) !== heir.mail) heir.mail = null
   }
   const moves = (...persons: (Truth | undefined)[]): void => {
     for (const person of persons) {
@@ -251,7 +257,9 @@ export const openWorld = async (fairlead: Fairlead, name: string, lists: World['
     epochs: [],
     isRunning: false,
     clean: new Set(),
+    note,
     async apply(action) {
+      note()
       await apply(action)
       note()
     },
