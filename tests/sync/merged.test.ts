@@ -68,6 +68,31 @@ describe('R16: merged contacts', () => {
   })
 })
 
+test('R16, section 4: who is not to be added, and takes over a record in the same sweep, is on the list and balances', async () => {
+  const loser = person('lead', address())
+  const { id } = (await leads.run()).of(loser)
+  await leads.settings({}, { addNew: false })
+  const heir = person('lead', address())
+  crm.control.remove({ entity: 'lead', ids: [loser] })
+  // a run of another list finds out who took over, after this one has settled whom it does not add and before its next round
+  const sql = fairlead.db.$client
+  await sql.unsafe(`
+    create function found_out() returns trigger language plpgsql as $$ begin
+      update crm_people set state = 'merged', successor_entity = 'lead', successor_id = '${heir}' where crm_id = '${loser}';
+      return null;
+    end $$;
+    create trigger found_out after insert on entries for each row when (new.code = 'notAdded' and new.crm_id = '${heir}') execute function found_out()`)
+  try {
+    const { of, said, counts } = await leads.run('sweep')
+    expect(of(id)).toMatchObject({ crmId: heir, state: null, removed: false })
+    expect(said(heir).map(({ code }) => code)).toEqual(['notAdded', 'merged', null])
+    expect(counts['sweep']).toMatchObject({ deleted: 1, relinked: 1, skipped: 1 })
+  } finally {
+    await sql.unsafe('drop trigger found_out on entries; drop function found_out()')
+    await leads.settings({ enabled: true, addNew: true, updateExisting: true, fields: ['Title', 'WorkPhone'] })
+  }
+})
+
 describe('R15: a deleted person', () => {
   test.each(['push', 'sweep'] as const)(
     'found by a %s is marked once, is out of pushes, and never created again',

@@ -47,7 +47,8 @@ export const factsOf = (db: Database, run: Run): Promise<Facts> =>
         (select count(*) from own o join seen s on s.crm_id = o.crm_id where o.removed_at is not null and not o.gone)::int as removed,
         (select count(*) from present p where not exists (select from own o where o.crm_id = p.crm_id))::int as missing,
         (select count(*) from own o where not o.gone and o.removed_at is null and not exists (select from present p where p.crm_id = o.crm_id)
-          and not exists (select from unread u where u.crm_id = o.crm_id))::int as extra,
+          and not exists (select from unread u where u.crm_id = o.crm_id)
+          and not exists (select from unwanted u where u.crm_id = o.crm_id))::int as extra,
         (select coalesce(sum(n), 0) from (select count(*) as n from records where list_id = ${run.listId} and email_key is not null and removed_at is null
           group by email_key having count(*) > 1) d)::int as "duplicateEmail"`
     return facts
