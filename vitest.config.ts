@@ -9,8 +9,9 @@ export default defineConfig({
     pool: 'forks',
     // Files also share their machine with Postgres, Temporal, and the workers that they start.
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // A limit for what hangs, and no measure: a busy machine takes several times as long.
+    testTimeout: 90_000,
+    hookTimeout: 90_000,
     teardownTimeout: 30_000,
   },
 })

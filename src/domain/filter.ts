@@ -1,6 +1,6 @@
 export {
   columnsIn,
-  findColumn,
+  columnIndex,
   type Condition,
   type Filter,
   type FilterColumn,
@@ -17,5 +17,5 @@ export {
   type PropertyName,
 } from './filter/operators.ts'
 export { readFilter } from './filter/read.ts'
-export { showFilter, type FilterProblem } from './filter/show.ts'
+export { namedColumns, showFilter, type FilterProblem } from './filter/show.ts'
 export { anniversariesOf, windowOf, type Clock } from './filter/window.ts'

@@ -8,6 +8,12 @@ export type SuppressionReason = (typeof suppressionReasons)[number]
 export const suppressionSources = ['person', 'crm', 'admin', 'api'] as const
 export type SuppressionSource = (typeof suppressionSources)[number]
 
+/** What only the person does, whoever reports it (R34). */
+const ofPerson: ReadonlySet<SuppressionReason> = new Set(['unsubscribed', 'complained', 'optedOut'])
+
+/** Who is meant where nobody is named. */
+export const sourceOf = (reason: SuppressionReason): SuppressionSource => (ofPerson.has(reason) ? 'person' : 'api')
+
 /** R34: what a person or an administrator has decided needs an administrator to be undone. */
 const needsAdmin: ReadonlySet<SuppressionSource> = new Set(['person', 'admin'])
 

@@ -103,7 +103,33 @@ describe('finding duplicates', () => {
   })
 })
 
+test('numbers are equal by their size, text in whatever composition and blanks around it', async () => {
+  const [a, b, c, d] = await fill([
+    { first: 'Andr\u00e9', Score: 1.5 },
+    { first: ' Andre\u0301\n', Score: 2 },
+    { first: 'x', Score: 3 },
+    { first: 'y', Score: 3 },
+  ])
+  await api.db.$client`update records set fields = jsonb_set(fields, '{c9}', '3.00') where id = ${d!}`
+  expect(groups(await find({ by: ['firstName'] }))).toEqual([[a, b]])
+  expect(groups(await find({ by: ['Score'] }))).toEqual([[c, d]])
+})
+
 describe('removing duplicates', () => {
+  test('an external id goes to the record that stays, if that has none', async () => {
+    const [a, b] = await fill([
+      { email: 'pat@example.com', first: 'Pat' },
+      { email: 'pat@example.com', first: 'Pat' },
+    ])
+    await api.db.$client`update records set external_id = 'shop-1' where id = ${b!}`
+    expect((await remove()).body.removed).toBe(1)
+    const again = await api.call('POST', `/v1/lists/${listId}/records/bulk`, {
+      body: { match: 'externalId', records: [{ externalId: 'shop-1', firstName: 'Patricia' }] },
+    })
+    expect(again.body.results).toMatchObject([{ result: 'updated', id: a }])
+    expect((await post(`/v1/lists/${listId}/records/${b}/restore`)).body.externalId).toBeNull()
+  })
+
   test('R17: the oldest stays and takes over what it lacks; the others can be restored', async () => {
     const [a, b, c] = await fill([
       { email: 'pat@example.com', first: 'Pat', City: null },

@@ -411,6 +411,33 @@ describe('a filter', () => {
     expect(new Set(emails).size).toBeGreaterThan(1)
   })
 
+  test('R8: finds a number by all its digits, however it is written', async () => {
+    const { body: list } = await api.call('POST', '/v1/lists', {
+      body: { name: 'Numbers', columns: [{ name: 'Size', type: 'number' }] },
+    })
+    const raw = (method: 'POST', path: string, json: string) =>
+      api.call(method, path, { raw: json, headers: { 'content-type': 'application/json' } })
+    const make = (size: string) => raw('POST', `/v1/lists/${list.id}/records`, `{"fields":{"Size":${size}}}`)
+    const ids = [await make('12345678901234567890'), await make('12345678901234567891'), await make('7')].map(
+      ({ body }) => body.id,
+    )
+    const where = async (value: string): Promise<string[]> => {
+      const filter = `{"filter":{"column":"Size","operator":"in","values":[${value}]}}`
+      const { body } = await raw('POST', `/v1/lists/${list.id}/records/search`, filter)
+      return body.items.map(({ id }: { id: string }) => id)
+    }
+    expect(await where('12345678901234567890')).toEqual([ids[0]])
+    expect(await where('"12345678901234567891"')).toEqual([ids[1]])
+    expect(await where('"007"')).toEqual([ids[2]])
+    expect(await where('"-0", "00.5", "07.0"')).toEqual([ids[2]])
+    const segment = await raw(
+      'POST',
+      `/v1/lists/${list.id}/segments`,
+      '{"name":"Big","filter":{"column":"Size","operator":"is","value":12345678901234567891}}',
+    )
+    expect(segment.body.filter.value).toBe('12345678901234567891')
+  })
+
   test('names columns by alias, id, key, CRM field and name', async () => {
     const title = known.find(({ key }) => key === 'c8')!
     const found = await Promise.all(

@@ -122,25 +122,27 @@ describe('pages', () => {
 })
 
 describe('the gate of searches', () => {
-  test('lets some run, the next ones wait in turn, and the rest be refused', async () => {
-    const gate = createGate(2, 2)
-    const begun: number[] = []
-    const ends: (() => void)[] = []
-    const work = (number: number) => () => {
-      begun.push(number)
-      return new Promise<void>((resolve) => ends.push(resolve))
+  test('lets some run, those of another account before the next ones of the same, and refuses whoever has too many waiting', async () => {
+    const gate = createGate(3, 2)
+    const begun: string[] = []
+    const ends = new Map<string, () => void>()
+    const start = (name: string) =>
+      gate(name[0]!, () => {
+        begun.push(name)
+        return new Promise<void>((resolve) => ends.set(name, resolve))
+      })
+    const all = new Map(['a1', 'a2', 'a3', 'a4', 'a5', 'b1', 'b2'].map((name) => [name, start(name)]))
+    await expect(all.get('a5')).rejects.toMatchObject({ code: 'overloaded' })
+    expect(begun).toEqual(['a1', 'a2', 'b1'])
+    for (const name of ['a1', 'b1', 'a2', 'a3', 'b2', 'a4']) {
+      await expect.poll(() => ends.has(name)).toBe(true)
+      ends.get(name)!()
+      await all.get(name)
     }
-    const all = [1, 2, 3, 4, 5].map((number) => gate(work(number)))
-    await expect(all[4]).rejects.toMatchObject({ code: 'overloaded' })
-    expect(begun).toEqual([1, 2])
-    for (let index = 0; index < 4; index += 1) {
-      ends[index]!()
-      await all[index]
-    }
-    expect(begun).toEqual([1, 2, 3, 4])
-    const failing = gate(() => Promise.reject(new Error('no')))
+    expect(begun).toEqual(['a1', 'a2', 'b1', 'a3', 'b2', 'a4'])
+    const failing = gate('a', () => Promise.reject(new Error('no')))
     await expect(failing).rejects.toThrow('no')
-    await gate(async () => undefined)
+    await gate('a', async () => undefined)
   })
 })
 

@@ -22,6 +22,17 @@ const using = ({ keys }: Account) => ({
 })
 
 describe('R34: a suppression', () => {
+  test.for([
+    ['unsubscribed', 'person'],
+    ['complained', 'person'],
+    ['optedOut', 'person'],
+    ['bounced', 'api'],
+    ['manual', 'api'],
+  ] as const)('R34: %s is the doing of %s where nobody is named', async ([reason, source]) => {
+    const { suppress } = using(await api.newAccount())
+    expect((await suppress({ email: `${reason}@example.com`, reason })).body.source).toBe(source)
+  })
+
   test('is made once for an address and a source, however it is spelled', async () => {
     const account = await api.newAccount()
     const { suppress, search } = using(account)

@@ -11,15 +11,12 @@ const arrived = async (crm: Asking, count: number): Promise<void> => {
 
 test('a write can be dropped at once and done later, also when the fault is gone by then', async () => {
   const crm = await open()
-  crm.control.addFault({ kind: 'lateWrite', ms: 150, answer: 'drop', times: 1 })
-  const started = performance.now()
+  crm.control.addFault({ kind: 'lateWrite', ms: 3000, answer: 'drop', times: 1 })
   await expect(crm.ask('dynamic/-/leads', { method: 'POST', body })).rejects.toThrow('fetch failed')
   crm.control.clearFaults()
-  expect(performance.now() - started).toBeLessThan(140)
   expect(late(crm)).toBe(0)
   expect(crm.control.journal().at(-1)).toMatchObject({ method: 'POST', status: 0, body: JSON.stringify(body) })
   await arrived(crm, 1)
-  expect(performance.now() - started).toBeGreaterThan(140)
 })
 
 test('a write can hang and be done after its client has given up', async () => {

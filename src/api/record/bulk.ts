@@ -132,7 +132,10 @@ export const bulkRoutes: FastifyPluginAsyncZod<Services> = async (app, services)
       const { scope, read } = await openList(services, caller.accountId, listId)
       const rows = records.map((row) => readRow(read, match, row))
       const good = rows.flatMap((each) => ('row' in each ? [each.row] : []))
-      const done = good.length === 0 ? [] : await gate(() => bulks.upsert(services.db, scope, good, { match, onMatch }))
+      const done =
+        good.length === 0
+          ? []
+          : await gate(caller.accountId, () => bulks.upsert(services.db, scope, good, { match, onMatch }))
       const results = rows.map((each, index): BulkRow => {
         if ('refused' in each) {
           const { code, path, message } = each.refused

@@ -2,9 +2,9 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import * as columns from '../../db/column.ts'
 import * as lists from '../../db/list.ts'
-import { findDuplicates, removeDuplicates } from '../../db/record/duplicates.ts'
+import { findDuplicates, removeDuplicates, type By } from '../../db/record/duplicates.ts'
 import { FairleadError } from '../../domain/errors.ts'
-import { findColumn } from '../../domain/filter.ts'
+import { columnIndex } from '../../domain/filter.ts'
 import { isWritable, labelsOf } from '../../domain/record.ts'
 import { actorOf } from '../auth.ts'
 import { cutPage, readCursor, writeCursor } from '../cursor.ts'
@@ -17,7 +17,7 @@ import { ListRecord, recordJson } from './json.ts'
 const shape = {
   by: z.array(text(200).min(1)).min(1).max(5).default(['email']).meta({
     description:
-      'columns, named as in a filter: records that are equal in all of them are duplicates; text in any case, and blanks are equal to nothing',
+      'columns, named as in a filter: records that are equal in all of them are duplicates; text in any case, and a blank is equal to nothing',
   }),
   keep: z.enum(['oldest', 'newest']).default('oldest').meta({
     description: 'which one comes first in its group; one that is linked to the CRM always comes before others',
@@ -63,14 +63,16 @@ const RemovedDuplicates = z
     examples: [{ groups: 12, removed: 14, filled: 3, changedMeanwhile: 0, more: false }],
   })
 
-const keysOf = (known: readonly columns.Column[], said: readonly string[]): string[] => {
-  const keys = said.map((name, index) => {
-    const column = findColumn(known, name)
-    if (column !== undefined) return column.key
+const columnsOf = (known: readonly columns.Column[], said: readonly string[]): By => {
+  const find = columnIndex(known)
+  const found = said.map((name, index) => {
+    const column = find(name)
+    if (column !== undefined) return { key: column.key, type: column.type }
     const error = { path: `by[${index}]`, message: 'The list has no such column.' }
     throw new FairleadError('invalidInput', { detail: `${error.path}: ${error.message}`, errors: [error] })
   })
-  return [...new Set(keys)].sort()
+  const byKey = new Map(found.map((column) => [column.key, column]))
+  return [...byKey.values()].toSorted((a, b) => (a.key < b.key ? -1 : 1))
 }
 
 const GroupKey = z.object({ key: z.string() })
@@ -95,10 +97,12 @@ export const duplicateRoutes: FastifyPluginAsyncZod<Services> = async (app, serv
     async ({ caller: { accountId }, params: { listId }, body: { by, keep, limit, cursor } }) => {
       const list = await lists.get(db, accountId, listId)
       const known = await columns.all(db, accountId, listId)
-      const keys = keysOf(known, by)
+      const keys = columnsOf(known, by)
       const scope = [accountId, 'duplicates', listId, keys, keep]
       const after = readCursor(secrets, scope, cursor, GroupKey)?.key
-      const groups = await gate(() => findDuplicates(db, accountId, list, { by: keys, keep, after, limit: limit + 1 }))
+      const groups = await gate(accountId, () =>
+        findDuplicates(db, accountId, list, { by: keys, keep, after, limit: limit + 1 }),
+      )
       const labels = labelsOf(known)
       return cutPage(
         groups,
@@ -127,8 +131,8 @@ export const duplicateRoutes: FastifyPluginAsyncZod<Services> = async (app, serv
       const { scope } = await openList(services, caller.accountId, listId)
       const known = await columns.all(db, caller.accountId, listId)
       const fillable = new Set(fillBlanks ? known.filter(isWritable).map(({ key }) => key) : [])
-      const removal = { ...asked, by: keysOf(known, by), fillable }
-      return gate(() => removeDuplicates(db, scope, removal, actorOf({ caller, id })))
+      const removal = { ...asked, by: columnsOf(known, by), fillable }
+      return gate(caller.accountId, () => removeDuplicates(db, scope, removal, actorOf({ caller, id })))
     },
   )
 }

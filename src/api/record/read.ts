@@ -8,6 +8,7 @@ import { labelsOf } from '../../domain/record.ts'
 import { Filter } from '../filter.ts'
 import { Cursor, Id, PageQuery } from '../schemas.ts'
 import type { Services } from '../services.ts'
+import { keepDigits } from './input.ts'
 import { ListRecord, recordJson } from './json.ts'
 import { Count, countAll, findPage, Order, RecordPage, SortBy } from './search.ts'
 
@@ -48,6 +49,8 @@ const ListParams = z.strictObject({ listId: Id })
 const tags = ['Records']
 
 export const recordRoutes: FastifyPluginAsyncZod<Services> = async (app, services) => {
+  keepDigits(app)
+
   const { db } = services
   const { searching } = app
 

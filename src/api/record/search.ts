@@ -6,7 +6,7 @@ import * as counts from '../../db/record/count.ts'
 import * as records from '../../db/record/read.ts'
 import type { Sort } from '../../db/record/sort.ts'
 import { FairleadError } from '../../domain/errors.ts'
-import { findColumn, type Clock, type Filter } from '../../domain/filter.ts'
+import { columnIndex, type Clock, type Filter } from '../../domain/filter.ts'
 import { labelsOf } from '../../domain/record.ts'
 import { cutPage, readCursor, writeCursor } from '../cursor.ts'
 import { exampleOf, Id, Instant, pageOf, text } from '../schemas.ts'
@@ -50,7 +50,7 @@ export type Asked = { sort?: string; order: Sort['order']; limit: number; cursor
 
 const sortOf = (said: string | undefined, order: Sort['order'], known: columns.Column[]): Sort => {
   if (said === undefined) return { order }
-  const column = findColumn(known, said)
+  const column = columnIndex(known)(said)
   if (column !== undefined) return { column, order }
   const error = { path: 'sort', message: 'The list has no such column.' }
   throw new FairleadError('invalidInput', { detail: `sort: ${error.message}`, errors: [error] })
@@ -83,7 +83,7 @@ export const findPage = async (
   const clock = await clockOf(services, source, now)
   const query = { filter, clock, sort, limit: limit + 1, after: key, removed }
   const find = () => records.page(db, secrets, accountId, list, query, { budgetMs })
-  const { rows, ranOut } = await (records.isAdHoc(query) ? gate(find) : find())
+  const { rows, ranOut } = await (records.isAdHoc(query) ? gate(accountId, find) : find())
   const labels = labelsOf(known)
   const toCursor = ({ id, value }: { id: string; value: string | null }) =>
     writeCursor(secrets, bound, { id, value, now: now.toISOString() })
@@ -99,6 +99,8 @@ export const findPage = async (
 export const countAll = async (services: Services, { gate }: Searching, source: Source): Promise<Count> => {
   const { accountId, list, filter } = source
   const clock = await clockOf(services, source, new Date())
-  const found = await gate(() => counts.count(services.db, services.secrets, accountId, list, { filter, clock }))
+  const found = await gate(accountId, () =>
+    counts.count(services.db, services.secrets, accountId, list, { filter, clock }),
+  )
   return { ...found, ...(found.exact ? { low: found.count, high: found.count } : {}) } as Count
 }

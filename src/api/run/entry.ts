@@ -120,7 +120,7 @@ export const entryRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, se
       const { kind, code, phase } = asked
       const person = await personOf(accountId, listId, asked)
       const wanted = { kind, code, phase, person, limit: limit + 1, before }
-      const rows = await gate(() => entries.pageOfList(db, accountId, listId, wanted))
+      const rows = await gate(accountId, () => entries.pageOfList(db, accountId, listId, wanted))
       return cutPage(rows, limit, entryJson, ({ at, id }) => writeCursor(secrets, scope, { at: instant(at), id }))
     },
   )

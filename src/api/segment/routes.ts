@@ -4,6 +4,7 @@ import * as lists from '../../db/list.ts'
 import * as segments from '../../db/segment.ts'
 import { actorOf } from '../auth.ts'
 import { cutPage, readCursor, writeCursor } from '../cursor.ts'
+import { keepDigits } from '../record/input.ts'
 import { Id, pageOf, PageQuery } from '../schemas.ts'
 import type { Services } from '../services.ts'
 import {
@@ -21,6 +22,8 @@ export const SegmentParams = z.strictObject({ segmentId: Id })
 const tags = ['Segments']
 
 export const segmentRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, secrets }) => {
+  keepDigits(app)
+
   const show = async (segment: segments.Segment) =>
     segmentJson(segment, await segments.createShower(db, segment.accountId, segment.listId))
 

@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import type * as suppressions from '../../db/suppression.ts'
 import type { Role } from '../../domain/account.ts'
 import { FairleadError, isFairleadError, type ErrorCode } from '../../domain/errors.ts'
-import { checkSource } from '../../domain/suppression.ts'
+import { checkSource, sourceOf } from '../../domain/suppression.ts'
 import { readTyped } from '../../domain/typed.ts'
 import { NewSuppression } from './json.ts'
 
@@ -13,8 +13,9 @@ export const readNew = (given: z.infer<typeof NewSuppression>, role: Role): supp
     const message = email === null ? 'expects an address.' : `${expects}.`
     throw new FairleadError('invalidInput', { detail: `email: ${message}`, errors: [{ path: 'email', message }] })
   }
-  checkSource(given.source, role)
-  return { ...given, email }
+  const source = given.source ?? sourceOf(given.reason)
+  checkSource(source, role)
+  return { ...given, source, email }
 }
 
 type Refused = { code: ErrorCode; path: string; message: string }

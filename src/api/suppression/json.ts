@@ -50,7 +50,10 @@ export const NewSuppression = z
   .strictObject({
     email: text(1000),
     reason: Reason,
-    source: Source.default('api'),
+    source: Source.optional().meta({
+      description:
+        'where it is not said: `person` for unsubscribed, complained and optedOut, which only the person does, else `api`',
+    }),
     evidence: Evidence.nullable()
       .default(null)
       .meta({ description: `what proves it, up to ${mostEvidence.toLocaleString('en')} characters` }),

@@ -81,10 +81,11 @@ export const downloadRoutes: FastifyPluginAsyncZod<Services> = async (app, { db,
       const where = segmentId === undefined ? undefined : await membersOf(accountId, list, segmentId)
       const named = headersOf(await columns.all(db, accountId, listId))
       const sign = delimiters[delimiter]
+      const gate = <T>(work: () => Promise<T>): Promise<T> => app.searching.gate(accountId, work)
       async function* texts(): AsyncGenerator<string> {
         const header = [...named.columns.map(({ header }) => header), ...named.others]
         yield `${bom === 'true' ? mark : ''}${writeRecord(header, sign)}`
-        for await (const rows of walk(db, accountId, list, { where, size: pageSize })) {
+        for await (const rows of walk(db, accountId, list, { where, size: pageSize, gate })) {
           const lines = rows.map(({ values, id, externalId, crmEntity, crmId, crmState }) => {
             const others = [id, externalId, crmEntity, crmId, crmId === null ? null : crmState]
             return writeRecord(

@@ -82,7 +82,7 @@ export const uploadRoutes: FastifyPluginAsyncZod<Services> = async (app, service
       const known = await columns.all(db, accountId, listId)
       const headerOptions = headerOptionsOf(query)
       const options = optionsOf(query)
-      const { sha256, head, total, ...file } = await gate(() =>
+      const { sha256, head, total, ...file } = await gate(accountId, () =>
         receive(db, request.body as Readable | undefined, Number(request.headers['content-length'] ?? 0), {
           accountId,
           listId,

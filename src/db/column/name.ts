@@ -11,6 +11,7 @@ export const refuseTaken = (
     throw new FairleadError(code, { detail: message, errors: [{ path, message }] })
   }
   if (/^c\d+$/i.test(name)) fail('invalidInput', 'Names such as "c12" are keys of columns.')
+  if (name === '__proto__') fail('invalidInput', 'JSON has no property of that name.')
   const holder = find(name)
   if (holder !== undefined && holder.id !== own) fail('nameTaken', `The list has a column "${name}" already.`)
 }

@@ -1,5 +1,5 @@
 import { and, sql, type SQL } from 'drizzle-orm'
-import type { CrmValue } from '../../domain/crm.ts'
+import type { CrmValue, FieldType } from '../../domain/crm.ts'
 import { groupBy } from '../../domain/groupBy.ts'
 import { emailKeyColumn } from '../../domain/list.ts'
 import { applyEdits } from '../../domain/record.ts'
@@ -17,12 +17,12 @@ import {
   type RowEdit,
   type Scope,
 } from './edit.ts'
-import { folded, literal } from '../filter/value.ts'
+import { folded, text, value } from '../filter/value.ts'
 import { live, some, type ListOf, type RecordRow } from './read.ts'
 import { within } from './walk.ts'
 
-/** Keys of the columns in which duplicates are equal; records with a blank among them are nobody's duplicates. */
-export type By = readonly string[]
+/** The columns in which duplicates are equal; records with a blank among them are nobody's duplicates. */
+export type By = readonly { key: string; type: FieldType }[]
 /** Who stays: always one who is linked to the CRM, if there is one; among equals the record that was made first or last. */
 export type Keep = 'oldest' | 'newest'
 export type Group = { key: string; count: number; records: RecordRow[] }
@@ -33,19 +33,42 @@ const mostRemoved = 10_000
 const batch = 200
 const timeoutMs = 20_000
 
-const text = (key: string): SQL => sql`${records.fields} ->> ${literal(key)}`
+const blanks = ' \t\r\n\u00a0'
 
-/** Text in any case, without blanks at its ends; e-mail addresses by R2. */
-const part = (key: string): SQL =>
-  key === emailKeyColumn ? sql`encode(${records.emailKey}, 'hex')` : folded(sql`nullif(btrim(${text(key)}), '')`)
+/** Text in any case and composition, without blanks at its ends; numbers by their size; the record's e-mail address by R2. */
+const part = ({ key, type }: By[number]): SQL => {
+  if (key === emailKeyColumn) return sql`encode(${records.emailKey}, 'hex')`
+  if (type === 'number')
+    return sql`(case when jsonb_typeof(${value(key)}) = 'number' then trim_scale((${text(key)})::numeric)::text end)`
+  return folded(sql`normalize(nullif(btrim(${text(key)}, ${blanks}), ''), NFC)`)
+}
 
-/** Each part with its length in front, so that no two keys run together. */
-const keyed = (by: By) => {
+type Keyed = {
+  key: SQL
+  present: SQL | undefined
+  /** the key as text, for a cursor, and what comes after it */
+  shown: SQL
+  after: (last: string | undefined) => SQL
+}
+
+/** By the address alone the index on its hash serves; of several columns each has its length in front, so that no two keys run together. */
+const keyed = (by: By): Keyed => {
+  const [only] = by
+  if (by.length === 1 && only?.key === emailKeyColumn) {
+    return {
+      key: sql`${records.emailKey}`,
+      present: sql`${records.emailKey} is not null`,
+      shown: sql`encode(t.key, 'hex')`,
+      after: (last) => (last === undefined ? sql`true` : sql`key > decode(${last}, 'hex')`),
+    }
+  }
   const parts = by.map(part)
   const measured = parts.map((each) => sql`length(${each}) || ':' || ${each}`)
   return {
     key: sql`((${parts.length === 1 ? parts[0] : sql.join(measured, sql` || `)}) collate "C")`,
     present: and(...parts.map((each) => sql`${each} is not null`)),
+    shown: sql`t.key`,
+    after: (last) => sql`key > ${last ?? ''}`,
   }
 }
 
@@ -65,12 +88,12 @@ export const findDuplicates = async (
   list: ListOf,
   { by, keep, after, limit }: { by: By; keep: Keep; after?: string; limit: number },
 ): Promise<Group[]> => {
-  const { key, present } = keyed(by)
+  const { key, present, shown, after: beyond } = keyed(by)
   const groups = await within(db, timeoutMs, async (tx) => {
     const found = await tx.execute<{ key: string; count: number; ids: string }>(sql`
-        with k as (select id, crm_id, ${key} as key from records where ${live(accountId, list.id)} and ${present}),
-          twice as materialized (select key, count(*)::int as count from k where key > ${after ?? ''} group by key having count(*) > 1 order by key limit ${limit})
-        select t.key, t.count, array_to_string((array_agg(id order by ${first({ keep })}))[1:${sql.raw(String(mostShown))}], ',') as ids
+        with k as not materialized (select id, crm_id, ${key} as key from records where ${live(accountId, list.id)} and ${present}),
+          twice as materialized (select key, count(*)::int as count from k where ${beyond(after)} group by key having count(*) > 1 order by key limit ${limit})
+        select ${shown} as key, t.count, array_to_string((array_agg(id order by ${first({ keep })}))[1:${sql.raw(String(mostShown))}], ',') as ids
         from k join twice t on t.key = k.key group by t.key, t.count order by t.key`)
     return found.map(({ ids, ...group }) => ({ ...group, ids: ids.split(',') }))
   })
@@ -141,30 +164,39 @@ const removeBatch = (
       return row === undefined || row.removed || row.version !== version ? [] : [row]
     }
     const at = new Date().toISOString()
-    const gone: string[] = []
+    const leaving: string[] = []
     const edits: RowEdit[] = []
+    /** whose external ids go to the record that stays */
+    const givers: string[] = []
     let filled = 0
     for (const group of groupBy(victims, ({ keeper }) => keeper).values()) {
       const [keeper] = asChosen(group[0]!.keeper, group[0]!.keeperVersion)
       if (keeper === undefined) continue
       const others = group.flatMap(({ id, version }) => asChosen(id, version))
-      gone.push(...others.map(({ id }) => id))
+      leaving.push(...others.map(({ id }) => id))
       const editing = { linked: keeper.crmId !== null, bound: scope.bound, at }
       const { patch, agreed } = applyEdits(keeper, fillFrom(keeper, others, removal), editing)
-      if (Object.keys(patch).length > 0) edits.push({ id: keeper.id, patch, agreed })
+      const giver = keeper.externalId === null ? others.find(({ externalId }) => externalId !== null) : undefined
+      if (giver !== undefined) givers.push(giver.id)
+      const externalId = giver?.externalId
+      if (Object.keys(patch).length > 0 || giver !== undefined) edits.push({ id: keeper.id, patch, agreed, externalId })
       filled += Object.keys(patch).length
     }
+    const ids = (each: string[]) => sql`string_to_array(${each.join('\n')}::text, E'\n')::uuid[]`
+    await sql`update records set external_id = null where list_id = ${scope.listId}::uuid and id = any(${ids(givers)})`
     await writeEdits(sql, scope, edits)
-    await sql`
-      update records set removed_at = now(), version = version + 1, updated_at = now()
-      where list_id = ${scope.listId}::uuid and id = any(string_to_array(${gone.join('\n')}::text, E'\n')::uuid[])`
+    const gone = await sql`
+      update records r set removed_at = now(), version = version + 1, updated_at = now()
+      where list_id = ${scope.listId}::uuid and id = any(${ids(leaving)})
+        and not exists (select from creations c where c.record_id = r.id and c.done_at is null)
+      returning 1`
     await addToCount(sql, scope, -gone.length)
     return { removed: gone.length, filled, changedMeanwhile: victims.length - gone.length }
   })
 
 /**
  * Removes duplicates from a list, up to 10,000 at once; each can be restored (R17). Of each group one record stays, the linked one before others, and
- * its blanks are filled from those that go, as edits (R13). Errors: notFound, queryTimeout.
+ * its blanks and external id are filled from those that go, as edits (R13). Errors: notFound, queryTimeout.
  */
 export const removeDuplicates = async (
   db: Database,
@@ -183,7 +215,7 @@ export const removeDuplicates = async (
     sum.filled += done.filled
     sum.changedMeanwhile += done.changedMeanwhile
   }
-  const details = { by: removal.by, removed: sum.removed }
+  const details = { by: removal.by.map(({ key }) => key), removed: sum.removed }
   await db.transaction((tx) =>
     audits.insert(tx, scope.accountId, actor, { action: 'list.removeDuplicates', targetId: scope.listId, details }),
   )

@@ -1,27 +1,52 @@
-import { and, asc, gt, type SQL } from 'drizzle-orm'
+import { and, asc, eq, gt, lte, type SQL } from 'drizzle-orm'
 import type { Database } from '../database.ts'
 import { records } from '../schema.ts'
 import { crmState, live, selection, toRow, type ListOf, type RecordRow } from './read.ts'
+import { within } from './walk.ts'
+
+type Options = {
+  where?: SQL
+  /** records that are looked at in one statement */
+  size?: number
+  /** lets a piece of work in when there is room */
+  gate?: <T>(work: () => Promise<T>) => Promise<T>
+}
+
+const timeoutMs = 10_000
 
 /**
- * All records of a list by id, a page at a time: each page is a statement of its own, so a reader may take his time. What changes meanwhile is
- * seen as it is then; nobody comes twice. `where` narrows them.
+ * All records of a list by id, a piece at a time: each piece is a short statement of its own, so a reader may take his time, and a filter that finds few
+ * holds no connection for long. What changes meanwhile is seen as it is then; nobody comes twice. `where` narrows them.
+ * Errors: queryTimeout.
  */
 export async function* walk(
   db: Database,
   accountId: string,
   list: ListOf,
-  { where, size = 1000 }: { where?: SQL; size?: number } = {},
+  { where, size = 1000, gate = (work) => work() }: Options = {},
 ): AsyncGenerator<RecordRow[]> {
   for (let after: string | undefined; ;) {
-    const rows = await db
-      .select({ ...selection, crmState: crmState(list) })
-      .from(records)
-      .where(and(live(accountId, list.id), where, after === undefined ? undefined : gt(records.id, after)))
-      .orderBy(asc(records.id))
-      .limit(size)
-    if (rows.length > 0) yield rows.map(toRow)
-    if (rows.length < size) return
-    after = rows.at(-1)!.id
+    const ahead = after === undefined ? undefined : gt(records.id, after)
+    const piece = () =>
+      within(db, timeoutMs, async (tx) => {
+        const [end] = await tx
+          .select({ id: records.id })
+          .from(records)
+          .where(and(eq(records.listId, list.id), ahead))
+          .orderBy(asc(records.id))
+          .offset(size - 1)
+          .limit(1)
+        const upTo = end && lte(records.id, end.id)
+        const found = await tx
+          .select({ ...selection, crmState: crmState(list) })
+          .from(records)
+          .where(and(live(accountId, list.id), where, ahead, upTo))
+          .orderBy(asc(records.id))
+        return { end, found }
+      })
+    const { end, found } = await gate(piece)
+    if (found.length > 0) yield found.map(toRow)
+    if (end === undefined) return
+    after = end.id
   }
 }

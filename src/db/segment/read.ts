@@ -1,6 +1,6 @@
 import { and, asc, desc, eq, getTableColumns, gt, isNull, lt } from 'drizzle-orm'
 import { FairleadError } from '../../domain/errors.ts'
-import { showFilter, type Filter, type FilterProblem } from '../../domain/filter.ts'
+import { namedColumns, showFilter, type Filter, type FilterProblem } from '../../domain/filter.ts'
 import * as columns from '../column.ts'
 import type { Database } from '../database.ts'
 import * as lists from '../list.ts'
@@ -36,7 +36,7 @@ export const createShower = async (
   accountId: string,
   listId: string,
 ): Promise<(definition: Filter) => Shown> => {
-  const known = await columns.all(db, accountId, listId)
+  const known = namedColumns(await columns.all(db, accountId, listId))
   const lost = await columns.lostNames(db, accountId, listId)
   return (definition) => showFilter(definition, known, lost)
 }
@@ -46,7 +46,11 @@ export const open = async (db: Database, accountId: string, segmentId: string) =
   const segment = await get(db, accountId, segmentId)
   const list = await lists.get(db, accountId, segment.listId)
   const known = await columns.all(db, accountId, segment.listId)
-  const { problems } = showFilter(segment.definition, known, await columns.lostNames(db, accountId, segment.listId))
+  const { problems } = showFilter(
+    segment.definition,
+    namedColumns(known),
+    await columns.lostNames(db, accountId, segment.listId),
+  )
   const [first] = problems
   if (first === undefined) return { segment, list, known }
   throw new FairleadError('segmentBroken', {

@@ -1,4 +1,5 @@
 import type { FieldType } from '../crm.ts'
+import { fixedColumnKeys, lockedFields } from '../list.ts'
 import type { FilterOperator, PropertyName } from './operators.ts'
 
 /** Numbers are decimal text, instants are UTC as Fairlead keeps them, days of `withinLastDays` and its like are decimal text too. */
@@ -11,20 +12,43 @@ export type Filter = { and: Filter[] } | { or: Filter[] } | { not: Filter } | Co
 
 export type FilterColumn = { id: string; key: string; name: string; type: FieldType; crmField: string | null }
 
-const aliases: Record<string, string> = { email: 'c1', firstName: 'c2', lastName: 'c3' }
+const aliases = new Map([
+  ['email', 'c1'],
+  ['firstName', 'c2'],
+  ['lastName', 'c3'],
+])
 
-/** A column by `email`, `firstName`, `lastName`, by id, key, CRM field or name; the last two in any case. */
-export const findColumn = <Column extends FilterColumn>(
+const firstOf = <Column>(columns: readonly Column[], nameOf: (column: Column) => string | undefined) => {
+  const found = new Map<string, Column>()
+  for (const column of columns) {
+    const name = nameOf(column)
+    if (name !== undefined && !found.has(name)) found.set(name, column)
+  }
+  return found
+}
+
+/**
+ * Finds columns by `email`, `firstName`, `lastName`, by id, key, CRM field or name; the last two in any case. E-mail and names also go by their
+ * CRM fields on a list that was not imported.
+ */
+export const columnIndex = <Column extends FilterColumn>(
   columns: readonly Column[],
-  said: string,
-): Column | undefined => {
-  const lower = said.toLowerCase()
-  return (
-    columns.find(({ key }) => key === (Object.hasOwn(aliases, said) ? aliases[said] : said)) ??
-    columns.find(({ id }) => id === said) ??
-    columns.find(({ crmField }) => crmField?.toLowerCase() === lower) ??
-    columns.find(({ name }) => name.toLowerCase() === lower)
-  )
+): ((said: string) => Column | undefined) => {
+  const byKey = firstOf(columns, ({ key }) => key)
+  const byId = firstOf(columns, ({ id }) => id)
+  const byField = firstOf(columns, ({ crmField }) => crmField?.toLowerCase())
+  const byName = firstOf(columns, ({ name }) => name.toLowerCase())
+  const fixed = new Map(lockedFields.map((name) => [name.toLowerCase(), fixedColumnKeys[name]!]))
+  return (said) => {
+    const lower = said.toLowerCase()
+    return (
+      byKey.get(aliases.get(said) ?? said) ??
+      byId.get(said) ??
+      byField.get(lower) ??
+      byName.get(lower) ??
+      byKey.get(fixed.get(lower) ?? '')
+    )
+  }
 }
 
 /** Keys of all columns that a filter tests. */

@@ -1,6 +1,6 @@
 import type { FieldType } from '../crm.ts'
 import { FairleadError } from '../errors.ts'
-import { findColumn, type Condition, type Filter, type FilterColumn, type PropertyCondition } from './filter.ts'
+import { columnIndex, type Condition, type Filter, type FilterColumn, type PropertyCondition } from './filter.ts'
 import { operatorsOf, properties, propertyNames, type FilterOperator, type Property } from './operators.ts'
 import { choiceReader, dayReaders, readerOf, type ValueReader } from './values.ts'
 
@@ -48,10 +48,14 @@ const readTest = (input: Record<string, unknown>, type: FieldType, asked: Asked,
   return { type, operator, values: readValues(input, asked, operator, path) }
 }
 
-const readCondition = (input: Record<string, unknown>, columns: readonly FilterColumn[], path: string): Condition => {
+const readCondition = (
+  input: Record<string, unknown>,
+  find: ReturnType<typeof columnIndex>,
+  path: string,
+): Condition => {
   const said = input['column']
   if (typeof said !== 'string') return fail(`${path}.column`, 'expects the name of a column.')
-  const column = findColumn(columns, said)
+  const column = find(said)
   if (column === undefined) return fail(`${path}.column`, 'The list has no such column.')
   const { key, type } = column
   const operators = operatorsOf[type]
@@ -70,6 +74,7 @@ const readProperty = (input: Record<string, unknown>, path: string): PropertyCon
 
 /** Reads a filter against a list's columns. Errors: invalidInput, naming the place as `filter.and[2].value`. */
 export const readFilter = (input: unknown, columns: readonly FilterColumn[], root = 'filter'): Filter => {
+  const find = columnIndex(columns)
   let conditions = 0
   const read = (value: unknown, path: string, depth: number): Filter => {
     if (!isObject(value)) return fail(path, 'expects and, or, not, or a column or property with an operator.')
@@ -89,7 +94,7 @@ export const readFilter = (input: unknown, columns: readonly FilterColumn[], roo
     conditions += 1
     if (conditions > mostConditions) fail(path, `A filter has at most ${mostConditions} conditions.`)
     if (Object.hasOwn(value, 'property')) return readProperty(value, path)
-    return readCondition(value, columns, path)
+    return readCondition(value, find, path)
   }
   return read(input, root, 1)
 }

@@ -1,7 +1,7 @@
 import type { FieldType } from '../crm.ts'
 import { labelsOf, nameOf } from '../record.ts'
 import { fitsDouble } from '../values.ts'
-import { findColumn, type Condition, type Filter, type FilterColumn, type PropertyCondition } from './filter.ts'
+import { columnIndex, type Condition, type Filter, type FilterColumn, type PropertyCondition } from './filter.ts'
 import { operatorsOf } from './operators.ts'
 import { dayReaders } from './values.ts'
 
@@ -21,22 +21,34 @@ const showValues = ({ type, operator, values }: Condition | PropertyCondition): 
 /** Types with the same operators keep their values in the same form. */
 const isSameKind = (a: FieldType, b: FieldType): boolean => operatorsOf[a] === operatorsOf[b]
 
+/** Columns as a filter shows them, by key: the name leads back to the column when it is read again. */
+export type NamedColumns = ReadonlyMap<string, { name: string; type: FieldType }>
+
+export const namedColumns = (columns: readonly FilterColumn[]): NamedColumns => {
+  const labels = labelsOf(columns)
+  const find = columnIndex(columns)
+  return new Map(
+    columns.map(({ key, type }) => {
+      const label = nameOf(labels, key)
+      return [key, { type, name: find(label)?.key === key ? label : key }]
+    }),
+  )
+}
+
 /**
  * A filter as JSON that names columns as they are called now, ready to be read again, and what is wrong with it. `lost` holds the last known
  * names of columns that were removed, by key.
  */
 export const showFilter = (
   filter: Filter,
-  columns: readonly FilterColumn[],
+  columns: NamedColumns,
   lost: ReadonlyMap<string, string>,
   root = 'filter',
 ): { filter: Shown; problems: FilterProblem[] } => {
-  const labels = labelsOf(columns)
-  const byKey = new Map(columns.map((column) => [column.key, column]))
   const problems: FilterProblem[] = []
 
   const nameColumn = ({ key, type }: Condition, path: string): string => {
-    const column = byKey.get(key)
+    const column = columns.get(key)
     if (column === undefined) {
       const name = lost.get(key) ?? key
       problems.push({
@@ -46,8 +58,7 @@ export const showFilter = (
       })
       return name
     }
-    const label = nameOf(labels, key)
-    const name = findColumn(columns, label)?.key === key ? label : key
+    const { name } = column
     if (!isSameKind(type, column.type)) {
       const message = `The column "${name}" was of type ${type} and is of type ${column.type} now.`
       problems.push({ path: `${path}.column`, message, column: name })

@@ -19,7 +19,9 @@ const readInstant = (value: unknown): string | undefined => {
 
 const readNumber = (value: unknown): string | undefined => {
   if (typeof value === 'number') return Number.isFinite(value) ? String(value) : undefined
-  return typeof value === 'string' && /^-?\d{1,40}(\.\d{1,40})?$/.test(value) ? value : undefined
+  const said = typeof value === 'object' ? (value as { bigDecimal?: unknown } | null)?.bigDecimal : value
+  const match = typeof said === 'string' ? /^(-?)0*(\d{1,40}(?:\.\d{1,40})?)$/.exec(said) : null
+  return match === null ? undefined : `${match[1]}${match[2]}`
 }
 
 const readText = (value: unknown): string | undefined =>
