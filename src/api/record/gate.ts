@@ -13,20 +13,18 @@ export const createGate = (size: number, mostWaiting: number): Gate => {
   const most = Math.max(1, size - 1)
   const running = new Map<string, number>()
   let waiting: Waiting[] = []
-  let taken = 0
   const held = (accountId: string): number => running.get(accountId) ?? 0
+  const taken = (): number => [...running.values()].reduce((sum, each) => sum + each, 0)
 
   const enter = (accountId: string): void => {
-    taken += 1
     running.set(accountId, held(accountId) + 1)
   }
   const leave = (accountId: string): void => {
-    taken -= 1
     if (held(accountId) === 1) running.delete(accountId)
     else running.set(accountId, held(accountId) - 1)
   }
   const letIn = (): void => {
-    while (taken < size) {
+    while (taken() < size) {
       const ready = waiting.filter((each) => held(each.accountId) < most)
       const [first] = ready.toSorted((a, b) => held(a.accountId) - held(b.accountId))
       if (first === undefined) return
