@@ -58,6 +58,7 @@ export const insertEntries = async (
 /**
  * Skips and rejections: one equal to the list's run before this one renews that entry (`times` + 1, kept from now on) instead of making another.
  * An entry that this run holds already is left alone, so a repeated step counts once. Answers how many are new to this run.
+ * Of two lanes that renew one entry at the same moment the second sees it as the first has left it, and lists the person for itself.
  */
 export const renewEntries = async (
   sql: Sql,
@@ -87,7 +88,7 @@ export const renewEntries = async (
     renewed as (
       update entries e set last_run_id = ${runId}::uuid, phase = ${phase}, times = e.times + 1, crm = g.crm, warnings = g.warnings, at = now()
       from given g join known k using (subject, kind, code)
-      where e.id = k.id and k.last_run_id <> ${runId}::uuid
+      where e.id = k.id and e.last_run_id <> ${runId}::uuid
         and not exists (select from present p where p.subject = g.subject and p.kind = g.kind and p.code = g.code)
       returning g.subject, g.kind, g.code),
     made as (
