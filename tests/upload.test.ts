@@ -219,6 +219,8 @@ describe('R22: a bad row harms no other', () => {
       '\uFEFF_line,_code,_column,_message,Email,First name,Score,Birthday,Notes to self',
       '3,brokenRow,,A quotation mark stands in the middle of a cell that does not begin with one.,b@x.example,"5"" pipe",2,,',
     ])
+    expect(report).toContain(`,${'I'.repeat(2000)}…[cut],9,,`)
+    expect(report).toContain('characters. Cells that end with …[cut] were longer.",i@x.example')
     const corrected = report
       .replace(/\r\n5,.*many/s, (text) => text.replace('many', '4'))
       .replace('30.2.2026', '28.2.2026')

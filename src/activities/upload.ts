@@ -18,8 +18,8 @@ import { runErrorOf, working, type Outcome } from './run.ts'
 import { segmentLimits, type SegmentResult } from './segment.ts'
 import { openFile } from './upload/file.ts'
 
-/** Rows of one transaction. */
-const pageRows = 1000
+/** Of one transaction. Two pages are held at a time: the one that is stored and the next. */
+const pageLimits = { rows: 1000, characters: 2_000_000 }
 /** A segment ends sooner by time. */
 const segmentRows = 1_000_000
 
@@ -69,7 +69,7 @@ export const uploadActivities = (deps: Dependencies) => ({
       const sort = createSorter(upload, known)
       const read = openFile(deps.db, accountId, upload, readPlace(lane.cursor ?? ''))
       const next = async (): Promise<uploads.UploadPage> => {
-        const { rows, place, done } = await read(pageRows)
+        const { rows, place, done } = await read(pageLimits)
         return { ...sort(rows), cursor: writePlace(place), done }
       }
       const { cancellationSignal } = Context.current()

@@ -1,5 +1,6 @@
 import { decode } from '../../csv/encoding.ts'
-import { createCsvReader, type CsvRow, type Place } from '../../csv/read.ts'
+import { readPage, type PageLimits } from '../../csv/page.ts'
+import { createCsvReader, type Place } from '../../csv/read.ts'
 import type { Database } from '../../db/database.ts'
 import * as uploads from '../../db/upload.ts'
 import { FairleadError } from '../../domain/errors.ts'
@@ -24,13 +25,5 @@ export const openFile = (db: Database, accountId: string, upload: RunUpload, fro
     number += 1
     return true
   }
-  return async (size: number): Promise<{ rows: CsvRow[]; place: Place; done: boolean }> => {
-    const rows: CsvRow[] = []
-    while (rows.length < size) {
-      const row = reader.next()
-      if (row !== undefined) rows.push(row)
-      else if (!(await more())) return { rows, place: reader.place(), done: true }
-    }
-    return { rows, place: reader.place(), done: false }
-  }
+  return (limits: PageLimits) => readPage(reader, more, limits)
 }

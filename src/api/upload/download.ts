@@ -41,6 +41,8 @@ const csvOf = (text: string) => ({
 })
 
 const pageSize = 500
+/** Rows of a report are as wide as their file. */
+const reportPageSize = 50
 
 export const downloadRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, secrets }) => {
   /** Who is in a segment of the list, as a condition. Errors: notFound, segmentBroken. */
@@ -127,13 +129,13 @@ export const downloadRoutes: FastifyPluginAsyncZod<Services> = async (app, { db,
       async function* texts(): AsyncGenerator<string> {
         yield `${bom === 'true' ? mark : ''}${writeRecord([...reportNames, ...own], sign)}`
         for (let after: string | undefined; ;) {
-          const rows = await uploads.pageRows(db, accountId, uploadId, { limit: pageSize, after })
+          const rows = await uploads.pageRows(db, accountId, uploadId, { limit: reportPageSize, after })
           const lines = rows.map(({ code, row: { line, column = '', message, cells } }) => {
             const kept = [...places.map((place) => cells[place] ?? ''), ...cells.slice(fileHeaders.length)]
             return writeRecord([String(line), code ?? '', column, message, ...kept], sign)
           })
           yield lines.join('')
-          if (rows.length < pageSize) return
+          if (rows.length < reportPageSize) return
           after = rows.at(-1)!.id
         }
       }

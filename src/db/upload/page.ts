@@ -2,6 +2,7 @@ import { causeOf } from '../../domain/cause.ts'
 import { emailKeyColumn } from '../../domain/list.ts'
 import type { EntryChanges, EntryKind, EntryRow } from '../../domain/run.ts'
 import { externalIdTarget, type RunUpload } from '../../domain/upload.ts'
+import { cutRow } from '../../domain/upload/cut.ts'
 import type { RowRead, RowRefusal } from '../../domain/upload/row.ts'
 import type { Database, Sql } from '../database.ts'
 import { emailHexOf } from '../emailKey.ts'
@@ -32,7 +33,10 @@ type NewEntry = {
 
 /** Postgres keeps neither NUL nor halves of surrogate pairs. */
 const storable = (cell: string): string => cell.replaceAll('\0', '\uFFFD').toWellFormed()
-const storableRow = ({ cells, ...row }: EntryRow): EntryRow => ({ ...row, cells: cells.map(storable) })
+const storableRow = (whole: EntryRow): EntryRow => {
+  const row = cutRow(whole)
+  return { ...row, cells: row.cells.map(storable) }
+}
 
 const insertEntries = async (sql: Sql, { accountId, listId }: Scope, runId: string, entries: NewEntry[]) => {
   if (entries.length === 0) return

@@ -2,6 +2,7 @@ import { readCell } from '../cell.ts'
 import type { CrmValue, FieldType } from '../crm.ts'
 import { emailKeyColumn } from '../list.ts'
 import type { RecordColumn } from '../record.ts'
+import { cutMark } from './cut.ts'
 import { externalIdTarget, type UploadColumn, type UploadOptions } from '../upload.ts'
 
 export type RowCode = 'brokenRow' | 'tooManyCells' | 'invalidCell' | 'emptyRow'
@@ -47,6 +48,10 @@ export const createRowReader = (
     for (const { index, header, key, type } of targets) {
       const cell = cells[index]
       if (cell === undefined) continue
+      if (cell.endsWith(cutMark)) {
+        const message = 'The cell is not whole: it was cut in the list of rejected rows. Take it from the first file.'
+        return { code: 'invalidCell', column: header, message }
+      }
       if (type === null) {
         externalId = cell.trim() || (clears ? null : undefined)
         if (cell.length > longestExternalId || /\0|\p{Surrogate}/u.test(cell)) {
