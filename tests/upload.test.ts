@@ -535,6 +535,23 @@ describe('one after another, and never half', () => {
     expect((await uploads.call('GET', `/v1/lists/${listId}/runs`)).body.items).toEqual([])
   })
 
+  test('slow clients of one account are five at most, and keep nobody else waiting', async () => {
+    const listId = await uploads.newList()
+    const slow = Array.from({ length: 5 }, () => new Readable({ read: () => undefined }))
+    const sent = slow.map(async (body) => uploads.send(listId, body))
+    for (const body of slow) body.push('Email\r\n')
+    await until('all are received', async () => (await uploads.leftovers()) === 5)
+    const { status, body, headers } = await uploads.send(listId, 'Email\r\n')
+    expect([status, body.code, headers['retry-after']]).toEqual([503, 'overloaded', '5'])
+    slow[0]!.push(null)
+    const first = await sent[0]!
+    expectBalanced(await uploads.finish(first.body.id), { read: 0 })
+    expectBalanced(await uploads.upload(listId, 'Email\r\na@x.example\r\n'), { created: 1 })
+    for (const file of slow.slice(1)) file.push(null)
+    for (const answer of await Promise.all(sent)) expect(answer.status).toBe(202)
+    for (const answer of await Promise.all(sent)) await uploads.finish(answer.body.id)
+  })
+
   test('a client that still sends learns at once that its file is refused', async () => {
     const { port } = uploads.app.server.address() as AddressInfo
     const listId = await uploads.newList()

@@ -121,10 +121,10 @@ const store = async (db: Database, fileId: string, body: Readable, receiving: Re
   return { fileId, fileBytes, chunks, encoding, sha256: hash.digest('hex'), head, total }
 }
 
-/** How long the rest of a file that was refused is read past, so that the client comes to read the answer. */
 const drainMs = 30_000
 
-const drain = (body: Readable | undefined): void => {
+/** Reads past the rest of a file that was refused, for half a minute at most, so that the client comes to read the answer. */
+export const drain = (body: Readable | undefined): void => {
   if (body === undefined || body.destroyed || body.readableEnded) return
   const timer = setTimeout(() => body.destroy(), drainMs)
   body.once('close', () => clearTimeout(timer))

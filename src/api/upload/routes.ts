@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import type { Readable } from 'node:stream'
 import { z } from 'zod'
+import type { Head } from '../../csv/head.ts'
 import { writePlace } from '../../csv/read.ts'
 import { delimiters } from '../../csv/write.ts'
 import * as audits from '../../db/audit.ts'
@@ -12,12 +13,12 @@ import { FairleadError } from '../../domain/errors.ts'
 import { mapHeader, refuseUnmatchable } from '../../domain/upload/header.ts'
 import { actorOf } from '../auth.ts'
 import { IdempotencyHeaders, once } from '../idempotency.ts'
-import { createGate } from '../record/gate.ts'
 import { ListParams } from '../record/input.ts'
 import { Run } from '../run/json.ts'
 import type { Services } from '../services.ts'
+import { createAccountLimit } from './limit.ts'
 import { headerOptionsOf, optionsOf, UploadQuery } from './options.ts'
-import { receive } from './receive.ts'
+import { drain, receive } from './receive.ts'
 
 const mediaTypes = ['text/csv', 'text/plain', 'application/csv', 'application/vnd.ms-excel', 'application/octet-stream']
 
@@ -42,8 +43,8 @@ const takeFiles = (app: Pick<FastifyInstance, 'removeContentTypeParser' | 'addCo
 
 export const uploadRoutes: FastifyPluginAsyncZod<Services> = async (app, services) => {
   const { db } = services
-  // Each holds about two chunks in memory and, now and then, a database connection.
-  const gate = createGate(8, 40)
+  // Each holds about two chunks in memory, for as long as its client sends, and now and then a database connection.
+  const limit = createAccountLimit(5)
   takeFiles(app as unknown as FastifyInstance)
 
   app.post(
@@ -82,17 +83,22 @@ export const uploadRoutes: FastifyPluginAsyncZod<Services> = async (app, service
       const known = await columns.all(db, accountId, listId)
       const headerOptions = headerOptionsOf(query)
       const options = optionsOf(query)
-      const { sha256, head, total, ...file } = await gate(accountId, () =>
-        receive(db, request.body as Readable | undefined, Number(request.headers['content-length'] ?? 0), {
-          accountId,
-          listId,
-          asked: { encoding: query.encoding, delimiter: query.delimiter && delimiters[query.delimiter] },
-          mostBytes: app.uploadBytes,
-          check: ({ header, line }) => {
-            refuseUnmatchable(mapHeader(header, line, known, headerOptions).columns, options.match, line)
-          },
-          stopping: app.stopping,
-        }),
+      const body = request.body as Readable | undefined
+      const receiving = {
+        accountId,
+        listId,
+        asked: { encoding: query.encoding, delimiter: query.delimiter && delimiters[query.delimiter] },
+        mostBytes: app.uploadBytes,
+        check: ({ header, line }: Head) => {
+          refuseUnmatchable(mapHeader(header, line, known, headerOptions).columns, options.match, line)
+        },
+        stopping: app.stopping,
+      }
+      const length = Number(request.headers['content-length'] ?? 0)
+      const { sha256, head, total, ...file } = await limit(
+        accountId,
+        () => receive(db, body, length, receiving),
+        () => drain(body),
       )
       const { delimiter, header, line, next } = head
       request.body = { sha256, query }
