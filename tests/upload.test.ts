@@ -123,6 +123,11 @@ describe('a file that cannot be used is refused at once, in a sentence with the 
     ['nothing to match by', 'First name\r\nPat\r\n', 'headerInvalid', { match: 'email' }],
     ['no external id to match by', 'Email\r\n', 'headerInvalid', { match: 'externalId' }],
     [
+      'UTF-8 with one broken byte',
+      Buffer.concat([Buffer.from('Email,Company\r\na@x.example,Müller\r\n'), latin('b@x.example,Müller\r\n')]),
+      'notCsv',
+    ],
+    [
       'letters that are not in UTF-8 as was asked',
       latin('Email,Company\r\na@x.example,Müller\r\n'),
       'invalidInput',

@@ -94,20 +94,30 @@ const brokenLine = (bytes: Buffer): number => {
   }
 }
 
+/** A letter of UTF-8 that is more than one byte, in bytes that were read as Latin-1. */
+const wideLetter =
+  /[\u00c2-\u00df][\u0080-\u00bf]|\u00e0[\u00a0-\u00bf][\u0080-\u00bf]|[\u00e1-\u00ec\u00ee\u00ef][\u0080-\u00bf]{2}|\u00ed[\u0080-\u009f][\u0080-\u00bf]|\u00f0[\u0090-\u00bf][\u0080-\u00bf]{2}|[\u00f1-\u00f3][\u0080-\u00bf]{3}|\u00f4[\u0080-\u008f][\u0080-\u00bf]{2}/
+
+const hasWideLetters = (bytes: Buffer): boolean => wideLetter.test(bytes.toString('latin1'))
+
 /** Sees the chunks of a file as they pass, each cut between two letters, and says at the end in which encoding they are (R39: nothing is held). */
 export const createEncodingDetector = (sniffed: Encoding | null) => {
   let lines = 0
   let returns = 0
   let broken: number | undefined
+  let wide = false
   const isWide = sniffed === 'utf-16le' || sniffed === 'utf-16be'
   return {
     see(chunk: Buffer): void {
       if (broken === undefined && !isWide && !isUtf8(chunk)) broken = lines + 1 + brokenLine(chunk)
+      if (sniffed === null && !wide) wide = hasWideLetters(chunk)
       for (let at = chunk.indexOf(lineFeed); at !== -1; at = chunk.indexOf(lineFeed, at + 1)) lines += 1
       if (lines === 0) for (let at = chunk.indexOf(13); at !== -1; at = chunk.indexOf(13, at + 1)) returns += 1
     },
     /** the line of the first bytes that are no UTF-8 */
     brokenLine: (): number | undefined => broken,
+    /** whether some letters are in UTF-8 and others in no way, and nobody said what the file is in: it must not be guessed */
+    isMixed: (): boolean => wide && broken !== undefined,
     /** as far as the file was seen; the mark decides, also where it is wrong */
     encoding: (): Encoding => sniffed ?? (broken === undefined ? 'utf-8' : 'windows-1252'),
     /** line ends, those within quotation marks too */

@@ -53,6 +53,25 @@ describe('encoding', () => {
     expect(decode(bytes, detect(bytes), true)).toBe('Name,Größe\n')
   })
 
+  test.each(['ä', '€', '😀'])('%s in UTF-8 and a broken byte, in either order, are a mixture', (letter) => {
+    const chunks = [Buffer.from(`a\n${letter}\n`), latin('b\nü\n')]
+    for (const [order, line] of [
+      [chunks, 4],
+      [chunks.toReversed(), 2],
+      [[Buffer.concat(chunks)], 4],
+    ] as const) {
+      const detector = createEncodingDetector(null)
+      for (const chunk of order) detector.see(chunk)
+      expect([detector.isMixed(), detector.brokenLine()]).toEqual([true, line])
+      const told = createEncodingDetector('windows-1252')
+      for (const chunk of order) told.see(chunk)
+      expect([told.isMixed(), told.encoding()]).toEqual([false, 'windows-1252'])
+    }
+    const pure = createEncodingDetector(null)
+    pure.see(latin('Größe\xC4rger\n'))
+    expect([pure.isMixed(), pure.encoding()]).toEqual([false, 'windows-1252'])
+  })
+
   test('Windows-1252 has what Latin-1 has not', () => {
     expect(decode(Buffer.from([0x80, 0x93, 0x94]), 'windows-1252', false)).toBe('€“”')
   })

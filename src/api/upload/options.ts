@@ -43,7 +43,8 @@ export const UploadQuery = z.strictObject({
       examples: ['{"Mail privat":"email","Notizen":null}'],
     }),
   encoding: z.enum(['utf-8', 'windows-1252', 'utf-16le', 'utf-16be']).optional().meta({
-    description: 'found out by itself: by the byte-order mark, else UTF-8 if all of it is, else Windows-1252',
+    description:
+      'found out by itself: by the byte-order mark, else UTF-8 if all of it is, else Windows-1252 if none of its letters are; a mixture is refused',
   }),
   delimiter: DelimiterQuery.optional().meta({ description: 'found out by itself' }),
   dates: z

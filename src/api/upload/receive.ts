@@ -58,6 +58,13 @@ async function* piecesOf(body: Readable, stopping: AbortSignal): AsyncGenerator<
   }
 }
 
+const mixed = (line: number): FairleadError =>
+  new FairleadError('notCsv', {
+    detail: `Line ${line}: the letters are not in UTF-8, although others of the file are.`,
+    remedy:
+      'Correct the line and save the file as UTF-8, or say what it is in with “encoding=”, such as encoding=windows-1252.',
+  })
+
 const store = async (db: Database, fileId: string, body: Readable, receiving: Receiving): Promise<ReceivedFile> => {
   const { accountId, asked, mostBytes, check, stopping } = receiving
   const hash = createHash('sha256')
@@ -73,7 +80,9 @@ const store = async (db: Database, fileId: string, body: Readable, receiving: Re
   const headOf = (isWhole: boolean): Head =>
     readHead(decode(first!, sniffing!.detector.encoding(), true), isWhole, asked.delimiter)
   const add = async (chunk: Buffer, isLast: boolean): Promise<void> => {
-    sniffing!.detector.see(chunk)
+    const { detector } = sniffing!
+    detector.see(chunk)
+    if (detector.isMixed()) throw mixed(detector.brokenLine()!)
     if (first === undefined) {
       first = chunk
       check(headOf(isLast))
