@@ -445,7 +445,7 @@ describe('a download comes back', () => {
       c11: ['same ', 'text'],
     } as const
     const listId = await uploads.newList(columns as never)
-    const file = 'Email,id,_externalId,c10,c11,c9\r\na@x.example,mine,ext,one,two,nine\r\n'
+    const file = 'Email,id,_externalId,Same,c11,externalId\r\na@x.example,mine,ext,one,two,nine\r\n'
     expectBalanced(await uploads.upload(listId, file), { created: 1 })
     const expected = [
       { externalId: 'ext', values: { c1: 'a@x.example', c8: 'mine', c9: 'nine', c10: 'one', c11: 'two' } },

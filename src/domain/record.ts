@@ -50,13 +50,16 @@ export type RecordInput = Partial<Record<OwnName, unknown>> & { fields?: Readonl
 /** `values`: column key → value. With `troubles` the record must not be stored. */
 export type RecordRead = { values: Record<string, CrmValue>; troubles: Trouble[] }
 
-/** Every name that a column goes by among `fields`, in lower case; where two want one name, the one that JSON shows has it. */
-export const columnsByName = (columns: readonly RecordColumn[]): Map<string, RecordColumn> => {
+/**
+ * Every name that a column goes by among `fields`, in lower case; where two want one name, the one that JSON shows has it. Keys are among the
+ * names unless `byKeys` is false.
+ */
+export const columnsByName = (columns: readonly RecordColumn[], byKeys = true): Map<string, RecordColumn> => {
   const labels = labelsOf(columns)
   const byName = new Map<string, RecordColumn>()
   const namings = [
-    ({ key }: RecordColumn) => labels.get(key),
-    ({ key }: RecordColumn) => key,
+    ({ key }: RecordColumn) => (byKeys || labels.get(key) !== key ? labels.get(key) : undefined),
+    ({ key }: RecordColumn) => (byKeys ? key : undefined),
     ({ crmField }: RecordColumn) => crmField,
     ({ name }: RecordColumn) => name,
   ]

@@ -27,10 +27,13 @@ const spellings: Readonly<Record<string, string>> = {
 
 type Found = RecordColumn | typeof externalIdTarget | 'ignored' | undefined
 
-/** Leads the header of a file to a column: by the names of the list first, then by those of our own files, then by common spellings. */
-const createResolver = (columns: readonly RecordColumn[]): ((header: string) => Found) => {
-  const byName = columnsByName(columns)
+/**
+ * Leads a name to a column: by the names of the list first, then by those of our own files, then by common spellings. Keys are names only where
+ * `byKeys` says so: a foreign file with a header such as `c2` means something else.
+ */
+const createNaming = (columns: readonly RecordColumn[], byKeys: boolean): ((header: string) => Found) => {
   const byKey = new Map(columns.map((column) => [column.key, column]))
+  const byName = columnsByName(columns, byKeys)
   const ignored = new Set<string>([...downloadNames, ...downloadNames.map((name) => `_${name}`), ...reportNames])
   return (header) => {
     const name = header.trim()
@@ -44,20 +47,31 @@ const createResolver = (columns: readonly RecordColumn[]): ((header: string) => 
   }
 }
 
+const keyLike = /^c\d+$/i
+
 /** The headers of a download, by column key and by what stands beside the columns: each leads back to its column when the file is uploaded. */
 export const headersOf = (
   columns: readonly RecordColumn[],
 ): { columns: { key: string; header: string }[]; others: string[] } => {
-  const resolve = createResolver(columns)
+  const resolve = createNaming(columns, false)
   const taken = new Set<string>()
   const named = columns.map((column) => {
-    const names = [column.name, column.crmField ?? column.key, column.key]
-    const leadsBack = (name: string): boolean => resolve(name) === column && !taken.has(name.trim().toLowerCase())
+    const names = column.crmField === null ? [column.name] : [column.name, column.crmField]
+    const leadsBack = (name: string): boolean =>
+      resolve(name) === column && !keyLike.test(name.trim()) && !taken.has(name.trim().toLowerCase())
     const header = names.find(leadsBack) ?? column.key
     taken.add(header.trim().toLowerCase())
     return { key: column.key, header }
   })
   return { columns: named, others: downloadNames.map((name) => (taken.has(name.toLowerCase()) ? `_${name}` : name)) }
+}
+
+/** Leads the header of a file to a column. A key is one only where a download of the list has to write it, since no name leads to the column. */
+const createResolver = (columns: readonly RecordColumn[]): ((header: string) => Found) => {
+  const resolve = createNaming(columns, false)
+  const written = new Map(headersOf(columns).columns.map(({ key, header }) => [header, key]))
+  const keys = new Map(columns.filter(({ key }) => written.get(key) === key).map((column) => [column.key, column]))
+  return (header) => keys.get(header.trim().toLowerCase()) ?? resolve(header)
 }
 
 export type HeaderOptions = {
@@ -129,7 +143,7 @@ export const mapHeader = (
   if (names.length > mostColumns)
     fail('headerInvalid', `there are ${names.length} columns; ${mostColumns} are the most.`)
   const resolve = createResolver(columns)
-  const said = readGiven(names, resolve, given)
+  const said = readGiven(names, createNaming(columns, true), given)
   const found = names.map((name) => (said.has(name.toLowerCase()) ? undefined : resolve(name)))
   const isSaid = (index: number): boolean => said.has(names[index]!.toLowerCase())
   const strange = names.flatMap((name, index) =>
