@@ -31,3 +31,14 @@ describe('keys are no headers of foreign files', () => {
     expect(toOf(headers, columns)).toEqual(columns.map(({ key }) => key))
   })
 })
+
+test.each(['ignore', 'create', 'refuse'] as const)('NUL in a header is refused with its place (%s)', (unknown) => {
+  for (const name of ['Hat\0', 'Hat\uD800']) {
+    expect(() => toOf(['E-mail', name], own, { unknown })).toThrow(
+      expect.objectContaining({
+        code: 'headerInvalid',
+        message: 'Line 1: the name of column 2 holds characters that are not text.',
+      }) as Error,
+    )
+  }
+})
