@@ -13,7 +13,8 @@ const exponent = /^[+-]?\d+(\.\d+)?e[+-]?\d+$/i
 /** A number as our reader of values takes it: a point before the decimals, nothing between the thousands. */
 const plainNumber = (text: string, decimal: CellFormats['decimal']): string | number => {
   const bare = grouped[decimal].test(text) ? text.replaceAll(decimal === 'point' ? ',' : '.', '') : text
-  if (decimal === 'comma') return bare.includes('.') ? text : bare.replace(',', '.')
+  // a point that stands between no thousands: nobody knows whether 1.5 is one and a half
+  if (decimal === 'comma') return bare.includes('.') ? Number.NaN : bare.replace(',', '.')
   return exponent.test(bare) ? Number(bare) : bare
 }
 
