@@ -237,6 +237,17 @@ describe('R22: a bad row harms no other', () => {
     await uploads.expectCounted(listId, 9)
   })
 
+  test('columns without a name keep their own cells, and a broken row is not taken as it stands', async () => {
+    const listId = await uploads.newList()
+    const run = await uploads.upload(listId, 'Email,,,Company\r\n"x@e.example,one,two,three\r\n')
+    expectBalanced(run, { rejected: 1 })
+    const report = await uploads.errors(run.id)
+    expect(report.split('\r\n')[1]).toMatch(/,"{3}x@e\.example",one,two,three$/)
+    const again = await uploads.upload(listId, report)
+    expectBalanced(again, { created: 0, rejected: 1 })
+    expect(await causesOf(again.id)).toEqual({ invalidCell: 1 })
+  })
+
   test('the list of errors is of the upload’s own account, and of no other run', async () => {
     const listId = await uploads.newList()
     const run = await uploads.upload(listId, 'Email\r\nnobody\r\n')

@@ -40,9 +40,10 @@ const readText =
   (value: unknown): CrmValue | undefined =>
     typeof value === 'string' && value.length <= (longest[type] ?? longestText) && isText(value) ? value : undefined
 
+/** Not with quotation marks: hardly anybody has such an address, and a row that was broken by them does. */
 const readEmail = (value: unknown): CrmValue | undefined => {
   const text = readText('email')(typeof value === 'string' ? value.trim() : value)
-  return typeof text === 'string' && /^[^\s@]+@[^\s@]+$/.test(text) ? text : undefined
+  return typeof text === 'string' && /^[^\s@"]+@[^\s@"]+$/.test(text) ? text : undefined
 }
 
 const readDay = (value: unknown): CrmValue | undefined =>

@@ -124,8 +124,9 @@ export const downloadRoutes: FastifyPluginAsyncZod<Services> = async (app, { db,
       if (upload === undefined) throw new FairleadError('notFound')
       const sign = delimiters[delimiter]
       const fileHeaders = upload.columns.map(({ header }) => header)
-      const own = fileHeaders.filter((header) => !(reportNames as readonly string[]).includes(header))
-      const places = own.map((header) => fileHeaders.indexOf(header))
+      const ours: readonly string[] = reportNames
+      const places = [...fileHeaders.keys()].filter((place) => !ours.includes(fileHeaders[place]!))
+      const own = places.map((place) => fileHeaders[place]!)
       async function* texts(): AsyncGenerator<string> {
         yield `${bom === 'true' ? mark : ''}${writeRecord([...reportNames, ...own], sign)}`
         for (let after: string | undefined; ;) {
