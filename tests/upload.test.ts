@@ -422,6 +422,40 @@ describe('a download comes back', () => {
     }
   }, 60_000)
 
+  test('edited, with match=id: each row into its own record, twins and people without an address too', async () => {
+    const listId = await uploads.newList()
+    const twins =
+      'Email,First name,externalId\r\nt@x.example,One,1\r\nt@x.example,Two,2\r\n,Nobody,\r\ngone@x.example,G,\r\n'
+    await uploads.upload(listId, twins)
+    const file = await uploads.download(listId)
+    expectBalanced(await uploads.upload(listId, file, { match: 'id' }), { unchanged: 4 })
+    await uploads.fairlead.db.$client`
+      update records set removed_at = now() where list_id = ${listId} and fields ->> 'c2' = 'G'`
+    await uploads.fairlead.db.$client`update lists set record_count = record_count - 1 where id = ${listId}`
+    const other = await uploads.newList()
+    await uploads.upload(other, 'Email\r\nz@x.example\r\n')
+    const [, stranger = ''] = (await uploads.download(other)).split('\r\n')
+    const width = file.split('\r\n')[0]!.split(',').length
+    const pad = (cells: string[]) => [...cells, ...Array<string>(width - cells.length).fill('')].join()
+    const edited = `${file.replace('Two', 'Second').replace('Nobody', 'Somebody')}${stranger}\r\n${pad(['n@x.example', 'New'])}\r\n${stranger.replace(/[\da-f-]{36}/, 'x1')}\r\n`
+    const run = await uploads.upload(listId, edited, { match: 'id' })
+    expectBalanced(run, { read: 7, created: 1, updated: 2, unchanged: 1, rejected: 3 })
+    expect((await valuesOf(listId)).map(({ c1, c2 }) => [c1, c2])).toEqual([
+      ['t@x.example', 'One'],
+      ['t@x.example', 'Second'],
+      [undefined, 'Somebody'],
+      ['n@x.example', 'New'],
+    ])
+    const rejected = await entriesOf(run.id, '&kind=rejected')
+    expect(rejected.map(({ code, row }) => [row.line, code, row.column])).toEqual([
+      [5, 'recordRemoved', 'id'],
+      [6, 'recordUnknown', 'id'],
+      [8, 'recordUnknown', 'id'],
+    ])
+    await uploads.expectCounted(listId, 4)
+    expect((await uploads.send(listId, 'Email\r\n', { match: 'id' })).body.code).toBe('headerInvalid')
+  })
+
   test('its name is the list’s, safe in every file system', async () => {
     const listId = await uploads.newList(undefined, 'Kunden/"Köln" 2026: 日本')
     const { headers } = await uploads.call('GET', `/v1/lists/${listId}/download`)

@@ -87,6 +87,10 @@ const ledgerCauses: Record<string, Cause> = {
     message: 'The row has nothing in the columns that are read.',
     remedy: 'Nothing needs to be done, or choose further columns.',
   },
+  recordUnknown: {
+    message: 'The list has no record with this id.',
+    remedy: 'Upload the file into the list that it was downloaded from, or leave the id blank to make a new record.',
+  },
   existsSkipped: {
     message: 'The person is on the list already, and the upload was to leave such records alone.',
     remedy: 'Upload with onMatch=update to change them.',

@@ -1,7 +1,8 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import * as bulks from '../../db/record/bulk.ts'
-import { errorTable, type ErrorCode } from '../../domain/errors.ts'
+import { causeOf } from '../../domain/cause.ts'
+import type { ErrorCode } from '../../domain/errors.ts'
 import type { RecordInput, RecordRead } from '../../domain/record.ts'
 import { exampleOf, Id } from '../schemas.ts'
 import type { Services } from '../services.ts'
@@ -143,7 +144,7 @@ export const bulkRoutes: FastifyPluginAsyncZod<Services> = async (app, services)
         }
         const { code, ...result } = done.shift()!
         if (code === undefined) return { ...result, code: null, message: null, path: null }
-        return { ...result, code, message: errorTable[code].title, path: placeOf(index, 'externalId') }
+        return { ...result, code, message: causeOf(code).message, path: placeOf(index, 'externalId') }
       })
       const tally = counts.map((name) => [name, results.filter(({ result }) => result === name).length] as const)
       return { counts: Object.fromEntries(tally) as z.infer<typeof BulkResult>['counts'], results }

@@ -47,7 +47,7 @@ const Upload = z
     encoding: z.string(),
     delimiter: z.string(),
     fileBytes: count,
-    match: z.enum(['none', 'email', 'externalId']),
+    match: z.enum(['none', 'email', 'externalId', 'id']),
     onMatch: z.enum(['update', 'skip']),
     blanks: z.enum(['keep', 'clear']),
     columns: z.array(

@@ -19,9 +19,9 @@ const parseColumns = (json: string, context: z.RefinementCtx): z.infer<typeof Co
 }
 
 export const UploadQuery = z.strictObject({
-  match: z.enum(['none', 'email', 'externalId']).default('none').meta({
+  match: z.enum(['none', 'email', 'externalId', 'id']).default('none').meta({
     description:
-      'how a row finds its record: not at all, so that each is a new one; by e-mail address, where a row without one is new; or by external id, which each row then needs',
+      'how a row finds its record: not at all, so that each is a new one; by e-mail address, where a row without one is new; by external id, which each row then needs; or by the column `id` of a download of this list, where a row without one is new',
   }),
   onMatch: z.enum(['update', 'skip']).default('update'),
   blanks: z
@@ -62,7 +62,8 @@ export const optionsOf = ({ match, onMatch, blanks, dates, decimal }: UploadQuer
   dates,
   decimal,
 })
-export const headerOptionsOf = ({ columns = {}, unknownColumns }: UploadQuery): HeaderOptions => ({
+export const headerOptionsOf = ({ columns = {}, unknownColumns, match }: UploadQuery): HeaderOptions => ({
   given: columns,
   unknown: unknownColumns,
+  byId: match === 'id',
 })

@@ -66,7 +66,7 @@ export const uploadRoutes: FastifyPluginAsyncZod<Services> = async (app, service
         tags: ['Records'],
         summary: 'Upload a CSV file',
         description:
-          'Any size up to the operator’s limit. Encoding and delimiter are found out; the first row names the columns. What is wrong with the file as a whole is refused at once, with the line; a bad row is rejected by the run and harms no other (`GET /v1/uploads/{uploadId}/errors`; an upload has the id of its run). Uploads of a list run one after another. A request that breaks off stores nothing. A download can be uploaded again.',
+          'Any size up to the operator’s limit. Encoding and delimiter are found out; the first row names the columns. What is wrong with the file as a whole is refused at once, with the line; a bad row is rejected by the run and harms no other (`GET /v1/uploads/{uploadId}/errors`; an upload has the id of its run). Uploads of a list run one after another. A request that breaks off stores nothing. A download that was edited comes back with `match=id`.',
         consumes: mediaTypes,
         headers: IdempotencyHeaders,
         params: ListParams,

@@ -19,16 +19,17 @@ import {
   type Scope,
 } from './edit.ts'
 
-export type BulkRow = { values: Record<string, CrmValue>; externalId?: string | null }
+/** `id`: of the record that is meant, when rows are matched by it; without one the row is new */
+export type BulkRow = { values: Record<string, CrmValue>; externalId?: string | null; id?: string }
 /** `none`: each row is a record of its own */
-export type BulkOptions = { match: 'none' | 'email' | 'externalId'; onMatch: 'update' | 'skip' }
+export type BulkOptions = { match: 'none' | 'email' | 'externalId' | 'id'; onMatch: 'update' | 'skip' }
 export type BulkResult = {
   result: 'created' | 'updated' | 'unchanged' | 'skipped' | 'rejected'
-  /** the record; of a rejected row the one that is in the way */
-  id: string
+  /** the record; of a rejected row the one that is in the way, null where there is none */
+  id: string | null
   /** how many more records of the list have the address */
   others: number
-  code?: Extract<ErrorCode, 'externalIdTaken' | 'recordRemoved'>
+  code?: Extract<ErrorCode, 'externalIdTaken' | 'recordRemoved'> | 'recordUnknown'
 }
 /** with what an update changed, by column key and `externalId` */
 export type BulkOutcome = BulkResult & { changes?: EntryChanges }
@@ -44,7 +45,12 @@ type Target = {
   externalId: string | null
 }
 
-type Known = { byEmail: Map<string, Target>; byExternalId: Map<string, Target>; made: Target[] }
+type Known = {
+  byId: ReadonlyMap<string, Target>
+  byEmail: Map<string, Target>
+  byExternalId: Map<string, Target>
+  made: Target[]
+}
 
 const targetOf = (row: LockedRow, others = 0): Target => ({
   id: row.id,
@@ -101,9 +107,10 @@ const load = async (sql: Sql, scope: Scope, rows: readonly BulkRow[], { match, e
   const externalIds = rows.flatMap(({ externalId }) => (typeof externalId === 'string' ? [externalId] : []))
   const owners = await ownersOf(sql, scope, [...new Set(externalIds)])
   // Matching by e-mail it is enough to know that there is somebody else.
-  const ids = match === 'externalId' ? new Set(owners.map(({ id }) => id)) : []
+  const asked = match === 'id' ? rows.flatMap(({ id }) => id ?? []) : []
+  const ids = new Set(match === 'externalId' ? owners.map(({ id }) => id) : asked)
   const locked = [...(await lock(sql, scope, [...ids])).values()].map((row) => targetOf(row))
-  const byId = new Map([...locked, ...byEmail.values()].map((target) => [target.id, target]))
+  const byId = new Map([...locked, ...byEmail.values()].map((target) => [target.id!, target]))
   const strange = ({ id, removed }: (typeof owners)[number]): Target => ({
     id,
     removed,
@@ -113,6 +120,7 @@ const load = async (sql: Sql, scope: Scope, rows: readonly BulkRow[], { match, e
     externalId: null,
   })
   return {
+    byId,
     byEmail,
     byExternalId: new Map(owners.map((owner) => [owner.externalId, byId.get(owner.id) ?? strange(owner)])),
     made: [],
@@ -126,6 +134,12 @@ const changeOf = (before: unknown, after: unknown): EntryChange => ({
   after,
 })
 
+/** The record that a row means by other than its external id. */
+const meantBy = (known: Known, { id }: BulkRow, email: string, match: BulkOptions['match']): Target | undefined => {
+  if (match === 'email') return known.byEmail.get(email)
+  return match === 'id' && id !== undefined ? known.byId.get(id) : undefined
+}
+
 /** What a row does to the record that it means, after the rows before it. */
 const apply = (
   scope: Scope,
@@ -137,11 +151,14 @@ const apply = (
   const email = emails[index] ?? ''
   const asked = row.externalId
   const owner = typeof asked === 'string' ? known.byExternalId.get(asked) : undefined
-  const found = match === 'none' ? undefined : match === 'email' ? known.byEmail.get(email) : owner
+  const found = match === 'externalId' ? owner : meantBy(known, row, email, match)
+  const nobody: Target = { removed: false, others: 0, fields: {}, agreed: {}, externalId: null }
+  if (match === 'id' && row.id !== undefined && found === undefined)
+    return { result: 'rejected', code: 'recordUnknown', target: nobody }
   if (found?.removed === true) return { result: 'rejected', code: 'recordRemoved', target: found }
   if (found !== undefined && onMatch === 'skip') return { result: 'skipped', target: found }
   if (owner !== undefined && owner !== found) return { result: 'rejected', code: 'externalIdTaken', target: owner }
-  const target: Target = found ?? { removed: false, others: 0, fields: {}, agreed: {}, externalId: null }
+  const target = found ?? nobody
   const earlierId = target.externalId
   const renamed = asked !== undefined && owner === undefined && asked !== target.externalId
   if (renamed) {
@@ -201,7 +218,7 @@ export const upsertIn = async (
     known.made.map(({ fields, externalId }) => ({ values: fields, externalId })),
   )
   for (const [index, target] of known.made.entries()) target.id = ids[index]!
-  return outcomes.map(({ target, ...outcome }) => ({ ...outcome, id: target.id!, others: target.others }))
+  return outcomes.map(({ target, ...outcome }) => ({ ...outcome, id: target.id ?? null, others: target.others }))
 }
 
 /**

@@ -1,7 +1,7 @@
 import { causeOf } from '../../domain/cause.ts'
 import { emailKeyColumn } from '../../domain/list.ts'
 import type { EntryChanges, EntryKind, EntryRow } from '../../domain/run.ts'
-import { externalIdTarget, type RunUpload } from '../../domain/upload.ts'
+import { externalIdTarget, idTarget, type RunUpload } from '../../domain/upload.ts'
 import { cutRow } from '../../domain/upload/cut.ts'
 import type { RowRead, RowRefusal } from '../../domain/upload/row.ts'
 import type { Database, Sql } from '../database.ts'
@@ -60,13 +60,14 @@ const insertEntries = async (sql: Sql, { accountId, listId }: Scope, runId: stri
 }
 
 const entryOf =
-  (scope: Scope, upload: Pick<RunUpload, 'columns'>) =>
+  (scope: Scope, upload: Pick<RunUpload, 'columns' | 'options'>) =>
   ({ line, cells, values }: UploadPage['rows'][number], { result, code, id, changes }: BulkOutcome): NewEntry[] => {
     if (result === 'created' || result === 'unchanged') return []
     const email = emailHexOf(scope.hashKey, values[emailKeyColumn])
     if (result === 'updated') return [{ line, kind: result, code: null, recordId: id, email, changes }]
     const cause = code ?? 'existsSkipped'
-    const column = code === undefined ? undefined : upload.columns.find(({ to }) => to === externalIdTarget)?.header
+    const culprit = upload.options.match === 'id' && code !== 'externalIdTaken' ? idTarget : externalIdTarget
+    const column = code === undefined ? undefined : upload.columns.find(({ to }) => to === culprit)?.header
     const row = { line, ...(column && { column }), message: causeOf(cause).message, cells }
     return [{ line, kind: result, code: cause, recordId: id, email, row }]
   }

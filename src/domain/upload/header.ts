@@ -1,10 +1,10 @@
 import { FairleadError, type ErrorCode } from '../errors.ts'
 import { columnsByName, ownNames, readOnlyReason, type RecordColumn } from '../record.ts'
 import type { RunWarning } from '../run.ts'
-import { externalIdTarget, reportNames, type UploadColumn, type UploadOptions } from '../upload.ts'
+import { externalIdTarget, idTarget, reportNames, type UploadColumn, type UploadOptions } from '../upload.ts'
 
 /** What a download has beside the columns of the list. */
-const downloadNames = ['id', externalIdTarget, 'crmEntity', 'crmId', 'crmState'] as const
+const downloadNames = [idTarget, externalIdTarget, 'crmEntity', 'crmId', 'crmState'] as const
 /** Spellings, without blanks and strokes, that other programs give to what everybody has. */
 const spellings: Readonly<Record<string, string>> = {
   email: ownNames.email,
@@ -78,6 +78,8 @@ export type HeaderOptions = {
   /** what the caller says himself: header → name of a column, `externalId`, or null for nowhere */
   given: Readonly<Record<string, string | null>>
   unknown: 'refuse' | 'create' | 'ignore'
+  /** the column of a download that holds the ids of its records is read */
+  byId?: boolean
 }
 /** `to` of a column that is to be made is `new` and its place in the header */
 export type HeaderMap = { columns: UploadColumn[]; made: { index: number; name: string }[]; warnings: RunWarning[] }
@@ -136,7 +138,7 @@ export const mapHeader = (
   cells: readonly string[],
   line: number,
   columns: readonly RecordColumn[],
-  { given, unknown }: HeaderOptions,
+  { given, unknown, byId }: HeaderOptions,
 ): HeaderMap => {
   const fail = failAt(line)
   const names = namesOf(cells)
@@ -147,7 +149,11 @@ export const mapHeader = (
     fail('headerInvalid', `the name of column ${unreadable + 1} holds characters that are not text.`)
   const resolve = createResolver(columns)
   const said = readGiven(names, createNaming(columns, true), given)
-  const found = names.map((name) => (said.has(name.toLowerCase()) ? undefined : resolve(name)))
+  const idHeader = byId ? headersOf(columns).others[0] : undefined
+  const found = names.map((name) => {
+    if (said.has(name.toLowerCase())) return undefined
+    return name.toLowerCase() === idHeader ? idTarget : resolve(name)
+  })
   const isSaid = (index: number): boolean => said.has(names[index]!.toLowerCase())
   const strange = names.flatMap((name, index) =>
     name !== '' && !isSaid(index) && !found[index] ? [{ index, name }] : [],
@@ -199,7 +205,7 @@ export const mapHeader = (
       warn(header, `The list has no column ${header}: it was left out.`)
       return nowhere
     }
-    if (target === externalIdTarget) return to(externalIdTarget)
+    if (target === externalIdTarget || target === idTarget) return to(target)
     const reason = readOnlyReason(target)
     if (reason === undefined) return to(target.key)
     warn(header, `${header} ${reason.replace(/[.:].*$/, '')}: it was left out.`)
@@ -215,7 +221,14 @@ export const refuseUnmatchable = (
   match: UploadOptions['match'],
   line: number,
 ): void => {
-  const needed = match === 'email' ? ownNames.email : match === 'externalId' ? externalIdTarget : undefined
+  const needed =
+    match === 'email'
+      ? ownNames.email
+      : match === 'externalId'
+        ? externalIdTarget
+        : match === 'id'
+          ? idTarget
+          : undefined
   if (needed === undefined || columns.some(({ to }) => to === needed)) return
   failAt(line)('headerInvalid', `rows are to be matched by ${match}, and no column of the file has it.`)
 }

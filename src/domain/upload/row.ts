@@ -1,12 +1,14 @@
+import { causeOf } from '../cause.ts'
 import { readCell } from '../cell.ts'
 import type { CrmValue, FieldType } from '../crm.ts'
 import { emailKeyColumn } from '../list.ts'
 import type { RecordColumn } from '../record.ts'
 import { cutMark } from './cut.ts'
-import { externalIdTarget, type UploadColumn, type UploadOptions } from '../upload.ts'
+import { externalIdTarget, idTarget, type UploadColumn, type UploadOptions } from '../upload.ts'
 
-export type RowCode = 'brokenRow' | 'tooManyCells' | 'invalidCell' | 'emptyRow'
-export type RowRead = { values: Record<string, CrmValue>; externalId: string | null | undefined }
+export type RowCode = 'brokenRow' | 'tooManyCells' | 'invalidCell' | 'emptyRow' | 'recordUnknown'
+/** `id`: of the record that is meant, where rows are matched by it */
+export type RowRead = { values: Record<string, CrmValue>; externalId: string | null | undefined; id?: string }
 /** `type: null` is the external id */
 type Target = { index: number; header: string; key: string; type: FieldType | null }
 /** `column`: header of the cell at fault */
@@ -14,6 +16,8 @@ export type RowRefusal = { code: RowCode; column?: string; message: string }
 
 /** As the API takes them. */
 const longestExternalId = 200
+
+const uuid = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/
 
 const isBlank = (cell: string): boolean => cell.trim() === ''
 
@@ -35,12 +39,17 @@ export const createRowReader = (
     return to === null || type === undefined ? [] : [{ index, header, key: to, type }]
   })
   const clears = options.blanks === 'clear'
+  const idIndex = options.match === 'id' ? file.findIndex(({ to }) => to === idTarget) : -1
   const externalIdHeader = targets.find(({ type }) => type === null)?.header
 
   return (cells) => {
     if (cells.length > file.length && !cells.slice(file.length).every(isBlank)) {
       const message = `The row has ${cells.length} cells, and the header names ${file.length}.`
       return { code: 'tooManyCells', message }
+    }
+    const id = cells[idIndex]?.trim().toLowerCase() || undefined
+    if (id !== undefined && !uuid.test(id)) {
+      return { code: 'recordUnknown', column: file[idIndex]!.header, message: causeOf('recordUnknown').message }
     }
     const values: Record<string, CrmValue> = {}
     let externalId: string | null | undefined
@@ -71,9 +80,9 @@ export const createRowReader = (
       const message = 'Rows that are matched by external id need one.'
       return { code: 'invalidCell', ...(externalIdHeader && { column: externalIdHeader }), message }
     }
-    if (!something && typeof externalId !== 'string') {
+    if (!something && typeof externalId !== 'string' && id === undefined) {
       return { code: 'emptyRow', message: 'The row has nothing in the columns that are read.' }
     }
-    return { values, externalId }
+    return { values, externalId, ...(id !== undefined && { id }) }
   }
 }
