@@ -5,6 +5,7 @@ import type { Clock, Filter } from '../../domain/filter.ts'
 import { parseValues } from '../../domain/values.ts'
 import type { Database } from '../database.ts'
 import { emailKeyOf, hashKeyOf } from '../emailKey.ts'
+import type { Transaction } from '../outbox.ts'
 import { records } from '../schema.ts'
 import type { SecretBox } from '../secret.ts'
 import { filterSql, isIndexed, suppressedSql } from '../filter.ts'
@@ -121,6 +122,16 @@ export const matching = async (
   return and(live(accountId, list.id), filterSql(filter, { accountId, connectionId, hashEmail, clock }))
 }
 
+/**
+ * By the index that has the order already. Of a list that has grown since the last analysis Postgres expects one row, and would fetch and sort
+ * them all.
+ */
+const inOrder = <T>(db: Database, work: (tx: Transaction) => Promise<T>): Promise<T> =>
+  db.transaction(async (tx) => {
+    await tx.execute(sql`select set_config('enable_bitmapscan', 'off', true), set_config('enable_sort', 'off', true)`)
+    return work(tx)
+  })
+
 /** How long a page is looked for before it is answered as far as it came, and how long any statement may take. */
 export type Patience = { budgetMs?: number; timeoutMs?: number }
 
@@ -157,7 +168,7 @@ export const page = async (
       .orderBy(...sorting.orderBy)
     return found.map(({ value, ...row }) => ({ row: toRow(row), key: { id: row.id, value } }))
   }
-  if (!isAdHoc(query)) return { rows: await read(db, sorting.after, limit), ranOut: null }
+  if (!isAdHoc(query)) return { rows: await inOrder(db, (tx) => read(tx, sorting.after, limit)), ranOut: null }
   if (filter === undefined || sort.column !== undefined || removed || isIndexed(filter)) {
     return { rows: await within(db, timeoutMs, (tx) => read(tx, sorting.after, limit)), ranOut: null }
   }
