@@ -2,7 +2,6 @@ import { expect, onTestFinished, test } from 'vitest'
 import * as runs from '../src/db/run/state.ts'
 import { openFairlead, until } from './support/fairlead.ts'
 import { surviveKills } from './support/kills.ts'
-import { surviveOutage } from './support/outage.ts'
 import { expectProven } from './support/ledger.ts'
 import { startWorker } from './support/worker.ts'
 
@@ -41,7 +40,3 @@ test('SIGTERM ends a worker at its next page, and another goes on at once', asyn
   expect(ended).toContain(3)
   expect(await second.stop()).toBe(0)
 }, 120_000)
-
-test('I5, O1: SIGKILL of API, worker, Postgres and Temporal in the middle: the next start finishes the same run', async () => {
-  await surviveOutage(6000, 150)
-}, 240_000)

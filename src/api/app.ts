@@ -118,7 +118,7 @@ export const buildApp = async (services: Services, options: AppOptions = {}): Pr
   app.decorate('watchMs', options.watchMs ?? 1000)
   app.decorate('uploadBytes', options.uploadBytes ?? 2 * 1024 ** 3)
   app.decorate('stopping', signalClosing(app))
-  app.decorate('searching', { gate: createGate(4, 40), budgetMs: options.searchMs ?? 1000 })
+  app.decorate('searching', { gate: createGate(4, 40), budgetMs: options.searchMs ?? 850 })
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
   app.setErrorHandler(sendProblem)
