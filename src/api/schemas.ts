@@ -1,14 +1,12 @@
 import { z } from 'zod'
 import { errorTable, type ErrorCode } from '../domain/errors.ts'
-
-/** What Postgres cannot keep in text or JSON: NUL, and halves of surrogate pairs. */
-const unstorable = /\0|\p{Surrogate}/u
+import { isText } from '../domain/typed.ts'
 
 export const text = (max: number) =>
   z
     .string()
     .max(max)
-    .refine((value) => !unstorable.test(value), 'contains characters that are not text')
+    .refine((value) => isText(value), 'contains characters that are not text')
 
 /** Text that people name things with. */
 export const Name = z
@@ -16,7 +14,7 @@ export const Name = z
   .trim()
   .min(1)
   .max(200)
-  .refine((value) => !unstorable.test(value), 'contains characters that are not text')
+  .refine((value) => isText(value), 'contains characters that are not text')
 
 export const Id = z.uuid().meta({ description: 'An opaque id', examples: ['019ab3c4-5d6e-7f80-9a1b-2c3d4e5f6071'] })
 export const Instant = z.iso.datetime().meta({ examples: ['2026-11-23T10:00:00.000Z'] })

@@ -1,9 +1,10 @@
-import { and, asc, eq, isNotNull, isNull, sql } from 'drizzle-orm'
+import { and, asc, eq, isNotNull, isNull, min, sql } from 'drizzle-orm'
 import { FairleadError } from '../domain/errors.ts'
 import * as accounts from './account.ts'
 import * as audits from './audit.ts'
 import type { Database } from './database.ts'
 import { refuseTwins } from './failure.ts'
+import { moveTo } from './order.ts'
 import type { Transaction } from './outbox.ts'
 import { folders, lists } from './schema.ts'
 
@@ -30,6 +31,15 @@ export const getDefault = async (tx: Transaction, accountId: string): Promise<Fo
   if (folder !== undefined) return folder
   const [made] = await tx.insert(folders).values({ accountId, name: 'Default' }).returning()
   return made!
+}
+
+/** The position of a list that is to stand above all others of the folder. */
+export const topOf = async (tx: Transaction, folderId: string): Promise<number> => {
+  const [top] = await tx
+    .select({ position: min(lists.position) })
+    .from(lists)
+    .where(and(eq(lists.folderId, folderId), isNull(lists.removedAt)))
+  return (top?.position ?? 1) - 1
 }
 
 export const page = (
@@ -89,10 +99,8 @@ const place = async (tx: Transaction, accountId: string, folderId: string, posit
     .from(folders)
     .where(eq(folders.accountId, accountId))
     .orderBy(asc(folders.position), asc(folders.id))
-  const others = rows.map(({ id }) => id).filter((id) => id !== folderId)
-  const order = others.toSpliced(position, 0, folderId).join(',')
-  await tx.execute(sql`update folders f set position = o.place - 1
-    from unnest(string_to_array(${order}, ',')::uuid[]) with ordinality o (id, place) where f.id = o.id`)
+  const ids = rows.map(({ id }) => id)
+  await moveTo(tx, folders, ids, folderId, position)
 }
 
 /** Only an empty folder is removed, so that no list goes with it by mistake. Errors: notFound, folderLocked, folderNotEmpty. */

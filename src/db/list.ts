@@ -6,6 +6,7 @@ import * as audits from './audit.ts'
 import type { Database } from './database.ts'
 import { refuseTwins } from './failure.ts'
 import * as folderRows from './folder.ts'
+import { moveTo } from './order.ts'
 import type { Transaction } from './outbox.ts'
 import { folders, lanes, lists, runs } from './schema.ts'
 
@@ -132,10 +133,8 @@ const place = async (tx: Transaction, folderId: string, listId: string, position
     .from(lists)
     .where(and(eq(lists.folderId, folderId), isNull(lists.removedAt)))
     .orderBy(asc(lists.position), asc(lists.id))
-  const others = rows.map(({ id }) => id).filter((id) => id !== listId)
-  const order = others.toSpliced(position, 0, listId)
-  await tx.execute(sql`update lists l set position = o.place - 1
-    from unnest(string_to_array(${order.join(',')}, ',')::uuid[]) with ordinality o (id, place) where l.id = o.id`)
+  const ids = rows.map(({ id }) => id)
+  await moveTo(tx, lists, ids, listId, position)
 }
 
 /** The list and its records are seen no more; runs and entries stay. Errors: notFound. */

@@ -1,5 +1,5 @@
 import type { CrmValue, FieldType } from './crm.ts'
-import { readTyped } from './typed.ts'
+import { isText, readTyped } from './typed.ts'
 
 /** How numbers and days are written in a file, where that is not plain from themselves. */
 export type CellFormats = { dates: 'iso' | 'dmy' | 'mdy'; decimal: 'point' | 'comma' }
@@ -63,7 +63,7 @@ export const readCell = (
   formats: CellFormats,
 ): readonly [CrmValue | undefined, expects: string] => {
   if (text === '') return [null, '']
-  if (/\0|\p{Surrogate}/u.test(text)) return [undefined, 'cannot hold characters that are not text']
+  if (!isText(text)) return [undefined, 'cannot hold characters that are not text']
   return readTyped(type, plainOf(type, text, formats))
 }
 

@@ -363,4 +363,8 @@ export class FairleadError extends Error {
   }
 }
 
+/** An error about one place of the input. */
+export const misplaced = (path: string, message: string, code: ErrorCode = 'invalidInput'): FairleadError =>
+  new FairleadError(code, { detail: `${path}: ${message}`, errors: [{ path, message }] })
+
 export const isFairleadError = (error: unknown): error is FairleadError => error instanceof FairleadError

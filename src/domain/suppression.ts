@@ -1,5 +1,5 @@
 import { permits, type Role } from './account.ts'
-import { FairleadError } from './errors.ts'
+import { FairleadError, misplaced } from './errors.ts'
 
 export const suppressionReasons = ['unsubscribed', 'bounced', 'complained', 'optedOut', 'manual'] as const
 export type SuppressionReason = (typeof suppressionReasons)[number]
@@ -19,10 +19,7 @@ const needsAdmin: ReadonlySet<SuppressionSource> = new Set(['person', 'admin'])
 
 /** Errors: invalidInput for `crm`, which the CRM alone says; forbidden for `admin` by a lower role. */
 export const checkSource = (source: SuppressionSource, role: Role, path = 'source'): void => {
-  const message = 'The CRM alone says that.'
-  if (source === 'crm') {
-    throw new FairleadError('invalidInput', { detail: `${path}: ${message}`, errors: [{ path, message }] })
-  }
+  if (source === 'crm') throw misplaced(path, 'The CRM alone says that.')
   if (source === 'admin' && !permits(role, 'admin')) {
     throw new FairleadError('forbidden', {
       detail: `The source admin needs the role admin; the key has the role ${role}.`,

@@ -5,7 +5,8 @@ import { fitsDouble } from './values.ts'
 const longest: Partial<Record<FieldType, number>> = { email: 320, phone: 200 }
 const longestText = 100_000
 
-const isText = (value: string): boolean => !/\0|\p{Surrogate}/u.test(value)
+/** Without what Postgres cannot keep in text or JSON: NUL, and halves of surrogate pairs. */
+export const isText = (value: string): boolean => !/\0|\p{Surrogate}/u.test(value)
 
 /** Of a text in the shape of a day; by arithmetic, since a million rows have many. */
 const isRealDay = (text: string): boolean => {

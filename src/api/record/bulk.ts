@@ -4,6 +4,7 @@ import * as bulks from '../../db/record/bulk.ts'
 import { causeOf } from '../../domain/cause.ts'
 import type { ErrorCode } from '../../domain/errors.ts'
 import type { RecordInput, RecordRead } from '../../domain/record.ts'
+import { firstIssue } from '../issue.ts'
 import { exampleOf, Id } from '../schemas.ts'
 import type { Services } from '../services.ts'
 import { createGate } from './gate.ts'
@@ -93,10 +94,8 @@ const readRow = (
   })
   const parsed = NewRecord.safeParse(row)
   if (!parsed.success) {
-    const [issue] = parsed.error.issues
-    const strange = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined
-    if (strange !== undefined) return refuse(strange, 'There is no such property.')
-    return refuse(issue?.path.map(String).join('.') ?? '', issue?.message ?? 'is not valid')
+    const { path, message } = firstIssue(parsed.error)
+    return refuse(path, message)
   }
   const { externalId: given, ...input } = parsed.data
   const found = read(input)

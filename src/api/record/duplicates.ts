@@ -3,7 +3,7 @@ import { z } from 'zod'
 import * as columns from '../../db/column.ts'
 import * as lists from '../../db/list.ts'
 import { findDuplicates, removeDuplicates, type By } from '../../db/record/duplicates.ts'
-import { FairleadError } from '../../domain/errors.ts'
+import { misplaced } from '../../domain/errors.ts'
 import { columnIndex } from '../../domain/filter.ts'
 import { isWritable, labelsOf } from '../../domain/record.ts'
 import { actorOf } from '../auth.ts'
@@ -68,8 +68,7 @@ const columnsOf = (known: readonly columns.Column[], said: readonly string[]): B
   const found = said.map((name, index) => {
     const column = find(name)
     if (column !== undefined) return { key: column.key, type: column.type }
-    const error = { path: `by[${index}]`, message: 'The list has no such column.' }
-    throw new FairleadError('invalidInput', { detail: `${error.path}: ${error.message}`, errors: [error] })
+    throw misplaced(`by[${index}]`, 'The list has no such column.')
   })
   const byKey = new Map(found.map((column) => [column.key, column]))
   return [...byKey.values()].toSorted((a, b) => (a.key < b.key ? -1 : 1))

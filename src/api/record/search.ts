@@ -5,7 +5,7 @@ import type * as lists from '../../db/list.ts'
 import * as counts from '../../db/record/count.ts'
 import * as records from '../../db/record/read.ts'
 import type { Sort } from '../../db/record/sort.ts'
-import { FairleadError } from '../../domain/errors.ts'
+import { misplaced } from '../../domain/errors.ts'
 import { columnIndex, type Clock, type Filter } from '../../domain/filter.ts'
 import { labelsOf } from '../../domain/record.ts'
 import { cutPage, readCursor, writeCursor } from '../cursor.ts'
@@ -52,12 +52,15 @@ const sortOf = (said: string | undefined, order: Sort['order'], known: columns.C
   if (said === undefined) return { order }
   const column = columnIndex(known)(said)
   if (column !== undefined) return { column, order }
-  const error = { path: 'sort', message: 'The list has no such column.' }
-  throw new FairleadError('invalidInput', { detail: `sort: ${error.message}`, errors: [error] })
+  throw misplaced('sort', 'The list has no such column.')
 }
 
 /** The time zone matters to filters alone. */
-const clockOf = async ({ db }: Services, { accountId, filter }: Source, now: Date): Promise<Clock> => ({
+export const clockOf = async (
+  { db }: Services,
+  { accountId, filter }: Pick<Source, 'accountId' | 'filter'>,
+  now: Date,
+): Promise<Clock> => ({
   now,
   timeZone: filter === undefined ? 'UTC' : (await accounts.get(db, accountId)).timeZone,
 })

@@ -1,17 +1,17 @@
 import type { z } from 'zod'
 import type * as suppressions from '../../db/suppression.ts'
 import type { Role } from '../../domain/account.ts'
-import { FairleadError, isFairleadError, type ErrorCode } from '../../domain/errors.ts'
+import { isFairleadError, misplaced, type ErrorCode } from '../../domain/errors.ts'
 import { checkSource, sourceOf } from '../../domain/suppression.ts'
 import { readTyped } from '../../domain/typed.ts'
+import { firstIssue } from '../issue.ts'
 import { NewSuppression } from './json.ts'
 
 /** Errors: invalidInput, forbidden. */
 export const readNew = (given: z.infer<typeof NewSuppression>, role: Role): suppressions.NewSuppression => {
   const [email, expects] = readTyped('email', given.email)
   if (typeof email !== 'string') {
-    const message = email === null ? 'expects an address.' : `${expects}.`
-    throw new FairleadError('invalidInput', { detail: `email: ${message}`, errors: [{ path: 'email', message }] })
+    throw misplaced('email', email === null ? 'expects an address.' : `${expects}.`)
   }
   const source = given.source ?? sourceOf(given.reason)
   checkSource(source, role)
@@ -24,11 +24,7 @@ type Refused = { code: ErrorCode; path: string; message: string }
 export const readRow = (row: unknown, role: Role): { row: suppressions.NewSuppression } | { refused: Refused } => {
   const parsed = NewSuppression.safeParse(row)
   if (!parsed.success) {
-    const [issue] = parsed.error.issues
-    const strange = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined
-    const path = strange ?? issue?.path.map(String).join('.') ?? ''
-    const message = strange === undefined ? (issue?.message ?? 'is not valid') : 'There is no such property.'
-    return { refused: { code: 'invalidInput', path, message } }
+    return { refused: { code: 'invalidInput', ...firstIssue(parsed.error) } }
   }
   try {
     return { row: readNew(parsed.data, role) }

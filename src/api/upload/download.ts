@@ -2,10 +2,9 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { Readable } from 'node:stream'
 import { z } from 'zod'
 import { delimiters, mark, writeRecord } from '../../csv/write.ts'
-import * as accounts from '../../db/account.ts'
 import * as columns from '../../db/column.ts'
 import * as lists from '../../db/list.ts'
-import { walk } from '../../db/record/each.ts'
+import { eachPiece } from '../../db/record/each.ts'
 import { matching } from '../../db/record/read.ts'
 import * as runs from '../../db/run/read.ts'
 import * as segments from '../../db/segment.ts'
@@ -16,6 +15,7 @@ import { reportNames } from '../../domain/upload.ts'
 import { headersOf } from '../../domain/upload/header.ts'
 import { attachment } from '../disposition.ts'
 import { ListParams } from '../record/input.ts'
+import { clockOf } from '../record/search.ts'
 import { Id } from '../schemas.ts'
 import type { Services } from '../services.ts'
 import { DelimiterQuery } from './options.ts'
@@ -44,14 +44,16 @@ const pageSize = 500
 /** Rows of a report are as wide as their file. */
 const reportPageSize = 50
 
-export const downloadRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, secrets }) => {
+export const downloadRoutes: FastifyPluginAsyncZod<Services> = async (app, services) => {
+  const { db, secrets } = services
+
   /** Who is in a segment of the list, as a condition. Errors: notFound, segmentBroken. */
   const membersOf = async (accountId: string, list: lists.List, segmentId: string) => {
     const { segment } = await segments.open(db, accountId, segmentId)
     if (segment.listId !== list.id) throw new FairleadError('notFound')
-    const { timeZone } = await accounts.get(db, accountId)
-    const clock = { now: new Date(), timeZone }
-    return matching(db, secrets, accountId, list, { filter: segment.definition, clock })
+    const filter = segment.definition
+    const clock = await clockOf(services, { accountId, filter }, new Date())
+    return matching(db, secrets, accountId, list, { filter, clock })
   }
 
   /** Texts as a stream: the next one is made when the reader has taken the one before, none when he has gone. */
@@ -87,7 +89,7 @@ export const downloadRoutes: FastifyPluginAsyncZod<Services> = async (app, { db,
       async function* texts(): AsyncGenerator<string> {
         const header = [...named.columns.map(({ header }) => header), ...named.others]
         yield `${bom === 'true' ? mark : ''}${writeRecord(header, sign)}`
-        for await (const rows of walk(db, accountId, list, { where, size: pageSize, gate })) {
+        for await (const rows of eachPiece(db, accountId, list, { where, size: pageSize, gate })) {
           const lines = rows.map(({ values, id, externalId, crmEntity, crmId, crmState }) => {
             const others = [id, externalId, crmEntity, crmId, crmId === null ? null : crmState]
             return writeRecord(

@@ -4,6 +4,7 @@ import type { FieldType } from '../../domain/crm.ts'
 import { FairleadError } from '../../domain/errors.ts'
 import * as audits from '../audit.ts'
 import type { Database } from '../database.ts'
+import { moveTo } from '../order.ts'
 import type { Transaction } from '../outbox.ts'
 import { columns, records, removedColumns, syncSettings } from '../schema.ts'
 import { usingColumn, type Named } from '../segment/uses.ts'
@@ -69,10 +70,8 @@ export const update = (
       await tx.update(columns).set({ name }).where(eq(columns.id, columnId))
     }
     if (position !== undefined) {
-      const others = known.map(({ id }) => id).filter((id) => id !== columnId)
-      const order = others.toSpliced(position, 0, columnId).join(',')
-      await tx.execute(sql`update columns c set position = o.place - 1
-        from unnest(string_to_array(${order}, ',')::uuid[]) with ordinality o (id, place) where c.id = o.id`)
+      const ids = known.map(({ id }) => id)
+      await moveTo(tx, columns, ids, columnId, position)
     }
     const changed = [...(name === undefined ? [] : ['name']), ...(position === undefined ? [] : ['position'])]
     await audit(tx, column, actor, 'update', changed)

@@ -1,4 +1,4 @@
-import { and, eq, inArray, isNull, min, sql } from 'drizzle-orm'
+import { and, eq, inArray, isNull, sql } from 'drizzle-orm'
 import type { CrmEntity } from '../../domain/crm.ts'
 import { FairleadError } from '../../domain/errors.ts'
 import { chooseFields, type ChosenField } from '../../domain/field.ts'
@@ -98,10 +98,6 @@ export const request = (
       .select({ name: lists.name })
       .from(lists)
       .where(and(eq(lists.folderId, folderId), isNull(lists.removedAt)))
-    const [top] = await tx
-      .select({ position: min(lists.position) })
-      .from(lists)
-      .where(and(eq(lists.folderId, folderId), isNull(lists.removedAt)))
     const [list] = await tx
       .insert(lists)
       .values({
@@ -113,7 +109,7 @@ export const request = (
           inFolder.map((each) => each.name),
         ),
         kind: listKindOf[entity],
-        position: (top?.position ?? 1) - 1,
+        position: await folders.topOf(tx, folderId),
       })
       .returning({ id: lists.id })
     const listId = list!.id

@@ -1,4 +1,4 @@
-import { and, eq, isNull, min } from 'drizzle-orm'
+import { and, eq, isNull } from 'drizzle-orm'
 import type { FieldType } from '../../domain/crm.ts'
 import { FairleadError } from '../../domain/errors.ts'
 import { emailKeyColumn, firstFreeColumn, fixedColumnKeys, lockedFields } from '../../domain/list.ts'
@@ -51,10 +51,6 @@ export const insert = (db: Database, accountId: string, asked: NewList, actor: a
       const live = and(eq(lists.accountId, accountId), isNull(lists.removedAt))
       if ((await tx.$count(lists, live)) >= mostLists)
         throw new FairleadError('invalidInput', { detail: `An account has at most ${mostLists} lists.` })
-      const [top] = await tx
-        .select({ position: min(lists.position) })
-        .from(lists)
-        .where(and(eq(lists.folderId, folder.id), isNull(lists.removedAt)))
       const [list] = await tx
         .insert(lists)
         .values({
@@ -62,7 +58,7 @@ export const insert = (db: Database, accountId: string, asked: NewList, actor: a
           folderId: folder.id,
           name: asked.name,
           kind: 'plain',
-          position: (top?.position ?? 1) - 1,
+          position: await folders.topOf(tx, folder.id),
           nextColumn: firstFreeColumn + asked.columns.length,
         })
         .returning({ id: lists.id })

@@ -1,8 +1,8 @@
-import { and, asc, eq, gt, lte, type SQL } from 'drizzle-orm'
+import { and, asc, gt, lte, type SQL } from 'drizzle-orm'
 import type { Database } from '../database.ts'
 import { records } from '../schema.ts'
 import { crmState, live, selection, toRow, type ListOf, type RecordRow } from './read.ts'
-import { within } from './walk.ts'
+import { endOfPiece, within } from './walk.ts'
 
 type Options = {
   where?: SQL
@@ -14,31 +14,28 @@ type Options = {
 
 const timeoutMs = 10_000
 
+/** A download has no use for suppressions, and each would be looked up. */
+const { suppressed: _suppressed, ...read } = selection
+
 /**
  * All records of a list by id, a piece at a time: each piece is a short statement of its own, so a reader may take his time, and a filter that finds few
  * holds no connection for long. What changes meanwhile is seen as it is then; nobody comes twice. `where` narrows them.
  * Errors: queryTimeout.
  */
-export async function* walk(
+export async function* eachPiece(
   db: Database,
   accountId: string,
   list: ListOf,
   { where, size = 1000, gate = (work) => work() }: Options = {},
-): AsyncGenerator<RecordRow[]> {
+): AsyncGenerator<Omit<RecordRow, 'suppressed'>[]> {
   for (let after: string | undefined; ;) {
     const ahead = after === undefined ? undefined : gt(records.id, after)
     const piece = () =>
       within(db, timeoutMs, async (tx) => {
-        const [end] = await tx
-          .select({ id: records.id })
-          .from(records)
-          .where(and(eq(records.listId, list.id), ahead))
-          .orderBy(asc(records.id))
-          .offset(size - 1)
-          .limit(1)
+        const end = await endOfPiece(tx, list.id, { ahead, by: asc(records.id), size })
         const upTo = end && lte(records.id, end.id)
         const found = await tx
-          .select({ ...selection, crmState: crmState(list) })
+          .select({ ...read, crmState: crmState(list) })
           .from(records)
           .where(and(live(accountId, list.id), where, ahead, upTo))
           .orderBy(asc(records.id))

@@ -21,6 +21,22 @@ export const within = async <T>(db: Database, timeoutMs: number, work: (tx: Tran
   }
 }
 
+/** The record that ends a piece of `size` records of a list, removed ones too; undefined where fewer are left. */
+export const endOfPiece = async (
+  tx: Transaction,
+  listId: string,
+  { ahead, by, size }: { ahead: SQL | undefined; by: SQL; size: number },
+): Promise<{ id: string } | undefined> => {
+  const [end] = await tx
+    .select({ id: records.id })
+    .from(records)
+    .where(and(eq(records.listId, listId), ahead))
+    .orderBy(by)
+    .offset(size - 1)
+    .limit(1)
+  return end
+}
+
 /** Records in a piece: the first is small, since the page may be full at once; then as many as take about `pieceMs`. */
 const firstPiece = 2000
 const largestPiece = 100_000
@@ -76,13 +92,7 @@ export const walk = async <Row>(
   /** Whether that was the last piece. */
   const readPiece = async (tx: Transaction): Promise<boolean> => {
     const start = performance.now()
-    const [end] = await tx
-      .select({ id: records.id })
-      .from(records)
-      .where(and(eq(records.listId, listId), ahead()))
-      .orderBy(by)
-      .offset(size - 1)
-      .limit(1)
+    const end = await endOfPiece(tx, listId, { ahead: ahead(), by, size })
     rows.push(...(await read(tx, and(ahead(), end && upTo(records.id, end.id)), limit - rows.length)))
     reached = end?.id ?? reached
     size = nextSize(size, performance.now() - start)

@@ -1,5 +1,5 @@
 import type { FieldType } from '../crm.ts'
-import { FairleadError } from '../errors.ts'
+import { misplaced } from '../errors.ts'
 import { columnIndex, type Condition, type Filter, type FilterColumn, type PropertyCondition } from './filter.ts'
 import { operatorsOf, properties, propertyNames, type FilterOperator, type Property } from './operators.ts'
 import { choiceReader, dayReaders, readerOf, type ValueReader } from './values.ts'
@@ -9,7 +9,7 @@ const mostValues = 200
 const deepest = 10
 
 const fail = (path: string, message: string): never => {
-  throw new FairleadError('invalidInput', { detail: `${path}: ${message}`, errors: [{ path, message }] })
+  throw misplaced(path, message)
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>

@@ -1,4 +1,5 @@
 import type { FieldType } from '../crm.ts'
+import { isText } from '../typed.ts'
 import type { FilterOperator } from './operators.ts'
 
 /** How a value is read, and what to say when it is none. */
@@ -25,9 +26,7 @@ const readNumber = (value: unknown): string | undefined => {
 }
 
 const readText = (value: unknown): string | undefined =>
-  typeof value === 'string' && value.length > 0 && value.length <= 1000 && !/\0|\p{Surrogate}/u.test(value)
-    ? value
-    : undefined
+  typeof value === 'string' && value.length > 0 && value.length <= 1000 && isText(value) ? value : undefined
 
 const textReader: ValueReader = [readText, 'expects text of 1 to 1,000 characters']
 

@@ -1,6 +1,7 @@
-import { FairleadError, type ErrorCode } from '../errors.ts'
+import { FairleadError, misplaced, type ErrorCode } from '../errors.ts'
 import { columnsByName, ownNames, readOnlyReason, type RecordColumn } from '../record.ts'
 import type { RunWarning } from '../run.ts'
+import { isText } from '../typed.ts'
 import { externalIdTarget, idTarget, reportNames, type UploadColumn, type UploadOptions } from '../upload.ts'
 
 /** What a download has beside the columns of the list. */
@@ -111,7 +112,7 @@ const readGiven = (header: readonly string[], resolve: (name: string) => Found, 
     const lower = name.trim().toLowerCase()
     const path = `columns.${name}`
     const refuse = (code: ErrorCode, message: string) => {
-      throw new FairleadError(code, { detail: `${path}: ${message}`, errors: [{ path, message }] })
+      throw misplaced(path, message, code)
     }
     if (!names.has(lower)) refuse('invalidInput', 'The file has no column of this name.')
     const found = to === null ? null : resolve(to)
@@ -144,7 +145,7 @@ export const mapHeader = (
   const names = namesOf(cells)
   if (names.length > mostColumns)
     fail('headerInvalid', `there are ${names.length} columns; ${mostColumns} are the most.`)
-  const unreadable = names.findIndex((name) => /\0|\p{Surrogate}/u.test(name))
+  const unreadable = names.findIndex((name) => !isText(name))
   if (unreadable !== -1)
     fail('headerInvalid', `the name of column ${unreadable + 1} holds characters that are not text.`)
   const resolve = createResolver(columns)

@@ -3,6 +3,7 @@ import { readCell } from '../cell.ts'
 import type { CrmValue, FieldType } from '../crm.ts'
 import { emailKeyColumn } from '../list.ts'
 import type { RecordColumn } from '../record.ts'
+import { isText } from '../typed.ts'
 import { cutMark } from './cut.ts'
 import { externalIdTarget, idTarget, type UploadColumn, type UploadOptions } from '../upload.ts'
 
@@ -63,7 +64,7 @@ export const createRowReader = (
       }
       if (type === null) {
         externalId = cell.trim() || (clears ? null : undefined)
-        if (cell.length > longestExternalId || /\0|\p{Surrogate}/u.test(cell)) {
+        if (cell.length > longestExternalId || !isText(cell)) {
           const message = `An external id is text of at most ${longestExternalId} characters.`
           return { code: 'invalidCell', column: header, message }
         }

@@ -1,0 +1,8 @@
+import type { z } from 'zod'
+
+/** The first thing wrong with a row of many: where in the row, '' for the row itself, and what. */
+export const firstIssue = ({ issues: [issue] }: z.ZodError): { path: string; message: string } => {
+  const strange = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined
+  if (strange !== undefined) return { path: strange, message: 'There is no such property.' }
+  return { path: issue?.path.map(String).join('.') ?? '', message: issue?.message ?? 'is not valid' }
+}
