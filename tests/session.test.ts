@@ -10,9 +10,11 @@ test.each([401, 403] as const)(
     onTestFinished(() => fairlead.close())
     await Promise.all([startWorker(fairlead), startWorker(fairlead)])
     await fairlead.connect()
-    // It was slowed down twice before, and that helped: the next time its limit becomes one.
+    // It was slowed down twice before, and that helped: the next time its limit becomes one. What the login said of the pace may come after this.
     const sql = fairlead.db.$client
-    await sql`update paces set refusals = 2`
+    await sql`
+      insert into paces (account_id, connection_id, allowed, refusals) select account_id, id, concurrency, 2 from connections
+      on conflict (connection_id) do update set refusals = 2`
     fairlead.simulator.control.settings({ oneSession })
     const run = await fairlead.finished(await fairlead.startImport('lead'))
     expect(run).toMatchObject({ state: 'succeeded', error: null, balance: { balanced: true, listTotal: 2400 } })
