@@ -22,6 +22,7 @@ LABEL org.opencontainers.image.title="Fairlead" \
       org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.licenses="Apache-2.0"
 ENV NODE_ENV=production \
+    MALLOC_ARENA_MAX=2 \
     HOST=0.0.0.0 \
     PORT=8080 \
     METRICS_HOST=0.0.0.0 \

@@ -20,7 +20,7 @@ export const startCrm = async (
 ): Promise<SimulatedCrm> => {
   const port = await freePort()
   const args = ['--port', port, '--leads', leads, '--contacts', 1, '--max-page', pageSize].map(String)
-  const child = stage.start('simulator', 'src/simulator/main.ts', args)
+  const child = stage.start('simulator', 'src/simulator/main.ts', { args })
   await child.untilSays('ready')
   const url = `http://127.0.0.1:${port}`
   return {

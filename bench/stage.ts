@@ -6,8 +6,9 @@ import { migrate } from '../src/db/database.ts'
 import { freePort } from '../src/embedded/port.ts'
 import { startPostgres } from '../src/embedded/postgres.ts'
 import { startTemporal } from '../src/embedded/temporal.ts'
+import { workerEnvironment, workerFlags } from '../src/start/worker.ts'
 import { wire, type Wiring } from '../src/wiring.ts'
-import { startChild, type Child } from './child.ts'
+import { startChild, type Child, type ChildOptions } from './child.ts'
 import { openFolder } from './folder.ts'
 import type { Options } from './options.ts'
 
@@ -23,7 +24,7 @@ export type Stage = {
   signal: AbortSignal
   say: (line: string) => void
   /** starts one of our entries; `stop` may be called before the stage closes */
-  start: (name: string, entry: string, args?: string[], node?: string[]) => Child
+  start: (name: string, entry: string, more?: Pick<ChildOptions, 'args' | 'node' | 'environment'>) => Child
   close: () => Promise<void>
 }
 
@@ -64,14 +65,13 @@ export const openStage = async (options: Options, signal: AbortSignal, say: Stag
       environment,
       signal,
       say,
-      start(name, entry, args = [], node = []) {
+      start(name, entry, more = {}) {
         const child = startChild({
           name: `${name}-${(children += 1)}`,
           entry,
-          node,
-          args,
           folder: folder.path,
-          environment,
+          ...more,
+          environment: { ...environment, ...more.environment },
           ...(options.profile === undefined ? {} : { profile: options.profile }),
         })
         open.push(child.stop)
@@ -87,12 +87,7 @@ export const openStage = async (options: Options, signal: AbortSignal, say: Stag
 
 /** A worker in a process of its own, as `npm run worker` starts it with a bundle. */
 export const startWorker = async (stage: Stage): Promise<Child> => {
-  const worker = stage.start(
-    'worker',
-    'worker.ts',
-    [],
-    ['--initial-old-space-size=110', '--max-semi-space-size=24', '--max-old-space-size=1536'],
-  )
+  const worker = stage.start('worker', 'worker.ts', { node: workerFlags, environment: workerEnvironment })
   await worker.untilSays('worker ready')
   return worker
 }

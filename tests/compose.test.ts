@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { readConfig, variables } from '../src/config.ts'
+import { workerEnvironment, workerFlags } from '../src/start/worker.ts'
 import { searchAttributes } from '../src/temporal/flows.ts'
 
 type Service = {
@@ -24,9 +25,10 @@ type Service = {
 
 const checkout = join(import.meta.dirname, '..')
 const read = (path: string): string => readFileSync(join(checkout, path), 'utf8')
-const { version, dependencies } = JSON.parse(read('package.json')) as {
+const { version, dependencies, scripts } = JSON.parse(read('package.json')) as {
   version: string
   dependencies: Record<string, string>
+  scripts: Record<string, string>
 }
 const compose = parse(read('docker-compose.yml'), { merge: true }) as { services: Record<string, Service> }
 const { services } = compose
@@ -84,6 +86,14 @@ describe('docker-compose.yml', () => {
     expect(required).toEqual(new Set(Object.keys(given)))
     expect(() => fill(text, {})).toThrow('POSTGRES_PASSWORD is not set, see docs/operating.md')
     expect(fill(text, given)).not.toContain('${')
+  })
+
+  test('a worker is started by the same flags and variables everywhere', () => {
+    const flags = workerFlags.join(' ')
+    expect(service('worker').command).toEqual(['node', ...workerFlags, 'worker.ts'])
+    expect(scripts['worker']).toBe(`node ${flags} --import tsx worker.ts`)
+    expect(read('docs/operating.md')).toContain(`\`node ${flags} worker.ts\``)
+    expect(imageEnvironment).toMatchObject(workerEnvironment)
   })
 
   test('every variable that may be set is named in its head', () => {
@@ -199,7 +209,7 @@ describe('the image', () => {
   })
 
   test('sets only variables that Fairlead reads', () => {
-    const { NODE_ENV, ...rest } = imageEnvironment
+    const { NODE_ENV, MALLOC_ARENA_MAX: _, ...rest } = imageEnvironment
     expect(NODE_ENV).toBe('production')
     expect(Object.keys(variables)).toEqual(expect.arrayContaining(Object.keys(rest)))
     expect(rest['FAIRLEAD_WORKFLOW_BUNDLE']).toBe('/app/dist/workflows.js')

@@ -9,15 +9,9 @@ import * as temporal from '../embedded/temporal.ts'
 import { logOf, startChild, stopLeftoverChild } from './child.ts'
 import type { Ports } from './ports.ts'
 import { supervise, type Part } from './supervisor.ts'
+import { workerEnvironment, workerFlags } from './worker.ts'
 
 const entries = { worker: 'worker.ts', api: 'src/serve.ts', simulator: 'src/simulator/main.ts' }
-/**
- * Several pages under way are more than V8's young generation holds by default: a larger one spares a tenth of the processor. Without a bound
- * V8 lets garbage pile up as far as the machine has memory; with a tight one it collects all the time.
- */
-const flags: Partial<Record<keyof typeof entries, string[]>> = {
-  worker: ['--initial-old-space-size=110', '--max-semi-space-size=24', '--max-old-space-size=1536'],
-}
 const people = ['--leads', '5000', '--contacts', '5000', '--seed', '1']
 const readyWithinMs = 60_000
 
@@ -90,11 +84,19 @@ export const startParts = async (options: Options, started: (() => Promise<void>
   // For commands by hand, such as the administrator's: node --env-file.
   const lines = Object.entries(environment).map(([name, value]) => `${name}=${value}\n`)
   writeFileSync(join(folder, 'env'), lines.join(''), { mode: 0o600 })
-  const child = (name: keyof typeof entries, args: string[] = []) =>
-    begin(name, () => startChild({ name, entry: entries[name], flags: flags[name], args, folder, environment }))
-  if (simulator) await child('simulator', ['--port', `${ports.SIMULATOR_PORT}`, ...people])
+  const child = (name: keyof typeof entries, more: { args?: string[]; flags?: string[]; environment?: object } = {}) =>
+    begin(name, () =>
+      startChild({
+        name,
+        entry: entries[name],
+        folder,
+        ...more,
+        environment: { ...environment, ...more.environment },
+      }),
+    )
+  if (simulator) await child('simulator', { args: ['--port', `${ports.SIMULATOR_PORT}`, ...people] })
   await child('api')
-  await child('worker')
+  await child('worker', { flags: workerFlags, environment: workerEnvironment })
   if (simulator) await until(() => answers(ports.SIMULATOR_PORT), 'simulator', folder, signal)
   await until(() => isReady(parts.apiUrl), 'api', folder, signal)
   return parts

@@ -42,8 +42,11 @@ const firstPiece = 2000
 const largestPiece = 100_000
 const pieceMs = 200
 
-const nextSize = (size: number, tookMs: number): number =>
-  Math.min(largestPiece, Math.max(firstPiece, Math.round(size * Math.min(8, pieceMs / Math.max(1, tookMs)))))
+/** What can be read in the time that is left: the last piece is not to end late. */
+const nextSize = (size: number, tookMs: number, leftMs: number): number => {
+  const fitting = size * Math.min(8, Math.min(pieceMs, leftMs) / Math.max(1, tookMs))
+  return Math.min(largestPiece, Math.max(firstPiece, Math.round(fitting)))
+}
 
 const directions = {
   asc: { by: asc(records.id), beyond: gt, upTo: lte },
@@ -95,7 +98,8 @@ export const walk = async <Row>(
     const end = await endOfPiece(tx, listId, { ahead: ahead(), by, size })
     rows.push(...(await read(tx, and(ahead(), end && upTo(records.id, end.id)), limit - rows.length)))
     reached = end?.id ?? reached
-    size = nextSize(size, performance.now() - start)
+    const now = performance.now()
+    size = nextSize(size, now - start, budgetMs - (now - began))
     return rows.length >= limit || end === undefined
   }
   const readPieces = async (tx: Transaction, share: number): Promise<boolean> => {
