@@ -70,7 +70,7 @@ export type ReadPart<Row> = (
 ) => Promise<Row[]>
 
 /** Shares of the budget: for the first pieces, where most filters have found a page; then for all that is left at once. */
-const shares = { begin: 0.1, whole: 0.7 }
+const shares = { begin: 0.1, whole: 0.8 }
 
 const isLate = (error: unknown): boolean => error instanceof FairleadError && error.code === 'queryTimeout'
 
@@ -93,17 +93,20 @@ export const walk = async <Row>(
   const ahead = () => (reached === undefined ? undefined : beyond(records.id, reached))
 
   /** Whether that was the last piece. */
-  const readPiece = async (tx: Transaction): Promise<boolean> => {
+  const readPiece = async (tx: Transaction, share: number): Promise<boolean> => {
     const start = performance.now()
     const end = await endOfPiece(tx, listId, { ahead: ahead(), by, size })
     rows.push(...(await read(tx, and(ahead(), end && upTo(records.id, end.id)), limit - rows.length)))
     reached = end?.id ?? reached
     const now = performance.now()
-    size = nextSize(size, now - start, budgetMs - (now - began))
+    size = nextSize(size, now - start, budgetMs * share - (now - began))
     return rows.length >= limit || end === undefined
   }
+  /** By the index that ends the pieces: for more than a few thousand records the planner would rather look through the whole table. */
+  const byIndex = (tx: Transaction) =>
+    tx.execute(sql`select set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)`)
   const readPieces = async (tx: Transaction, share: number): Promise<boolean> => {
-    while (isBefore(share)) if (await readPiece(tx)) return true
+    while (isBefore(share)) if (await readPiece(tx, share)) return true
     return false
   }
   /** An order that no index has: the planner would rather follow an index through the whole list than let several processes look. */
@@ -123,8 +126,15 @@ export const walk = async <Row>(
 
   const wholeMs = Math.min(timeoutMs, budgetMs * shares.whole)
   const isDone =
-    (await attempt(async (tx) => (await readPiece(tx)) || readPieces(tx, shares.begin), timeoutMs)) ||
+    (await attempt(async (tx) => {
+      await byIndex(tx)
+      return (await readPiece(tx, shares.begin)) || readPieces(tx, shares.begin)
+    }, timeoutMs)) ||
     (wholeMs >= 1 && (await attempt(readWhole, wholeMs))) ||
-    (await attempt((tx) => readPieces(tx, 1), timeoutMs))
+    (await attempt(async (tx) => {
+      await byIndex(tx)
+      size = firstPiece
+      return readPieces(tx, 1)
+    }, timeoutMs))
   return { rows, ranOut: isDone || reached === undefined ? null : { id: reached, value: null } }
 }
