@@ -17,7 +17,8 @@ export const openDatabase = (url: string, options: { max?: number; name?: string
     onnotice: () => {},
     // Nothing reads arrays, and a connection that is lost while it asks for their types would end the process.
     fetch_types: false,
-    connection: { application_name: options.name ?? 'fairlead' },
+    // Servers that can compile plans take longer to do so than a search over a large list takes.
+    connection: { application_name: options.name ?? 'fairlead', jit: 'off' },
   })
   return drizzle(client, { schema, casing: 'snake_case' })
 }
