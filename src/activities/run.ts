@@ -1,6 +1,6 @@
 import { Context } from '@temporalio/activity'
 import { FairleadError, isFairleadError, type ErrorCode } from '../domain/errors.ts'
-import { isOver, type RunError, type RunState } from '../domain/run.ts'
+import { comparesKeys, isOver, type RunError, type RunState } from '../domain/run.ts'
 import * as connections from '../db/connection.ts'
 import * as lanes from '../db/lane.ts'
 import { balanceOf, unfinishedCode } from '../db/run/balance.ts'
@@ -134,7 +134,9 @@ export const runActivities = (deps: Dependencies) => ({
             : unbalanced
     const complete = balance.balanced === true && outcome.code === undefined && !cancelled
     const readAll =
-      run.kind === 'sync' ? await lanes.allDone(deps.db, runId, 'pull') : run.kind === 'import' && complete
+      run.kind === 'sync' && run.settings.source === undefined
+        ? await lanes.allDone(deps.db, runId, 'pull')
+        : run.kind === 'import' && complete
     await runs.finish(deps.db, run, {
       state,
       counts,
@@ -142,7 +144,7 @@ export const runActivities = (deps: Dependencies) => ({
       error,
       recordsAdded,
       mark: readAll ? run.mark : null,
-      swept: complete && run.kind !== 'sync' ? { byUser: connection.crmUserId, mark: run.mark } : null,
+      swept: complete && comparesKeys(run.kind) ? { byUser: connection.crmUserId, mark: run.mark } : null,
       widenedAt: readAll ? (run.settings.sync?.widenedAt ?? null) : null,
     })
     return { state }

@@ -35,6 +35,8 @@ import type {
 } from '../domain/run.ts'
 import type { AmbiguousMatch, ConflictRule, Role, UnmappedAddress } from '../domain/account.ts'
 import type { ConnectionProblem, ConnectionState } from '../domain/connection.ts'
+import type { DecisionCandidate, DecisionKind } from '../domain/decision.ts'
+import type { EditKind } from '../domain/edit.ts'
 import type { LaneKind, LanePhase } from '../domain/lane.ts'
 import type { ListKind } from '../domain/list.ts'
 import type { SuppressionReason, SuppressionSource } from '../domain/suppression.ts'
@@ -496,10 +498,14 @@ export const runs = pgTable(
   (t) => [
     uniqueIndex('runs_active')
       .on(t.listId)
-      .where(sql`state in ('running', 'held') and kind <> 'upload'`),
+      .where(sql`state in ('running', 'held') and kind not in ('upload', 'preview')`),
     uniqueIndex('runs_queued')
       .on(t.listId)
-      .where(sql`state = 'queued' and kind <> 'upload'`),
+      .where(sql`state = 'queued' and kind not in ('upload', 'preview')`),
+    /** one preview of a list at a time, beside its syncs */
+    uniqueIndex('runs_preview')
+      .on(t.listId)
+      .where(sql`state in ('queued', 'running', 'held') and kind = 'preview'`),
     /** uploads are edits: they take turns among themselves, not with syncs */
     uniqueIndex('runs_upload')
       .on(t.listId)
@@ -599,6 +605,104 @@ export const entries = pgTable(
     index('entries_crm').on(t.accountId, t.crmId),
     index('entries_at').on(t.at),
   ],
+)
+
+/** What a preview has made of records that are edited here: its push goes on from there, and nothing of it is ever stored on them. */
+export const previewedRecords = pgTable(
+  'previewed_records',
+  {
+    runId: uuid()
+      .notNull()
+      .references(() => runs.id),
+    recordId: uuid().notNull(),
+    accountId: accountId(),
+    /** column key → value that would be taken over */
+    fields: jsonb().$type<Record<string, unknown>>().notNull(),
+    /** the whole of `records.agreed` afterwards */
+    agreed: jsonb().$type<Record<string, unknown>>().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.runId, t.recordId] })],
+)
+
+/** R23: records that were rejected for one cause in three runs; a push leaves them alone as long as record and mapping are what they were then. */
+export const parkedRecords = pgTable(
+  'parked_records',
+  {
+    recordId: uuid().primaryKey(),
+    accountId: accountId(),
+    listId: uuid()
+      .notNull()
+      .references(() => lists.id),
+    code: text().notNull(),
+    /** code and field of the CRM's own words, which tell causes of one code apart; '' for none */
+    detail: text().notNull().default(''),
+    entryId: uuid().notNull(),
+    /** the record as it was rejected */
+    version: integer().notNull(),
+    /** fingerprint of settings, columns and the CRM's fields as they were */
+    mapping: text().notNull(),
+    parkedAt: createdAt(),
+    /** the run that tries it for all that have its cause */
+    probeRunId: uuid(),
+  },
+  (t) => [
+    index('parked_records_account').on(t.accountId, t.recordId),
+    index('parked_records_cause').on(t.listId, t.code, t.detail),
+  ],
+)
+
+/** R4, R16: who a record is in the CRM, asked of a person. One open question for a record; answers stay. */
+export const decisions = pgTable(
+  'decisions',
+  {
+    id: id(),
+    accountId: accountId(),
+    listId: uuid()
+      .notNull()
+      .references(() => lists.id),
+    recordId: uuid().notNull(),
+    /** who has the address, or who took over from somebody who is gone */
+    kind: text().$type<DecisionKind>().notNull(),
+    /** the person who is gone */
+    crmEntity: text().$type<CrmEntity>(),
+    crmId: text(),
+    candidates: jsonb().$type<DecisionCandidate[]>().notNull(),
+    runId: uuid().notNull(),
+    createdAt: createdAt(),
+    decidedAt: at(),
+    decidedBy: uuid(),
+    chosenEntity: text().$type<CrmEntity>(),
+    chosenId: text(),
+    /** the question answered itself, or came up anew with other candidates */
+    closedAt: at(),
+  },
+  (t) => [
+    uniqueIndex('decisions_open')
+      .on(t.recordId)
+      .where(sql`decided_at is null and closed_at is null`),
+    index('decisions_account').on(t.accountId, t.id),
+    index('decisions_record').on(t.recordId, t.id),
+  ],
+)
+
+/** What was changed of a record here, by people and programs; what runs did stands in their entries. */
+export const edits = pgTable(
+  'edits',
+  {
+    id: id(),
+    accountId: accountId(),
+    listId: uuid().notNull(),
+    recordId: uuid().notNull(),
+    kind: text().$type<EditKind>().notNull(),
+    /** column key → before and after */
+    changes: jsonb().$type<EntryChanges>().notNull().default({}),
+    /** the record that went into this one, or that this one went into */
+    otherId: uuid(),
+    apiKeyId: uuid(),
+    runId: uuid(),
+    at: createdAt(),
+  },
+  (t) => [index('edits_record').on(t.recordId, t.id), index('edits_at').on(t.at)],
 )
 
 /** A file that was uploaded, or is being: until its run has ended. */

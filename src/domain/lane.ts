@@ -4,9 +4,9 @@ export type LanePhase = 'pull' | 'sweep' | 'push' | 'verify' | 'upload'
 
 /**
  * What a lane reads: people of the CRM by key; people or addresses that changed since the mark; people whom an earlier run owes; records here
- * that are linked to the other entity; records here that are to be pushed; rows of a file.
+ * that are linked to the other entity; records here that are to be pushed; rows of a file; those whom the entries of another run name.
  */
-export type LaneKind = 'people' | 'changes' | 'addresses' | 'late' | 'others' | 'pending' | 'rows'
+export type LaneKind = 'people' | 'changes' | 'addresses' | 'late' | 'others' | 'pending' | 'rows' | 'given'
 
 /** Fewer rows than this are not worth a lane of their own. */
 const rowsPerLane = 1000

@@ -82,16 +82,23 @@ export const withReply = (
   }
 }
 
-/** For the entry: what was written in the CRM, and what was taken over here. */
-export const changesOf = (decision: Decision | undefined, send: Decision['send']): EntryChanges => ({
-  ...decision?.changes,
-  ...Object.fromEntries(
-    Object.entries(send).map(([key, { value, before, conflict }]) => [
-      key,
-      { before, after: value, ...(conflict ? { conflict: 'oursWins' as const } : {}) },
-    ]),
-  ),
-})
+/** For the entry: what was written in the CRM, as it stored it, and what was taken over here. */
+export const changesOf = ({ decision, columns = [], sent }: Outcome): EntryChanges => {
+  const changes: EntryChanges = {}
+  for (const [key, change] of Object.entries(decision?.changes ?? {})) changes[key] = { ...change, side: 'here' }
+  for (const [key, { value, before, conflict }] of Object.entries(sent?.send ?? {})) {
+    const field = columns.find((column) => column.key === key)?.field.name
+    const stored = field === undefined ? undefined : sent!.stored[field]
+    const rewritten = stored !== undefined && !sameValue(stored, value)
+    changes[key] = {
+      before,
+      after: rewritten ? stored : value,
+      ...(rewritten && { sent: value }),
+      ...(conflict && { conflict: 'oursWins' as const }),
+    }
+  }
+  return changes
+}
 
 /** The record may have been edited since it was read: what holds of the decision for the record as it is now. */
 export const rebase = (now: Ours & { version: number }, outcome: Outcome, at: string): Ours => {

@@ -2,16 +2,23 @@ import type { CrmSaid } from './errors.ts'
 import type { RunSync } from './sync.ts'
 import type { RunUpload } from './upload.ts'
 
-export type RunKind = 'import' | 'sync' | 'sweep' | 'verify' | 'upload'
+export type RunKind = 'import' | 'sync' | 'sweep' | 'verify' | 'upload' | 'preview' | 'undo'
 export type RunState = 'queued' | 'running' | 'held' | 'succeeded' | 'incomplete' | 'failed' | 'cancelled'
 export type RunTrigger = 'api' | 'schedule' | 'system'
 export type EntryKind = 'created' | 'updated' | 'skipped' | 'rejected' | 'deleted' | 'relinked' | 'changedDuring'
 
 /**
  * Field name → before and after, on the side that was written: here in a pull, in the CRM in a push; what was not there before is missing.
- * `conflict` says who won where both sides had changed the field (R13); the loser's value is `before`.
+ * `conflict` says who won where both sides had changed the field (R13); the loser's value is `before`. `side: 'here'`: a push took it over here.
+ * `sent`: what went out, where the CRM made something else of it.
  */
-export type EntryChange = { before?: unknown; after?: unknown; conflict?: 'crmWins' | 'oursWins' }
+export type EntryChange = {
+  before?: unknown
+  after?: unknown
+  conflict?: 'crmWins' | 'oursWins'
+  side?: 'here'
+  sent?: unknown
+}
 export type EntryChanges = Record<string, EntryChange>
 export type EntryWarning = { code: string; field?: string; ids?: string[] }
 /** What an upload made of a row of its file: 1-based line, header of the cell at fault, sentence, and the cells as they were read. */
@@ -26,8 +33,16 @@ export type RunError = {
   gone?: number
   of?: number
 }
+/** The run whose entries this one goes by: it does what a preview has shown, tries again what was rejected, or takes back what was written. */
+export type RunSource = { runId: string; as: 'preview' | 'retry' | 'undo'; code?: string; entryIds?: string[] }
 /** confirmDeletions: how many records a person has agreed to see marked as gone */
-export type RunSettings = { fields?: string[]; confirmDeletions?: number; sync?: RunSync; upload?: RunUpload }
+export type RunSettings = {
+  fields?: string[]
+  confirmDeletions?: number
+  sync?: RunSync
+  upload?: RunUpload
+  source?: RunSource
+}
 
 /** read = created + updated + unchanged + skipped + rejected; the others stand beside the sum. */
 export type PhaseCounts = {
@@ -61,6 +76,12 @@ export type Balance = {
 }
 
 export const activeStates: readonly RunState[] = ['queued', 'running', 'held']
+/** Uploads and previews take no list's place (R19): they run beside its syncs. */
+export const standsAside = (kind: RunKind): boolean => kind === 'upload' || kind === 'preview'
+
+/** These runs see everybody, and their ledger compares the keys of both sides. */
+export const comparesKeys = (kind: RunKind): boolean => ['import', 'sweep', 'verify'].includes(kind)
+
 export const isOver = (state: RunState): boolean => !activeStates.includes(state)
 
 /** The phase that a run begins with: its counts are shown also before anything was counted. */

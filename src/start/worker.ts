@@ -3,7 +3,7 @@
  * young generation holds by default: a larger one spares a tenth of the processor. Without a bound V8 lets garbage pile up as far as the machine
  * has memory; with a tight one it collects all the time.
  */
-export const workerFlags = ['--initial-old-space-size=110', '--max-semi-space-size=20', '--max-old-space-size=1536']
+export const workerFlags = ['--initial-old-space-size=110', '--max-semi-space-size=22', '--max-old-space-size=1536']
 
 /** glibc keeps memory apart for many threads by default; with few arenas a worker is some 25 MiB smaller, and no slower. */
 export const workerEnvironment = { MALLOC_ARENA_MAX: '2' }

@@ -36,10 +36,17 @@ const kinds: Record<WorkflowName, string> = {
   uploadList: 'upload',
 }
 
+const syncSummaries: Record<string, string> = {
+  sweep: 'Key sweep of a list',
+  verify: 'Verification of a list',
+  preview: 'Preview of a sync',
+  undo: 'Undo of a run',
+}
+
 const summaryOf = (name: WorkflowName, input: Input): string =>
   ({
     importList: `Import of all Infor CRM ${input.entity === 'contact' ? 'contacts' : 'leads'}`,
-    syncList: { sweep: 'Key sweep of a list', verify: 'Verification of a list' }[input.kind ?? ''] ?? 'Sync of a list',
+    syncList: syncSummaries[input.kind ?? ''] ?? 'Sync of a list',
     checkConnection: 'Check of new CRM credentials',
     readFields: `Reading the CRM's fields of ${input.entity}`,
     housekeeping: 'Housekeeping',

@@ -45,6 +45,8 @@ export const Entry = z
             .enum(['crmWins', 'oursWins'])
             .optional()
             .meta({ description: 'both sides had changed it: who won; `before` is the loser’s value' }),
+          side: z.literal('here').optional().meta({ description: 'a push took it over here' }),
+          sent: z.unknown().optional().meta({ description: 'what was sent, where the CRM made something else of it' }),
         }),
       )
       .nullable()

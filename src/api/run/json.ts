@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { countsOf, progressOf, type RunRow } from '../../db/run/read.ts'
+import { comparesKeys } from '../../domain/run.ts'
 import { CrmSaid, Id, Instant, instant, instantOrNull } from '../schemas.ts'
 import type { Services } from '../services.ts'
 
-export const RunKind = z.enum(['import', 'sync', 'sweep', 'verify', 'upload'])
+export const RunKind = z.enum(['import', 'sync', 'sweep', 'verify', 'upload', 'preview', 'undo'])
 export const RunState = z.enum(['queued', 'running', 'held', 'succeeded', 'incomplete', 'failed', 'cancelled'])
 
 const count = z.number().int()
@@ -148,7 +149,7 @@ export const runJson = (services: Pick<Services, 'temporalUiUrl' | 'temporalName
   list: run.list,
   progress: progressOf(run),
   counts: countsOf(run),
-  balance: run.balance ?? openBalance(run.kind === 'sync' || run.kind === 'upload' ? null : run.total),
+  balance: run.balance ?? openBalance(comparesKeys(run.kind) ? run.total : null),
   warnings: run.warnings,
   error: run.error,
   ...(run.settings.upload && { upload: uploadJson(run) }),

@@ -123,6 +123,37 @@ CREATE TABLE "crm_people" (
 	CONSTRAINT "crm_people_connection_id_entity_crm_id_pk" PRIMARY KEY("connection_id","entity","crm_id")
 );
 --> statement-breakpoint
+CREATE TABLE "decisions" (
+	"id" uuid PRIMARY KEY DEFAULT uuidv7() NOT NULL,
+	"account_id" uuid NOT NULL,
+	"list_id" uuid NOT NULL,
+	"record_id" uuid NOT NULL,
+	"kind" text NOT NULL,
+	"crm_entity" text,
+	"crm_id" text,
+	"candidates" jsonb NOT NULL,
+	"run_id" uuid NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"decided_at" timestamp (3) with time zone,
+	"decided_by" uuid,
+	"chosen_entity" text,
+	"chosen_id" text,
+	"closed_at" timestamp (3) with time zone
+);
+--> statement-breakpoint
+CREATE TABLE "edits" (
+	"id" uuid PRIMARY KEY DEFAULT uuidv7() NOT NULL,
+	"account_id" uuid NOT NULL,
+	"list_id" uuid NOT NULL,
+	"record_id" uuid NOT NULL,
+	"kind" text NOT NULL,
+	"changes" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	"other_id" uuid,
+	"api_key_id" uuid,
+	"run_id" uuid,
+	"at" timestamp (3) with time zone DEFAULT now() NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "entries" (
 	"id" uuid PRIMARY KEY DEFAULT uuidv7() NOT NULL,
 	"account_id" uuid NOT NULL,
@@ -238,6 +269,28 @@ CREATE TABLE "paces" (
 	"refusals" integer DEFAULT 0 NOT NULL,
 	"usual_ms" real,
 	"changed_at" timestamp (3) with time zone DEFAULT now() NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "parked_records" (
+	"record_id" uuid PRIMARY KEY NOT NULL,
+	"account_id" uuid NOT NULL,
+	"list_id" uuid NOT NULL,
+	"code" text NOT NULL,
+	"detail" text DEFAULT '' NOT NULL,
+	"entry_id" uuid NOT NULL,
+	"version" integer NOT NULL,
+	"mapping" text NOT NULL,
+	"parked_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"probe_run_id" uuid
+);
+--> statement-breakpoint
+CREATE TABLE "previewed_records" (
+	"run_id" uuid NOT NULL,
+	"record_id" uuid NOT NULL,
+	"account_id" uuid NOT NULL,
+	"fields" jsonb NOT NULL,
+	"agreed" jsonb NOT NULL,
+	CONSTRAINT "previewed_records_run_id_record_id_pk" PRIMARY KEY("run_id","record_id")
 );
 --> statement-breakpoint
 CREATE TABLE "put_off" (
@@ -405,6 +458,9 @@ ALTER TABLE "crm_fields" ADD CONSTRAINT "crm_fields_connection_id_connections_id
 ALTER TABLE "crm_fields" ADD CONSTRAINT "crm_fields_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "crm_people" ADD CONSTRAINT "crm_people_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "crm_people" ADD CONSTRAINT "crm_people_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "decisions" ADD CONSTRAINT "decisions_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "decisions" ADD CONSTRAINT "decisions_list_id_lists_id_fk" FOREIGN KEY ("list_id") REFERENCES "public"."lists"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "edits" ADD CONSTRAINT "edits_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "entries" ADD CONSTRAINT "entries_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "entries" ADD CONSTRAINT "entries_first_run_id_runs_id_fk" FOREIGN KEY ("first_run_id") REFERENCES "public"."runs"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "entries" ADD CONSTRAINT "entries_last_run_id_runs_id_fk" FOREIGN KEY ("last_run_id") REFERENCES "public"."runs"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
@@ -420,6 +476,10 @@ ALTER TABLE "lists" ADD CONSTRAINT "lists_connection_id_connections_id_fk" FOREI
 ALTER TABLE "outbox" ADD CONSTRAINT "outbox_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "paces" ADD CONSTRAINT "paces_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "paces" ADD CONSTRAINT "paces_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "parked_records" ADD CONSTRAINT "parked_records_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "parked_records" ADD CONSTRAINT "parked_records_list_id_lists_id_fk" FOREIGN KEY ("list_id") REFERENCES "public"."lists"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "previewed_records" ADD CONSTRAINT "previewed_records_run_id_runs_id_fk" FOREIGN KEY ("run_id") REFERENCES "public"."runs"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "previewed_records" ADD CONSTRAINT "previewed_records_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "put_off" ADD CONSTRAINT "put_off_run_id_runs_id_fk" FOREIGN KEY ("run_id") REFERENCES "public"."runs"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "put_off" ADD CONSTRAINT "put_off_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "records" ADD CONSTRAINT "records_list_id_lists_id_fk" FOREIGN KEY ("list_id") REFERENCES "public"."lists"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
@@ -451,6 +511,11 @@ CREATE UNIQUE INDEX "columns_key" ON "columns" USING btree ("list_id","key");-->
 CREATE UNIQUE INDEX "columns_crm_field" ON "columns" USING btree ("list_id",lower("crm_field"));--> statement-breakpoint
 CREATE UNIQUE INDEX "connections_active" ON "connections" USING btree ("account_id") WHERE active;--> statement-breakpoint
 CREATE INDEX "creations_record_id_index" ON "creations" USING btree ("record_id");--> statement-breakpoint
+CREATE UNIQUE INDEX "decisions_open" ON "decisions" USING btree ("record_id") WHERE decided_at is null and closed_at is null;--> statement-breakpoint
+CREATE INDEX "decisions_account" ON "decisions" USING btree ("account_id","id");--> statement-breakpoint
+CREATE INDEX "decisions_record" ON "decisions" USING btree ("record_id","id");--> statement-breakpoint
+CREATE INDEX "edits_record" ON "edits" USING btree ("record_id","id");--> statement-breakpoint
+CREATE INDEX "edits_at" ON "edits" USING btree ("at");--> statement-breakpoint
 CREATE INDEX "entries_run" ON "entries" USING btree ("last_run_id","id");--> statement-breakpoint
 CREATE INDEX "entries_list" ON "entries" USING btree ("list_id","id");--> statement-breakpoint
 CREATE INDEX "entries_record" ON "entries" USING btree ("record_id");--> statement-breakpoint
@@ -461,6 +526,8 @@ CREATE UNIQUE INDEX "folders_name" ON "folders" USING btree ("account_id",lower(
 CREATE INDEX "lists_account_id_folder_id_position_index" ON "lists" USING btree ("account_id","folder_id","position");--> statement-breakpoint
 CREATE UNIQUE INDEX "lists_name" ON "lists" USING btree ("folder_id",lower("name")) WHERE removed_at is null;--> statement-breakpoint
 CREATE INDEX "outbox_open" ON "outbox" USING btree ("id") WHERE done_at is null;--> statement-breakpoint
+CREATE INDEX "parked_records_account" ON "parked_records" USING btree ("account_id","record_id");--> statement-breakpoint
+CREATE INDEX "parked_records_cause" ON "parked_records" USING btree ("list_id","code","detail");--> statement-breakpoint
 CREATE INDEX "put_off_run_id_due_at_index" ON "put_off" USING btree ("run_id","due_at");--> statement-breakpoint
 CREATE UNIQUE INDEX "records_crm" ON "records" USING btree ("list_id","crm_entity","crm_id");--> statement-breakpoint
 CREATE INDEX "records_list" ON "records" USING btree ("list_id","id");--> statement-breakpoint
@@ -468,8 +535,9 @@ CREATE INDEX "records_email" ON "records" USING btree ("email_key");--> statemen
 CREATE UNIQUE INDEX "records_external" ON "records" USING btree ("list_id","external_id") WHERE external_id is not null;--> statement-breakpoint
 CREATE INDEX "records_removed" ON "records" USING btree ("list_id","id") WHERE removed_at is not null;--> statement-breakpoint
 CREATE INDEX "records_pending" ON "records" USING btree ("list_id","id") WHERE agreed <> '{}' or crm_id is null;--> statement-breakpoint
-CREATE UNIQUE INDEX "runs_active" ON "runs" USING btree ("list_id") WHERE state in ('running', 'held') and kind <> 'upload';--> statement-breakpoint
-CREATE UNIQUE INDEX "runs_queued" ON "runs" USING btree ("list_id") WHERE state = 'queued' and kind <> 'upload';--> statement-breakpoint
+CREATE UNIQUE INDEX "runs_active" ON "runs" USING btree ("list_id") WHERE state in ('running', 'held') and kind not in ('upload', 'preview');--> statement-breakpoint
+CREATE UNIQUE INDEX "runs_queued" ON "runs" USING btree ("list_id") WHERE state = 'queued' and kind not in ('upload', 'preview');--> statement-breakpoint
+CREATE UNIQUE INDEX "runs_preview" ON "runs" USING btree ("list_id") WHERE state in ('queued', 'running', 'held') and kind = 'preview';--> statement-breakpoint
 CREATE UNIQUE INDEX "runs_upload" ON "runs" USING btree ("list_id") WHERE state = 'running' and kind = 'upload';--> statement-breakpoint
 CREATE INDEX "runs_account" ON "runs" USING btree ("account_id","id");--> statement-breakpoint
 CREATE INDEX "runs_list" ON "runs" USING btree ("list_id","id");--> statement-breakpoint

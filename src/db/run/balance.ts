@@ -1,4 +1,12 @@
-import { addUp, firstPhaseOf, noCounts, type Balance, type PhaseCounts } from '../../domain/run.ts'
+import {
+  addUp,
+  comparesKeys,
+  firstPhaseOf,
+  noCounts,
+  standsAside,
+  type Balance,
+  type PhaseCounts,
+} from '../../domain/run.ts'
 import type { Database } from '../database.ts'
 import { factsOf, syncFactsOf, type Facts } from './facts.ts'
 import type { Run } from './state.ts'
@@ -59,15 +67,15 @@ const balanceOfSync = async (db: Database, run: Run): Promise<Ledger> => {
   const counts = await countsOf(db, run)
   const facts = await syncFactsOf(db, run)
   const checks = checksOf(counts, facts)
-  // an upload counts the records of its list page by page
-  const recordsAdded = run.kind === 'upload' ? 0 : facts.createdRecords - facts.merged
+  // an upload counts the records of its list page by page, a preview makes none
+  const recordsAdded = standsAside(run.kind) ? 0 : facts.createdRecords - facts.merged
   const nothing = { crmTotal: null, listTotal: null, explained: {}, difference: null }
   return { counts, recordsAdded, balance: { ...nothing, balanced: agree(checks), checks } }
 }
 
 /** Draws up the ledger of a run. For an import, a sweep and a verification `balanced` is null when the key sweep has not been made. */
 export const balanceOf = async (db: Database, run: Run): Promise<Ledger> => {
-  if (run.kind === 'sync' || run.kind === 'upload') return balanceOfSync(db, run)
+  if (!comparesKeys(run.kind)) return balanceOfSync(db, run)
   const counts = await countsOf(db, run)
   const facts = await factsOf(db, run)
   const checks = checksOf(counts, facts)

@@ -71,7 +71,7 @@ export const renewEntries = async (
   const [counted] = await sql<{ count: number }[]>`
     with ${given(sql, target, entries)},
     previous as (
-      select id from runs where list_id = ${target.listId}::uuid and id < ${runId}::uuid and kind <> 'upload' order by id desc limit 1),
+      select id from runs where list_id = ${target.listId}::uuid and id < ${runId}::uuid and kind not in ('upload', 'preview') order by id desc limit 1),
     runs_of as (select ${runId}::uuid as id union all select id from previous),
     known as materialized (
       select e.id, e.last_run_id, e.kind, e.code, g.subject

@@ -1,6 +1,14 @@
-import { and, asc, eq, inArray, lt, ne, sql } from 'drizzle-orm'
+import { and, asc, eq, inArray, lt, ne, notInArray, sql } from 'drizzle-orm'
 import { FairleadError } from '../../domain/errors.ts'
-import { activeStates, isOver, type Balance, type PhaseCounts, type RunError, type RunState } from '../../domain/run.ts'
+import {
+  activeStates,
+  isOver,
+  standsAside,
+  type Balance,
+  type PhaseCounts,
+  type RunError,
+  type RunState,
+} from '../../domain/run.ts'
 import type { Database } from '../database.ts'
 import * as outbox from '../outbox.ts'
 import { lists, putOff, runs, sweptKeys, uploads } from '../schema.ts'
@@ -68,8 +76,9 @@ type Ending = {
   widenedAt: string | null
 }
 
-/** Uploads take turns among themselves, all other runs of a list among themselves. */
-const sameTurn = (kind: Run['kind']) => (kind === 'upload' ? eq(runs.kind, 'upload') : ne(runs.kind, 'upload'))
+/** Uploads take turns among themselves, previews wait for nobody, all other runs of a list take turns among themselves. */
+const sameTurn = (kind: Run['kind']) =>
+  standsAside(kind) ? eq(runs.kind, kind) : notInArray(runs.kind, ['upload', 'preview'])
 
 /** The run that waits for this one's end begins (R19): the oldest upload, or the one other run. */
 const startWaiting = async (tx: outbox.Transaction, listId: string, kind: Run['kind']): Promise<void> => {
@@ -176,6 +185,6 @@ export const active = (db: Database) =>
         inArray(runs.state, ['queued', 'running', 'held']),
         sql`(${runs.state} <> 'queued' or not exists (select from runs w where w.list_id = ${runs.listId}
           and case when ${runs.kind} = 'upload' then w.kind = 'upload' and w.id < ${runs.id} and w.state in ('queued', 'running', 'held')
-            else w.kind <> 'upload' and w.state in ('running', 'held') end))`,
+            else ${runs.kind} <> 'preview' and w.kind not in ('upload', 'preview') and w.state in ('running', 'held') end))`,
       ),
     )

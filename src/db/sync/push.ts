@@ -74,7 +74,7 @@ const findTwins = async ({ sql, plan }: Batch, outcomes: Outcome[]): Promise<voi
 
 const note = (batch: Batch, outcome: Outcome, warnings: EntryWarning[]): void => {
   const { counts } = batch
-  const { kind, code, record, link, sent, decision, crm } = outcome
+  const { kind, code, record, link, decision, crm } = outcome
   const entity: CrmEntity | null = link?.entity ?? record.entity
   const entry: NewEntry = {
     kind: kind === 'unchanged' || kind === 'delayed' ? 'relinked' : kind,
@@ -82,7 +82,7 @@ const note = (batch: Batch, outcome: Outcome, warnings: EntryWarning[]): void =>
     recordId: record.id,
     crmId: link?.id ?? record.crmId,
     ...(entity === null ? {} : { entity }),
-    changes: changesOf(decision, sent?.send ?? {}),
+    changes: changesOf(outcome),
     warnings: [...outcome.warnings, ...warnings],
     ...(crm === undefined ? {} : { crm }),
   }

@@ -1,4 +1,4 @@
-import { and, asc, eq, inArray, isNull, ne } from 'drizzle-orm'
+import { and, asc, eq, inArray, isNull, notInArray } from 'drizzle-orm'
 import { FairleadError } from '../../domain/errors.ts'
 import { entityOf } from '../../domain/list.ts'
 import { activeStates, type RunKind, type RunSettings, type RunTrigger } from '../../domain/run.ts'
@@ -9,7 +9,7 @@ import { lists, runs } from '../schema.ts'
 
 type Transaction = outbox.Transaction
 export type Asked = {
-  kind: Exclude<RunKind, 'import' | 'upload'>
+  kind: Exclude<RunKind, 'import' | 'upload' | 'preview'>
   trigger: RunTrigger
   settings?: RunSettings
   /** while a run of the list is under way: wait for it to end instead of answering with it (R19) */
@@ -36,6 +36,8 @@ const readyList = async (tx: Transaction, accountId: string, listId: string) => 
   return { entity, connectionId: connection.id }
 }
 
+const workflowPrefix: Partial<Record<RunKind, string>> = { upload: 'upload', preview: 'preview', undo: 'undo' }
+
 export const startMessage = (run: {
   id: string
   accountId: string
@@ -46,7 +48,7 @@ export const startMessage = (run: {
   accountId: run.accountId,
   kind: 'start' as const,
   name: run.kind === 'upload' ? 'uploadList' : 'syncList',
-  workflowId: `${run.kind === 'upload' ? 'upload' : 'sync'}:${run.id}`,
+  workflowId: `${workflowPrefix[run.kind] ?? 'sync'}:${run.id}`,
   input: {
     accountId: run.accountId,
     runId: run.id,
@@ -73,7 +75,13 @@ export const request = (
     const active = await tx
       .select({ id: runs.id, state: runs.state })
       .from(runs)
-      .where(and(eq(runs.listId, listId), inArray(runs.state, [...activeStates]), ne(runs.kind, 'upload')))
+      .where(
+        and(
+          eq(runs.listId, listId),
+          inArray(runs.state, [...activeStates]),
+          notInArray(runs.kind, ['upload', 'preview']),
+        ),
+      )
       .orderBy(asc(runs.id))
       // one that ends at this moment either starts the new one or has ended
       .for('update')

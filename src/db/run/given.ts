@@ -1,0 +1,45 @@
+import { and, asc, eq, gt, gte, inArray, lte, ne, type SQL } from 'drizzle-orm'
+import type { RunSource } from '../../domain/run.ts'
+import type { Database } from '../database.ts'
+import { entries } from '../schema.ts'
+
+/** What a run did to one record, for another run that goes by it. Values by column key. */
+export type Given = Pick<
+  typeof entries.$inferSelect,
+  'id' | 'phase' | 'kind' | 'code' | 'recordId' | 'crmEntity' | 'crmId' | 'changes' | 'warnings'
+>
+
+const { id, phase, kind, code, recordId, crmEntity, crmId, changes, warnings } = entries
+const selection = { id, phase, kind, code, recordId, crmEntity, crmId, changes, warnings }
+
+const chosen = ({ code: wanted, entryIds }: RunSource): SQL | undefined =>
+  and(wanted === undefined ? undefined : eq(code, wanted), entryIds === undefined ? undefined : inArray(id, entryIds))
+
+type Of = { accountId: string; listId: string; source: RunSource }
+
+/** Entries of the run that a run goes by, those of its push or all others, in the order of ids from behind `after`. */
+export const pageGiven = (
+  db: Database,
+  { accountId, listId, source }: Of,
+  { push, kinds }: { push: boolean; kinds: readonly Given['kind'][] },
+  after: string | null,
+  limit: number,
+): Promise<Given[]> =>
+  db
+    .select(selection)
+    .from(entries)
+    .where(
+      and(
+        eq(entries.accountId, accountId),
+        eq(entries.listId, listId),
+        // an entry that was renewed is one of each of these runs: ids are in order of time
+        lte(entries.firstRunId, source.runId),
+        gte(entries.lastRunId, source.runId),
+        push ? eq(phase, 'push') : ne(phase, 'push'),
+        inArray(kind, [...kinds]),
+        chosen(source),
+        after === null ? undefined : gt(id, after),
+      ),
+    )
+    .orderBy(asc(id))
+    .limit(limit)
