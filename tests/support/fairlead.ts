@@ -63,6 +63,7 @@ export const openFairlead = async ({
     TEMPORAL_ADDRESS: inject('temporalAddress'),
     TEMPORAL_TASK_QUEUE: `test-${randomBytes(6).toString('hex')}`,
     FAIRLEAD_SECRET_KEYS: `test:${randomBytes(32).toString('base64')}`,
+    FAIRLEAD_WORKFLOW_BUNDLE: inject('workflowBundle'),
     LOG_LEVEL: 'silent',
     ...extra,
   }
@@ -84,6 +85,7 @@ export const openFairlead = async ({
           creationWaitMs: creationWaitMs(config),
           deliverOutbox: relay,
         }),
+        workflowBundle: config.FAIRLEAD_WORKFLOW_BUNDLE,
         log,
       })
     : undefined

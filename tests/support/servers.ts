@@ -1,7 +1,10 @@
+import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import postgres from 'postgres'
 import { inject } from 'vitest'
 import type { TestProject } from 'vitest/node'
@@ -14,6 +17,8 @@ declare module 'vitest' {
     /** A maintenance database; tests use `createDatabase()`. */
     databaseUrl: string
     temporalAddress: string
+    /** the workflows, bundled once for all workers of the run */
+    workflowBundle: string
   }
 }
 
@@ -40,8 +45,11 @@ export default async ({ provide }: TestProject): Promise<() => Promise<void>> =>
     const temporal = await temporals.startTemporal({ dataDir: join(folder, 'temporal'), log, dbFile: false })
     stops.push(temporal.stop)
     await makeTemplate(database.url)
+    const workflowBundle = join(folder, 'workflows.js')
+    await bundle(workflowBundle)
     provide('databaseUrl', database.url)
     provide('temporalAddress', temporal.address)
+    provide('workflowBundle', workflowBundle)
   } catch (error) {
     await stop()
     throw error
@@ -66,6 +74,11 @@ const run = async (url: string, statement: string) => {
   } finally {
     await sql.end()
   }
+}
+
+const bundle = async (path: string) => {
+  const entry = fileURLToPath(new URL('../../src/temporal/bundle.ts', import.meta.url))
+  await promisify(execFile)(process.execPath, ['--import', 'tsx', entry, path])
 }
 
 const named = (url: string, name: string) => Object.assign(new URL(url), { pathname: `/${name}` }).href
