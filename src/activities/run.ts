@@ -1,7 +1,8 @@
 import { Context } from '@temporalio/activity'
 import { FairleadError, isFairleadError, type ErrorCode } from '../domain/errors.ts'
-import { comparesKeys, isOver, type RunError, type RunState } from '../domain/run.ts'
+import { comparesKeys, isOver, standsAside, type RunError, type RunState } from '../domain/run.ts'
 import * as connections from '../db/connection.ts'
+import * as decisions from '../db/decision.ts'
 import * as lanes from '../db/lane.ts'
 import { balanceOf, unfinishedCode } from '../db/run/balance.ts'
 import * as runs from '../db/run/state.ts'
@@ -137,6 +138,7 @@ export const runActivities = (deps: Dependencies) => ({
       run.kind === 'sync' && run.settings.source === undefined
         ? await lanes.allDone(deps.db, runId, 'pull')
         : run.kind === 'import' && complete
+    if (run.listId !== null && !standsAside(run.kind)) await decisions.closeSettled(deps.db, accountId, run.listId)
     await runs.finish(deps.db, run, {
       state,
       counts,

@@ -13,6 +13,7 @@ import { auditRoutes } from './audit.ts'
 import { requireKeys, type Limits } from './auth.ts'
 import { columnRoutes } from './column.ts'
 import { connectionRoutes } from './connection/routes.ts'
+import { decisionRoutes } from './decision/routes.ts'
 import { documentOptions } from './document.ts'
 import { sendProblem } from './errors.ts'
 import { fieldRoutes } from './field.ts'
@@ -23,6 +24,7 @@ import { listRoutes } from './list.ts'
 import { logAnswers } from './log.ts'
 import { addMetrics } from './metrics.ts'
 import { addProblemsPage } from './problems.ts'
+import { quarantineRoutes } from './quarantine/routes.ts'
 import { bulkRoutes } from './record/bulk.ts'
 import { duplicateRoutes } from './record/duplicates.ts'
 import { createGate } from './record/gate.ts'
@@ -34,6 +36,7 @@ import { entryRoutes } from './run/entry.ts'
 import { eventRoutes } from './run/events.ts'
 import { ledgerRoutes } from './run/ledger.ts'
 import { runRoutes } from './run/read.ts'
+import { retryRoutes } from './run/retry.ts'
 import { segmentPeopleRoutes } from './segment/people.ts'
 import { segmentRoutes } from './segment/routes.ts'
 import type { Services } from './services.ts'
@@ -91,6 +94,9 @@ const plugins = [
   entryRoutes,
   eventRoutes,
   ledgerRoutes,
+  retryRoutes,
+  quarantineRoutes,
+  decisionRoutes,
 ]
 
 const limits: Limits = { perKey: 30_000, refusedPerAddress: 300 }

@@ -29,9 +29,8 @@ const ledgerCauses: Record<string, Cause> = {
   },
   erased: { message: 'The person was erased and is not brought back.', remedy: nothing },
   needsDecision: {
-    message: 'Several people in the CRM have this address.',
-    remedy:
-      'Leave one person with the address in the CRM, or let the account’s `ambiguousMatch` choose; the next run goes by it.',
+    message: 'Several people in the CRM may be this one.',
+    remedy: 'Say who it is: GET /v1/decisions shows them side by side, and the next run goes by your answer.',
   },
   noEmail: { message: 'The record has no e-mail address to find the person by.', remedy: 'Add an address.' },
   existsNotUpdated: {

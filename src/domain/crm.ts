@@ -54,6 +54,7 @@ export type CrmWarning = {
     | 'valueUnreadable'
     | 'addressChangesUnknown'
     | 'oneSession'
+    | 'parked'
   field?: string
   count: number
 }

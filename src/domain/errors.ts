@@ -185,6 +185,18 @@ export const errorTable = {
   ),
   runFinished: entry('request', 409, 'The run has ended already.', 'Start a new run.'),
   runActive: entry('request', 409, 'A run of this list is under way.', 'Wait for it, or cancel it.'),
+  nothingToRetry: entry(
+    'request',
+    409,
+    'The run has skipped and rejected nothing of that kind.',
+    'Look at the run’s entries; only what it skipped or rejected of the CRM’s people can be tried again.',
+  ),
+  alreadyDecided: entry(
+    'request',
+    409,
+    'The question is not open any more.',
+    'Nothing needs to be done; if there is still doubt, a later run asks anew.',
+  ),
   nothingToConfirm: entry(
     'request',
     409,

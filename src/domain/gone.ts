@@ -1,4 +1,5 @@
 import type { CrmEntity, CrmFound } from './crm.ts'
+import type { Candidate } from './match.ts'
 
 /**
  * A person who was linked and does not answer to its own key any more (R15, R16): taken over by somebody else in the CRM, perhaps by one of
@@ -10,7 +11,7 @@ export type Gone = {
   fate:
     | { kind: 'deleted' }
     | { kind: 'converted' | 'merged'; to: { entity: CrmEntity; person: CrmFound } }
-    | { kind: 'undecided'; as: 'converted' | 'merged'; candidates: string[] }
+    | { kind: 'undecided'; as: 'converted' | 'merged'; candidates: Candidate[] }
     /** not to be concluded from this run (R15): too many, or another CRM user */
     | { kind: 'doubtful' }
 }

@@ -22,6 +22,23 @@ const byChange = (a: Candidate, b: Candidate): number => {
 }
 
 /**
+ * R4: what a person has decided about a record outranks every rule. Whoever was chosen and has the address no more is asked about anew, where the
+ * account asks at all.
+ */
+export const obeyDecision = (
+  match: Match,
+  chosen: { entity: CrmEntity; id: string } | undefined,
+  rule: AmbiguousMatch,
+): Match => {
+  if (chosen === undefined || match.kind === 'none') return match
+  const all = match.kind === 'found' ? [match.best, ...match.others] : match.candidates
+  const best = all.find(({ entity, person }) => entity === chosen.entity && person.id === chosen.id)
+  if (best !== undefined) return { kind: 'found', best, others: all.filter((each) => each !== best) }
+  if (match.kind === 'undecided' || rule !== 'hold') return match
+  return { kind: 'undecided', candidates: all.filter(({ entity }) => entity === match.best.entity) }
+}
+
+/**
  * R3, R4: contacts before leads; of several the one that changed last, of those the smallest id. `hold` leaves the choice among several people
  * of the kind that counts to a person.
  */

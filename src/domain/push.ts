@@ -2,6 +2,7 @@ import type { CrmEntity, CrmValue } from './crm.ts'
 import { decide, type Decision, type Ours, type SyncColumn } from './decide.ts'
 import type { CrmSaid } from './errors.ts'
 import type { Gone } from './gone.ts'
+import type { Candidate } from './match.ts'
 import type { EntryChanges, EntryWarning } from './run.ts'
 import type { AgreedValues } from './sync.ts'
 import { isBlank, sameValue } from './values.ts'
@@ -30,6 +31,8 @@ export type Outcome = {
   /** R1: the record of this list that the person has already */
   into?: string
   delay?: { tries: number; afterMs: number }
+  /** R4: who of these it is, a person decides */
+  candidates?: Candidate[]
 }
 
 /** Columns that the CRM has told a value of. */

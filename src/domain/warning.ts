@@ -11,6 +11,8 @@ const sentences: Record<CrmWarning['code'], (field: string | undefined) => strin
   valueUnreadable: (field) => `Values of ${field ?? 'a field'} could not be read and are left as they were.`,
   addressChangesUnknown: () =>
     'The CRM does not tell whose address changed: changed addresses are taken over when something else of the person changes, or by a full read.',
+  parked: () =>
+    'Records that were rejected for the same cause in three runs are in quarantine and were not tried: mend the cause, or release them.',
   oneSession: () => 'The CRM allows one session at a time; the connection’s limit is now one request.',
 }
 

@@ -4,6 +4,7 @@ import * as importPlan from '../../db/import/plan.ts'
 import * as lanes from '../../db/lane.ts'
 import type { Lane, LanePlan } from '../../db/lane.ts'
 import * as lists from '../../db/list.ts'
+import { isUsed as isParking } from '../../db/quarantine.ts'
 import * as runs from '../../db/run/state.ts'
 import { countIds } from '../../db/sync/late.ts'
 import { otherThan, planOf, type SyncPlan } from '../../db/sync/plan.ts'
@@ -15,6 +16,7 @@ import type { RunSync } from '../../domain/sync.ts'
 import { withCrm } from '../crm.ts'
 import type { Dependencies, RunInput } from '../dependencies.ts'
 import { working } from '../run.ts'
+import { isRetry, retriedRanges } from './retry.ts'
 
 /** R14: how far before the mark a pull reads again. */
 const overlapMs = 15 * 60_000
@@ -78,11 +80,16 @@ const rangesOf = async (
  */
 const fieldsForMs = 15 * 60_000
 
-/** Fields of both entities; those of the other may be missing where the CRM does not offer it and nothing is pushed. */
+/**
+ * Fields of both entities; those of the other may be missing where the CRM does not offer it and nothing is pushed. While records of the list are
+ * parked, they are read anew: a CRM that was mended is noticed at once (R23).
+ */
 const readFields = async (deps: Dependencies, crm: Crm, run: runs.Run, pushes: boolean): Promise<CrmField[]> => {
   const own = run.entity!
   const other = otherThan[own]
+  const anew = pushes && (await isParking(deps.db, run.listId!))
   const known = async (entity: CrmEntity): Promise<CrmField[] | undefined> => {
+    if (anew) return undefined
     const found = await connections.findFields(deps.db, run.accountId, entity)
     return found !== undefined && Date.now() - found.readAt.getTime() < fieldsForMs ? found.fields : undefined
   }
@@ -135,6 +142,11 @@ export const beginActivities = (deps: Dependencies) => ({
         const list = await lists.get(deps.db, accountId, run.listId!)
         const sync = await settingsOf(deps, list)
         const fixed = { crmUserId: connection.crmUserId, settings: { ...run.settings, sync } }
+        if (isRetry(run))
+          return {
+            ranges: sync.pull.enabled ? await retriedRanges(deps, run) : [],
+            fixed: { ...fixed, mark: null, total: null },
+          }
         if (!sync.pull.enabled) return { ranges: [], fixed: { ...fixed, mark: null, total: null } }
         const addresses = fields.some(({ name }) => name.startsWith('Address/'))
         const [mark, { total, ranges }] = await Promise.all([

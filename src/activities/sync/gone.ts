@@ -1,4 +1,5 @@
 import * as lists from '../../db/list.ts'
+import { successorAnswers } from '../../db/decision.ts'
 import * as connections from '../../db/connection.ts'
 import { countDeleted } from '../../db/sync/late.ts'
 import type { SyncPlan } from '../../db/sync/plan.ts'
@@ -105,6 +106,7 @@ export const judgeFates = async (question: Question, entity: CrmEntity, ids: str
     ...(await findSuccessors(question, entity, ids)),
     ...(await findConverted(question, entity, ids)),
   ])
+  const answers = await successorAnswers(deps.db, plan.accountId, entity, ids)
   const { sweptMark } = await lists.getEver(deps.db, plan.accountId, plan.listId)
   const known = await linkedRows(deps.db.$client, plan, entity, ids)
   const rows = [...known.values()]
@@ -124,10 +126,14 @@ export const judgeFates = async (question: Question, entity: CrmEntity, ids: str
     const became = of('contact', contacts)
     const [pool, kind] = became.length > 0 ? ([became, 'contact'] as const) : ([of('lead', leads), 'lead'] as const)
     const [only, ...others] = pool
-    if (only === undefined) return { id, entity, fate: { kind: 'deleted' } }
+    // somebody said that nobody took over
+    if (only === undefined || answers.get(id) === null) return { id, entity, fate: { kind: 'deleted' } }
     const state = kind === entity ? 'merged' : 'converted'
-    if (others.length > 0)
-      return { id, entity, fate: { kind: 'undecided', as: state, candidates: pool.map((each) => each.id) } }
+    // whoever was chosen is gone too: that is asked about anew, even where one is left
+    if (others.length > 0 || answers.has(id)) {
+      const candidates = pool.map((each) => ({ entity: kind, person: each }))
+      return { id, entity, fate: { kind: 'undecided', as: state, candidates } }
+    }
     return { id, entity, fate: { kind: state, to: { entity: kind, person: only } } }
   })
 }

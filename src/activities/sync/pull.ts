@@ -5,28 +5,29 @@ import { otherThan, planOf, type SyncPlan } from '../../db/sync/plan.ts'
 import { storePull, type PullPage } from '../../db/sync/pull.ts'
 import * as lists from '../../db/list.ts'
 import type { Crm, CrmEntity, KeyRange, ReadOptions } from '../../domain/crm.ts'
+import type { RunSource } from '../../domain/run.ts'
 import { withCrm } from '../crm.ts'
 import type { Dependencies, RunInput } from '../dependencies.ts'
 import { working } from '../run.ts'
 import { readSegment, type SegmentResult } from '../segment.ts'
 import { sinceOf } from './begin.ts'
 import { judgeGone } from './gone.ts'
+import { pageRetried } from './retry.ts'
 
 /** People that are read by id come so many at a time. */
 const askAtOnce = 500
 
 type Reader = { deps: Dependencies; crm: Crm; plan: SyncPlan; runId: string }
 
-/** People by id: owed ones, and those of the other entity. Who does not come is asked for by key alone before being judged. */
-const readIds = async (
+/** People by id. Who does not come is asked for by key alone before being judged. */
+const readPeople = async (
   { deps, crm, plan, runId }: Reader,
   entity: CrmEntity,
-  kind: 'late' | 'others',
-  after: string | null,
+  ids: string[],
+  next: string | null,
   signal: AbortSignal,
 ): Promise<PullPage> => {
   const options = { signal }
-  const ids = await pageIds(deps.db, plan, kind, entity, after, askAtOnce)
   const { rows, unreadable, warnings } = await crm.peopleById(entity, plan.of[entity].fields, ids, options)
   const came = new Set([...rows, ...unreadable].map(({ id }) => id))
   const absent = ids.filter((id) => !came.has(id))
@@ -38,7 +39,6 @@ const readIds = async (
     entity,
     absent.filter((id) => !there.has(id)),
   )
-  const next = ids.length < askAtOnce ? null : (ids.at(-1) ?? null)
   return {
     rows,
     unreadable: [...unreadable, ...hidden],
@@ -50,12 +50,36 @@ const readIds = async (
   }
 }
 
-export const fetchOf = (reader: Reader, { kind }: Lane, since: string | null) => {
+/** Owed people, and those of the other entity. */
+const readIds = async (
+  reader: Reader,
+  entity: CrmEntity,
+  kind: 'late' | 'others',
+  after: string | null,
+  signal: AbortSignal,
+): Promise<PullPage> => {
+  const ids = await pageIds(reader.deps.db, reader.plan, kind, entity, after, askAtOnce)
+  return readPeople(reader, entity, ids, ids.length < askAtOnce ? null : (ids.at(-1) ?? null), signal)
+}
+
+/** People whom a run is to try again. */
+const readRetried = async (
+  reader: Reader,
+  source: RunSource | undefined,
+  after: string | null,
+  signal: AbortSignal,
+): Promise<PullPage> => {
+  const { entity, ids, next } = await pageRetried(reader.deps, { ...reader.plan, settings: { source } }, after)
+  return readPeople(reader, entity ?? reader.plan.own, ids, next, signal)
+}
+
+export const fetchOf = (reader: Reader, { kind }: Lane, since: string | null, source?: RunSource) => {
   const { crm, plan } = reader
   const { own } = plan
   return async (range: KeyRange, signal: AbortSignal): Promise<PullPage> => {
     if (kind === 'late') return readIds(reader, own, 'late', range.after, signal)
     if (kind === 'others') return readIds(reader, otherThan[own], 'others', range.after, signal)
+    if (kind === 'given') return readRetried(reader, source, range.after, signal)
     const options: ReadOptions = { signal }
     if (kind !== 'people' && since !== null)
       options.changed = { since, of: kind === 'addresses' ? 'address' : 'person' }
@@ -75,7 +99,7 @@ export const pullActivities = (deps: Dependencies) => ({
         const key = { runId, phase: 'pull' as const, lane: number, attempt: lane.attempt }
         return readSegment({
           lane,
-          fetch: fetchOf({ deps, crm, plan, runId }, lane, sinceOf(list)),
+          fetch: fetchOf({ deps, crm, plan, runId }, lane, sinceOf(list), run.settings.source),
           store: (page) => storePull(deps.db, plan, key, crm.skewMs() ?? 0, page),
         })
       }),

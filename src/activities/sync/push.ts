@@ -1,6 +1,7 @@
 import { Context } from '@temporalio/activity'
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as lanes from '../../db/lane.ts'
+import * as quarantine from '../../db/quarantine.ts'
 import * as runs from '../../db/run/state.ts'
 import { countPending, pagePending, pagePutOff, type PutOff } from '../../db/sync/pending.ts'
 import { planOf } from '../../db/sync/plan.ts'
@@ -11,6 +12,7 @@ import { working } from '../run.ts'
 import { segmentLimits, type SegmentResult } from '../segment.ts'
 import { emailOf } from './job.ts'
 import { lingering } from './linger.ts'
+import { isRetry, takeRetried } from './retry.ts'
 import { look, sendPage, type Page, type Push } from './send.ts'
 
 /** Records that are looked up in the CRM together. */
@@ -32,7 +34,7 @@ const areApart = (a: Page, b: Page): boolean => {
 /** Everything pending, in the order of ids. The next page is looked up while the last records of this one are sent. */
 const sendPending = async (push: Push, cursor: string | null): Promise<SegmentResult> => {
   const read = async (after: string | null, signal = push.options.signal): Promise<Page> =>
-    look({ ...push, options: { signal } }, await pagePending(push.deps.db, push.plan, after, pageSize))
+    look({ ...push, options: { signal } }, await pagePending(push.deps.db, push.plan, push.runId, after, pageSize))
   let count = 0
   let page = await read(cursor)
   for (;;) {
@@ -88,14 +90,25 @@ const sendPutOff = async (push: Push): Promise<SegmentResult> => {
   }
 }
 
+/** How many records the push will look at, for the progress. A retry takes those that it was given, once. */
+const takePending = async (deps: Dependencies, run: runs.Run): Promise<number> => {
+  const { db, secrets } = deps
+  if (isRetry(run)) return takeRetried(deps, run)
+  const pending = await countPending(db, run.listId!)
+  if (run.kind !== 'sync' || run.settings.source !== undefined) return pending
+  const parked = await quarantine.begin(db, await planOf(db, secrets, run), run.id)
+  return Math.max(0, pending - parked)
+}
+
 export const pushActivities = (deps: Dependencies) => ({
   /** Plans the push: lane 0 is what is pending, lane 1 what was put off on the way. */
   beginPush: ({ accountId, runId }: RunInput): Promise<{ lanes: number[] }> =>
     working(deps, { accountId, runId }, async (run) => {
       await runs.enter(deps.db, runId, 'push')
-      const open = { after: null, upTo: null, kind: 'pending' as const }
-      const total = (run.total ?? 0) + (await countPending(deps.db, run.listId!))
-      const plan = { ranges: [open, open], fixed: { total } }
+      const pending = await takePending(deps, run)
+      const kind = isRetry(run) ? ('given' as const) : ('pending' as const)
+      const open = { after: null, upTo: null, kind }
+      const plan = { ranges: [open, open], fixed: { total: (run.total ?? 0) + pending } }
       return { lanes: await lanes.plan(deps.db, { accountId, runId, phase: 'push' }, plan) }
     }),
 
@@ -124,7 +137,7 @@ export const pushActivities = (deps: Dependencies) => ({
               throw error
             }),
         }
-        return number === 0 ? sendPending(push, lane.cursor) : sendPutOff(push)
+        return number === 0 && !isRetry(run) ? sendPending(push, lane.cursor) : sendPutOff(push)
       }),
     ),
 })

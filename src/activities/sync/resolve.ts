@@ -1,10 +1,11 @@
+import * as decisions from '../../db/decision.ts'
 import { unanswered } from '../../db/sync/creation.ts'
 import { linkedRows, type SyncRow } from '../../db/sync/rows.ts'
 import type { CrmEntity, CrmFound, CrmWarning } from '../../domain/crm.ts'
 import { normaliseEmail } from '../../domain/email.ts'
 import { emailKeyColumn } from '../../domain/list.ts'
 import { groupBy } from '../../domain/groupBy.ts'
-import { chooseMatch, type Candidate, type Match } from '../../domain/match.ts'
+import { chooseMatch, obeyDecision, type Candidate, type Match } from '../../domain/match.ts'
 import { emailOf, settled, type Job, type Question } from './job.ts'
 import { readLinked, rejectedUnread } from './linked.ts'
 
@@ -24,7 +25,8 @@ const byEmail = async (
 const toJob = (row: SyncRow, email: string, match: Match, { plan }: Question, listed: Map<string, SyncRow>): Job => {
   if (match.kind === 'undecided') {
     const ids = match.candidates.map(({ person }) => person.id)
-    return settled(row, { kind: 'skipped', code: 'needsDecision', warnings: [{ code: 'candidates', ids }] })
+    const { candidates } = match
+    return settled(row, { kind: 'skipped', code: 'needsDecision', warnings: [{ code: 'candidates', ids }], candidates })
   }
   if (match.kind === 'none') {
     if (!plan.sync.push.addNew) return settled(row, { kind: 'skipped', code: 'notFoundNotAdded' })
@@ -80,11 +82,15 @@ export const resolve = async (question: Question, all: SyncRow[]): Promise<{ job
     warnings,
     hidden,
   })
+  const chosen = await decisions.answersOf(
+    deps.db,
+    [...first.values()].map(({ id }) => id),
+  )
   const matches = new Map(
-    [...first].map(([email, row]) => [
-      row.id,
-      { row, email, match: chooseMatch(contacts.get(email) ?? [], leads.get(email) ?? [], ambiguousMatch) },
-    ]),
+    [...first].map(([email, row]) => {
+      const match = chooseMatch(contacts.get(email) ?? [], leads.get(email) ?? [], ambiguousMatch)
+      return [row.id, { row, email, match: obeyDecision(match, chosen.get(row.id), ambiguousMatch) }]
+    }),
   )
   const listed = new Map<string, SyncRow>()
   for (const entity of ['lead', 'contact'] as const) {

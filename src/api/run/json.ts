@@ -119,6 +119,7 @@ export const Run = z
       .nullable()
       .meta({ description: 'why it ended short or, while it works, what it waits for' }),
     upload: Upload.optional(),
+    source: z.object({ runId: Id, as: z.enum(['preview', 'retry', 'undo']) }).optional(),
     queuedAt: Instant,
     startedAt: Instant.nullable(),
     finishedAt: Instant.nullable(),
@@ -153,6 +154,7 @@ export const runJson = (services: Pick<Services, 'temporalUiUrl' | 'temporalName
   warnings: run.warnings,
   error: run.error,
   ...(run.settings.upload && { upload: uploadJson(run) }),
+  ...(run.settings.source && { source: { runId: run.settings.source.runId, as: run.settings.source.as } }),
   queuedAt: instant(run.queuedAt),
   startedAt: instantOrNull(run.startedAt),
   finishedAt: instantOrNull(run.finishedAt),

@@ -31,6 +31,14 @@ const rowsOf = (target: EntryTarget, entries: NewEntry[]): string =>
     })),
   )
 
+/**
+ * What tells causes of one code apart: the CRM's own code and field, and the fields that a new lead lacks; '' for nothing. `row` names a row with
+ * `crm` and `warnings`.
+ */
+export const causeDetail = (sql: Sql, row: string) => sql`
+  concat_ws(' ', ${sql(row)}.crm->>'code', ${sql(row)}.crm->>'field', (
+    select string_agg(w->>'field', ' ' order by w->>'field') from jsonb_array_elements(${sql(row)}.warnings) w where w->>'code' = 'requiredMissing'))`
+
 /** The given entries as rows; the record's hashed address goes along, so that a person's entries are found across lists. */
 const given = (sql: Sql, target: EntryTarget, entries: NewEntry[]) => sql`
   given as (
@@ -38,9 +46,9 @@ const given = (sql: Sql, target: EntryTarget, entries: NewEntry[]) => sql`
     from jsonb_to_recordset(${rowsOf(target, entries)}::text::jsonb) as e (kind text, code text, crm_entity text, crm_id text, record_id uuid,
       changes jsonb, warnings jsonb, crm jsonb) left join records r on r.id = e.record_id)`
 
-const made = (sql: Sql, target: EntryTarget, runId: string, phase: string) => sql`
-  insert into entries (account_id, list_id, first_run_id, last_run_id, phase, kind, code, record_id, crm_entity, crm_id, email_key, changes, warnings, crm)
-  select ${target.accountId}::uuid, ${target.listId}::uuid, ${runId}::uuid, ${runId}::uuid, ${phase}, g.kind, g.code, g.record_id, g.crm_entity,
+const made = (sql: Sql, target: EntryTarget, runId: string, phase: string, times = sql`1`) => sql`
+  insert into entries (account_id, list_id, first_run_id, last_run_id, times, phase, kind, code, record_id, crm_entity, crm_id, email_key, changes, warnings, crm)
+  select ${target.accountId}::uuid, ${target.listId}::uuid, ${runId}::uuid, ${runId}::uuid, ${times}, ${phase}, g.kind, g.code, g.record_id, g.crm_entity,
     g.crm_id, g.email_key, g.changes, g.warnings, g.crm
   from given g`
 
@@ -57,7 +65,8 @@ export const insertEntries = async (
 
 /**
  * Skips and rejections: one equal to the list's run before this one renews that entry (`times` + 1, kept from now on) instead of making another.
- * An entry that this run holds already is left alone, so a repeated step counts once. Answers how many are new to this run.
+ * An entry that this run holds already is left alone, so a repeated step counts once. Answers how many are new to this run. Equal are those of one
+ * cause. Where runs that did not push everything lie between, an entry of its own goes on counting (R23).
  * Of two lanes that renew one entry at the same moment the second sees it as the first has left it, and lists the person for itself.
  */
 export const renewEntries = async (
@@ -72,14 +81,20 @@ export const renewEntries = async (
     with ${given(sql, target, entries)},
     previous as (
       select id from runs where list_id = ${target.listId}::uuid and id < ${runId}::uuid and kind not in ('upload', 'preview') order by id desc limit 1),
-    runs_of as (select ${runId}::uuid as id union all select id from previous),
+    whole as (
+      select id from runs where ${phase}::text = 'push' and list_id = ${target.listId}::uuid and id < ${runId}::uuid and kind = 'sync'
+        and settings->'source' is null order by id desc limit 1),
+    -- since the last one that pushed everything
+    between_runs as (
+      select r.id from runs r, whole w where r.list_id = ${target.listId}::uuid and r.id >= w.id and r.id < ${runId}::uuid and r.kind = 'sync'),
+    runs_of as (select ${runId}::uuid as id union select id from previous union select id from between_runs),
     known as materialized (
-      select e.id, e.last_run_id, e.kind, e.code, g.subject
+      select e.id, e.last_run_id, e.kind, e.code, e.times, g.subject, ${causeDetail(sql, 'e')} = ${causeDetail(sql, 'g')} as same
       from given g join entries e on e.record_id = g.record_id and e.kind = g.kind and e.code = g.code
       where g.record_id is not null and e.list_id = ${target.listId}::uuid and (e.phase = 'push') = (${phase}::text = 'push')
         and e.last_run_id in (select id from runs_of)
       union all
-      select e.id, e.last_run_id, e.kind, e.code, g.subject
+      select e.id, e.last_run_id, e.kind, e.code, e.times, g.subject, ${causeDetail(sql, 'e')} = ${causeDetail(sql, 'g')}
       from given g join entries e on e.account_id = ${target.accountId}::uuid and e.crm_id = g.crm_id and e.crm_entity = g.crm_entity
         and e.kind = g.kind and e.code = g.code
       where g.record_id is null and e.record_id is null and e.list_id = ${target.listId}::uuid
@@ -88,11 +103,17 @@ export const renewEntries = async (
     renewed as (
       update entries e set last_run_id = ${runId}::uuid, phase = ${phase}, times = e.times + 1, crm = g.crm, warnings = g.warnings, at = now()
       from given g join known k using (subject, kind, code)
-      where e.id = k.id and e.last_run_id <> ${runId}::uuid
+      where e.id = k.id and k.same and e.last_run_id = (select id from previous)
         and not exists (select from present p where p.subject = g.subject and p.kind = g.kind and p.code = g.code)
       returning g.subject, g.kind, g.code),
     made as (
-      ${made(sql, target, runId, phase)}
+      ${made(
+        sql,
+        target,
+        runId,
+        phase,
+        sql`1 + coalesce((select max(k.times) from known k where k.subject = g.subject and k.kind = g.kind and k.code = g.code and k.same), 0)`,
+      )}
       where not exists (select from present p where p.subject = g.subject and p.kind = g.kind and p.code = g.code)
         and not exists (select from renewed r where r.subject = g.subject and r.kind = g.kind and r.code = g.code)
       returning 1)

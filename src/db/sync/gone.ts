@@ -1,6 +1,7 @@
 import type { CrmFound } from '../../domain/crm.ts'
 import type { Gone } from '../../domain/gone.ts'
 import type { Database, Sql } from '../database.ts'
+import { ask, close } from '../decision/ask.ts'
 import type * as lanes from '../lane.ts'
 import { insertEntries, renewEntries, type NewEntry } from '../run/record.ts'
 import { keepLate } from './late.ts'
@@ -110,8 +111,14 @@ export const settleGone = async (
     await mark(sql, context, each)
     if ('to' in fate) await tellOthers(sql, context, each)
     if (row === undefined || row.removed) continue
-    if (fate.kind === 'undecided') await skip('needsDecision', [{ code: 'candidates', ids: fate.candidates }])
-    else if (fate.kind === 'deleted') {
+    if (fate.kind === 'undecided') {
+      const { candidates } = fate
+      await skip('needsDecision', [{ code: 'candidates', ids: candidates.map(({ person }) => person.id) }])
+      await ask(sql, plan, key.runId, [{ recordId: row.id, kind: 'successor', person: { entity, id }, candidates }])
+      continue
+    }
+    await close(sql, [row.id])
+    if (fate.kind === 'deleted') {
       counts.deleted += 1
       await insertEntries(sql, target, key.runId, key.phase, [{ ...subject, kind: 'deleted', code: 'deletedInCrm' }])
     } else {

@@ -1,4 +1,5 @@
 import type { Database, Sql } from '../database.ts'
+import { mappingOf } from '../quarantine/mapping.ts'
 import type { SyncPlan } from './plan.ts'
 import { rowColumns, toSyncRow, withPeople, type SyncRow } from './rows.ts'
 
@@ -10,22 +11,44 @@ const pushedKeys = ({ of }: SyncPlan): string[] => [
   ...new Set([...of.lead.columns, ...of.contact.columns].filter(({ pushed }) => pushed).map(({ key }) => key)),
 ]
 
-/** Records that a push looks at: not linked yet, or edited here in a ticked column; neither removed nor gone from the CRM. In the order of ids. */
+const isEdited = (sql: Sql, plan: SyncPlan) => {
+  const keys = pushedKeys(plan)
+  return keys.length === 0 ? sql`false` : sql`r.agreed ?| string_to_array(${keys.join('\n')}::text, E'\n')`
+}
+
+/**
+ * Records that a push looks at: not linked yet, or edited here in a ticked column; neither removed nor gone from the CRM, nor parked as they are now
+ * (R23), unless this run tries them for all. In the order of ids.
+ */
 export const pagePending = async (
   db: Database,
   plan: SyncPlan,
+  runId: string,
   after: string | null,
   limit: number,
 ): Promise<SyncRow[]> => {
   const sql = db.$client
-  const keys = pushedKeys(plan)
-  const edited = keys.length === 0 ? sql`false` : sql`r.agreed ?| string_to_array(${keys.join('\n')}::text, E'\n')`
+  const edited = isEdited(sql, plan)
   const rows = await sql<Raw[]>`
     select ${rowColumns(sql)} from ${withPeople(sql, plan.connectionId)}
     where r.list_id = ${plan.listId}::uuid and (r.agreed <> '{}' or r.crm_id is null) and r.removed_at is null
       and (r.crm_id is null or (p.state is distinct from 'deletedInCrm' and ${edited})) and ${after === null ? sql`true` : sql`r.id > ${after}::uuid`}
+      and not exists (select from parked_records k where k.record_id = r.id and k.version = r.version and k.mapping = ${mappingOf(plan)}
+        and k.probe_run_id is distinct from ${runId}::uuid)
     order by r.id limit ${limit}`
   return rows.map(toSyncRow)
+}
+
+/** Puts off, due at once, those of the given records that a push would look at. Answers how many. */
+export const takeGiven = async (db: Database, plan: SyncPlan, runId: string, recordIds: string[]): Promise<number> => {
+  const sql = db.$client
+  const rows = await sql`
+    insert into put_off (run_id, record_id, account_id)
+    select ${runId}::uuid, r.id, r.account_id from ${withPeople(sql, plan.connectionId)}
+    where r.id = any(string_to_array(${recordIds.join('\n')}::text, E'\n')::uuid[]) and r.list_id = ${plan.listId}::uuid and r.removed_at is null
+      and (r.crm_id is null or (p.state is distinct from 'deletedInCrm' and ${isEdited(sql, plan)}))
+    on conflict do nothing returning 1`
+  return rows.count
 }
 
 /** How many a push will look at: for the progress. */

@@ -4,8 +4,10 @@ import { emailKeyColumn } from '../../domain/list.ts'
 import { changesOf, rebase, uncompared, type Outcome } from '../../domain/push.ts'
 import type { EntryWarning } from '../../domain/run.ts'
 import type { Database, Sql } from '../database.ts'
+import * as decisions from '../decision.ts'
 import { emailHexOf } from '../emailKey.ts'
 import * as lanes from '../lane.ts'
+import * as quarantine from '../quarantine.ts'
 import { insertEntries, renewEntries, type NewEntry } from '../run/record.ts'
 import { addWarnings } from '../run/warning.ts'
 import { finishCreations } from './creation.ts'
@@ -187,6 +189,9 @@ export const storeOutcomes = (
         (rows.get(record.id)?.version ?? record.version) === record.version ? [record.id] : [],
       ),
     )
+    const released = await quarantine.settle(sql, plan, key.runId, outcomes)
+    batch.delays.push(...released.map((recordId) => ({ recordId, tries: 0, afterMs: 0 })))
+    await decisions.settle(sql, plan, key.runId, outcomes)
     await putOff(sql, plan, key.runId, batch.delays)
     await addWarnings(sql, { runId: key.runId, listId: plan.listId }, warnings)
     return lanes.advance(sql, key, { ...step, counts })

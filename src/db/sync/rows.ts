@@ -32,12 +32,14 @@ export const rowColumns = (sql: Sql) => sql`
 export const withPeople = (sql: Sql, connectionId: string) => sql`
   records r left join crm_people p on p.connection_id = ${connectionId}::uuid and p.entity = r.crm_entity and p.crm_id = r.crm_id`
 
+export const peopleLock = (connectionId: string): string => `crm_people:${connectionId}`
+
 /**
  * Lets one transaction of a connection at a time change what is known of people beyond being there: it belongs to all lists, and two that changed it
  * in different orders would wait for each other. To be taken before rows of other lists are written.
  */
 export const lockPeople = async (sql: Sql, connectionId: string): Promise<void> => {
-  await sql`select pg_advisory_xact_lock(hashtextextended('crm_people:' || ${connectionId}::text, 0))`
+  await sql`select pg_advisory_xact_lock(hashtextextended(${peopleLock(connectionId)}::text, 0))`
 }
 
 /** The records of a list that are linked to these people, by CRM id. */

@@ -1,0 +1,40 @@
+import type { Database, Sql } from '../database.ts'
+import { addWarnings } from '../run/warning.ts'
+import type { SyncPlan } from '../sync/plan.ts'
+import { mappingOf } from './mapping.ts'
+
+/** Whether records of a list are parked. */
+export const isUsed = async (db: Database, listId: string): Promise<boolean> => {
+  const [found] = await db.$client`select from parked_records where list_id = ${listId}::uuid limit 1`
+  return found !== undefined
+}
+
+/** Those that changed since, or whose mapping did, are looked at like any other. */
+const dropChanged = (sql: Sql, plan: SyncPlan) => sql`
+  delete from parked_records k where k.list_id = ${plan.listId}::uuid and (k.mapping <> ${mappingOf(plan)}
+    or not exists (select from records r where r.id = k.record_id and r.version = k.version and r.removed_at is null))`
+
+/** One of each cause, the one that waited longest; a repeated call finds those of the first. */
+const chooseProbes = (sql: Sql, { listId }: SyncPlan, runId: string) => sql`
+  with chosen as (
+    select distinct on (code, detail) record_id from parked_records
+    where list_id = ${listId}::uuid
+    order by code, detail, (probe_run_id = ${runId}::uuid) desc nulls last, probe_run_id nulls first, parked_at, record_id)
+  update parked_records k set probe_run_id = ${runId}::uuid from chosen c where k.record_id = c.record_id`
+
+/**
+ * R23, before a push: parked records of which something changed are parked no more; of each cause one is tried, and the others are left out, which a
+ * warning of the run says. Answers how many; may be called again.
+ */
+export const begin = (db: Database, plan: SyncPlan, runId: string): Promise<number> =>
+  db.$client.begin(async (tx) => {
+    const sql = tx as unknown as Sql
+    await dropChanged(sql, plan)
+    await chooseProbes(sql, plan, runId)
+    const [found] = await sql<[{ parked: number; said: boolean }]>`
+      select (select count(*)::int from parked_records where list_id = ${plan.listId}::uuid and probe_run_id is distinct from ${runId}::uuid) as parked,
+        warnings @> '[{"code":"parked"}]' as said from runs where id = ${runId}::uuid for no key update`
+    const { parked, said } = found
+    if (parked > 0 && !said) await addWarnings(sql, { runId, listId: plan.listId }, [{ code: 'parked', count: parked }])
+    return parked
+  }) as Promise<number>

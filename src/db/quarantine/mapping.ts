@@ -1,0 +1,15 @@
+import { createHash } from 'node:crypto'
+import type { EntityPlan, SyncPlan } from '../sync/plan.ts'
+
+const entityFacts = ({ columns, live }: EntityPlan): string[][] => [
+  columns.map(({ key, field }) => `${key} ${field.name}`).sort((a, b) => (a < b ? -1 : 1)),
+  live
+    .map((each) => [each.name, each.type, each.maxLength, each.required, each.readOnly, each.picklist].join(' '))
+    .sort((a, b) => (a < b ? -1 : 1)),
+]
+
+/** R23: a fingerprint of all that a rejection can depend on besides the record itself: what is pushed, its columns, and the CRM's fields. */
+export const mappingOf = ({ sync, of }: SyncPlan): string =>
+  createHash('sha256')
+    .update(JSON.stringify([sync.push, sync.ambiguousMatch, entityFacts(of.lead), entityFacts(of.contact)]))
+    .digest('base64url')
