@@ -95,6 +95,10 @@ const ledgerCauses: Record<string, Cause> = {
     message: 'The person is on the list already, and the upload was to leave such records alone.',
     remedy: 'Upload with onMatch=update to change them.',
   },
+  heldHere: {
+    message: 'An undo has set values of the record back on one side only.',
+    remedy: 'Nothing needs to be done: they stay so until somebody changes them, here or in the CRM.',
+  },
   pendingHere: {
     message: 'The record was edited here and has not been pushed yet.',
     remedy: 'Nothing needs to be done where the field is ticked: the next sync pushes it.',

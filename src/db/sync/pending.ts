@@ -19,7 +19,12 @@ export const pagePending = async (
 ): Promise<SyncRow[]> => {
   const sql = db.$client
   const keys = pushedKeys(plan)
-  const edited = keys.length === 0 ? sql`false` : sql`r.agreed ?| string_to_array(${keys.join('\n')}::text, E'\n')`
+  const ticked = sql`string_to_array(${keys.join('\n')}::text, E'\n')`
+  // what an undo holds is not pending (domain/sync.ts)
+  const edited =
+    keys.length === 0
+      ? sql`false`
+      : sql`r.agreed ?| ${ticked} and exists (select from jsonb_each(r.agreed) e where e.key = any(${ticked}) and not e.value ? 'h')`
   const rows = await sql<Raw[]>`
     select ${rowColumns(sql)} from ${withPeople(sql, plan.connectionId)}
     where r.list_id = ${plan.listId}::uuid and (r.agreed <> '{}' or r.crm_id is null) and r.removed_at is null
@@ -33,7 +38,8 @@ export const countPending = async (db: Database, listId: string): Promise<number
   const sql = db.$client
   const [found] = await sql<{ count: number }[]>`
     select count(*)::int as count from records r
-    where r.list_id = ${listId}::uuid and (r.agreed <> '{}' or r.crm_id is null) and r.removed_at is null`
+    where r.list_id = ${listId}::uuid and (r.agreed <> '{}' or r.crm_id is null) and r.removed_at is null
+      and (r.crm_id is null or jsonb_path_exists(r.agreed, '$.* ? (!exists(@.h))'))`
   return found!.count
 }
 
