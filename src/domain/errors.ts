@@ -185,6 +185,13 @@ export const errorTable = {
   ),
   runFinished: entry('request', 409, 'The run has ended already.', 'Start a new run.'),
   runActive: entry('request', 409, 'A run of this list is under way.', 'Wait for it, or cancel it.'),
+  notUndoable: entry('request', 409, 'This run cannot be undone.', 'Only a sync that has ended can be undone.'),
+  undoExpired: entry(
+    'request',
+    409,
+    'The run is too old to be undone.',
+    'Earlier values are kept for 90 days; change by hand what shall be otherwise.',
+  ),
   nothingToConfirm: entry(
     'request',
     409,

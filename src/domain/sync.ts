@@ -42,7 +42,7 @@ export type Agreed = { v?: CrmValue; n?: true; w?: true; h?: true; at: string }
 export type AgreedValues = Record<string, Agreed>
 
 /** Somebody changed it here since both sides agreed; a held value is nobody's edit. */
-export const isEdited = (agreed: Agreed | undefined): agreed is Agreed => agreed !== undefined && agreed.h !== true
+export const isEdited = (agreed: Agreed | undefined): boolean => agreed !== undefined && agreed.h !== true
 
 /** What both sides agreed on before a value is edited here, for the first time or again: a held value is an ordinary edit from then on. */
 export const agreedBefore = (known: Agreed | undefined, before: CrmValue | undefined, at: string): Agreed => {

@@ -79,7 +79,7 @@ const rangesOf = async (
 const fieldsForMs = 15 * 60_000
 
 /** Fields of both entities; those of the other may be missing where the CRM does not offer it and nothing is pushed. */
-const readFields = async (deps: Dependencies, crm: Crm, run: runs.Run, pushes: boolean): Promise<CrmField[]> => {
+export const readFields = async (deps: Dependencies, crm: Crm, run: runs.Run, pushes: boolean): Promise<CrmField[]> => {
   const own = run.entity!
   const other = otherThan[own]
   const known = async (entity: CrmEntity): Promise<CrmField[] | undefined> => {

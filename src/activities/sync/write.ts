@@ -11,10 +11,10 @@ import { judgeGone } from './gone.ts'
 import type { Job, Question } from './job.ts'
 
 /** Field name → value of what must go out. */
-const namedBy = (columns: readonly SyncColumn[], send: Decision['send']): CrmChanges =>
+export const namedBy = (columns: readonly SyncColumn[], send: Decision['send']): CrmChanges =>
   Object.fromEntries(columns.flatMap(({ key, field }) => (send[key] ? [[field.name, send[key].value]] : [])))
 
-const reread = async (
+export const reread = async (
   { crm, plan, options, say }: Question,
   entity: CrmEntity,
   id: string,
@@ -25,7 +25,7 @@ const reread = async (
 }
 
 /** A field that was sent and is not in the reply: nobody knows whether it arrived. */
-const unsaid = (columns: readonly SyncColumn[], send: Decision['send'], { values }: CrmFound): CrmWarning[] =>
+export const unsaid = (columns: readonly SyncColumn[], send: Decision['send'], { values }: CrmFound): CrmWarning[] =>
   columns
     .filter(({ key, field }) => send[key] !== undefined && values[field.name] === undefined)
     .map(({ field }) => ({ code: 'fieldAbsent', field: field.name, count: 1 }))
