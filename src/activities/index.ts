@@ -8,6 +8,7 @@ import { sweepActivities } from './sweep.ts'
 import { beginActivities } from './sync/begin.ts'
 import { pullActivities } from './sync/pull.ts'
 import { pushActivities } from './sync/push.ts'
+import { undoActivities } from './sync/undo.ts'
 import { verifyActivities } from './sync/verify.ts'
 import { uploadActivities } from './upload.ts'
 
@@ -22,6 +23,7 @@ export const createActivities = (deps: Dependencies) =>
     ...pullActivities(deps),
     ...pushActivities(deps),
     ...verifyActivities(deps),
+    ...undoActivities(deps),
     ...uploadActivities(deps),
   })
 

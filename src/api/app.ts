@@ -32,6 +32,7 @@ import { recordRoutes } from './record/read.ts'
 import type { Searching } from './record/search.ts'
 import { recordWriteRoutes } from './record/write.ts'
 import { runControlRoutes } from './run/control.ts'
+import { runUndoRoutes } from './run/undo.ts'
 import { entryRoutes } from './run/entry.ts'
 import { eventRoutes } from './run/events.ts'
 import { ledgerRoutes } from './run/ledger.ts'
@@ -91,6 +92,7 @@ const plugins = [
   downloadRoutes,
   runRoutes,
   runControlRoutes,
+  runUndoRoutes,
   entryRoutes,
   eventRoutes,
   ledgerRoutes,

@@ -42,6 +42,7 @@ export type Action =
   | 'sweep.start'
   | 'sync.start'
   | 'sync.update'
+  | 'undo.start'
   | 'upload.start'
   | 'verify.start'
 

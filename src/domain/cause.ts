@@ -94,6 +94,26 @@ const ledgerCauses: Record<string, Cause> = {
     message: 'The person is on the list already, and the upload was to leave such records alone.',
     remedy: 'Upload with onMatch=update to change them.',
   },
+  changedSince: {
+    message: 'The values were changed again after the run that was undone, so they stay as they are.',
+    remedy: 'Compare with the entry of that run, and change by hand what shall be otherwise.',
+  },
+  notRestored: {
+    message: 'An undo takes back values only: links, merges, removals and deletions stay.',
+    remedy: 'Nothing needs to be done, or change by hand what shall be otherwise.',
+  },
+  leadNotDeleted: {
+    message: 'The run that was undone has created this lead; an undo never deletes anybody in the CRM.',
+    remedy: 'Delete the lead in Infor CRM if it shall go; the next sweep then marks the record.',
+  },
+  removedAgain: {
+    message: 'The run that was undone had added this person to the list; the record was removed.',
+    remedy: 'Restore the record to have it again.',
+  },
+  heldHere: {
+    message: 'An undo has set values of the record back on one side only.',
+    remedy: 'Nothing needs to be done: they stay so until somebody changes them, here or in the CRM.',
+  },
   pendingHere: {
     message: 'The record was edited here and has not been pushed yet.',
     remedy: 'Nothing needs to be done where the field is ticked: the next sync pushes it.',
@@ -126,6 +146,11 @@ const entryWarnings: Record<string, (field: string, others: number) => string> =
   restored: () => 'That record had been removed from the list and is on it again.',
   was: () => 'The record was linked to the person that is named before.',
   fieldMissing: (field) => `${field} no longer exists in the CRM or may not be seen by the CRM user: it was left out.`,
+  changedSince: (field) => `${field} was changed again after the run that was undone: it was left as it is.`,
+  notRestored: (field) => `${field} can no longer be written: it was left as it is.`,
+  othersNotRestored: (_field, others) =>
+    `The run had written to ${others === 1 ? 'another person' : `${others} other people`} with the same address, too: they were left as they are.`,
+  linkKept: () => 'The record stays linked as it is.',
   valueRewritten: (field) => `The CRM stored ${field} otherwise than it was sent; the value of the CRM is kept.`,
 }
 

@@ -1,7 +1,7 @@
 import type { ConflictRule } from './account.ts'
 import type { CrmField, CrmValue } from './crm.ts'
 import type { EntryChanges, EntryWarning } from './run.ts'
-import type { AgreedValues } from './sync.ts'
+import type { Agreed, AgreedValues } from './sync.ts'
 import { isBlank, sameValue } from './values.ts'
 
 /** A column as a sync treats it for people of one entity. */
@@ -89,6 +89,14 @@ export const decide = (
       if (!sameValue(own, value)) take(key, value)
       continue
     }
+    if (edited.h === true) {
+      // held: set back on purpose, until the CRM changes it again
+      if (pulled && !sameValue(edited.v ?? null, value)) {
+        delete decision.agreed[key]
+        take(key, value)
+      }
+      continue
+    }
     const send = (conflict: boolean): void => {
       if (!pushed || (isBlank(own) && !clears)) return
       decision.send[key] = { value: fitted.value, before: value, conflict }
@@ -119,6 +127,19 @@ export type Sent = {
   columns: readonly SyncColumn[]
   send: Decision['send']
   stored: Readonly<Record<string, CrmValue>>
+  /** the CRM's values were set back, and those here stay as they are */
+  holds?: boolean
+}
+
+/** What is agreed on of a value that was set back in the CRM: it is held here, unless somebody has edited it. */
+const hold = (
+  own: CrmValue | undefined,
+  value: CrmValue,
+  known: Agreed | undefined,
+  at: string,
+): Agreed | undefined => {
+  if (sameValue(own, value)) return undefined
+  return known === undefined || known.h === true ? { v: value, h: true, at } : { ...known, v: value }
 }
 
 /**
@@ -127,7 +148,7 @@ export type Sent = {
  */
 export const settle = (
   now: Ours,
-  { columns, send, stored }: Sent,
+  { columns, send, stored, holds = false }: Sent,
   at = new Date().toISOString(),
 ): { patch: Record<string, CrmValue>; agreed: AgreedValues; warnings: EntryWarning[] } => {
   const patch: Record<string, CrmValue> = {}
@@ -137,6 +158,14 @@ export const settle = (
     const sent = send[key]
     if (sent === undefined) continue
     const value = stored[field.name]
+    if (holds) {
+      const held = hold(now.fields[key], value ?? sent.value, agreed[key], at)
+      if (held === undefined) delete agreed[key]
+      else agreed[key] = held
+      if (value !== undefined && !sameValue(sent.value, value))
+        warnings.push({ code: 'valueRewritten', field: field.name })
+      continue
+    }
     if (value === undefined) {
       // nothing is agreed on until the CRM says it: the field may be gone (R24)
       agreed[key] ??= { at }

@@ -197,6 +197,13 @@ export const errorTable = {
     'The question is not open any more.',
     'Nothing needs to be done; if there is still doubt, a later run asks anew.',
   ),
+  notUndoable: entry('request', 409, 'This run cannot be undone.', 'Only a sync that has ended can be undone.'),
+  undoExpired: entry(
+    'request',
+    409,
+    'The run is too old to be undone.',
+    'Earlier values are kept for 90 days; change by hand what shall be otherwise.',
+  ),
   nothingToConfirm: entry(
     'request',
     409,

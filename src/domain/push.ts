@@ -1,5 +1,5 @@
 import type { CrmEntity, CrmValue } from './crm.ts'
-import { decide, type Decision, type Ours, type SyncColumn } from './decide.ts'
+import { decide, type Decision, type Ours, type Sent, type SyncColumn } from './decide.ts'
 import type { CrmSaid } from './errors.ts'
 import type { Gone } from './gone.ts'
 import type { Candidate } from './match.ts'
@@ -24,7 +24,7 @@ export type Outcome = {
   decision?: Decision
   columns?: readonly SyncColumn[]
   /** column key → what was sent, and the CRM's answer by field name */
-  sent?: { send: Decision['send']; stored: Readonly<Record<string, CrmValue>> }
+  sent?: Omit<Sent, 'columns'>
   crm?: CrmSaid
   /** the person does not answer to the record's key any more */
   gone?: Gone

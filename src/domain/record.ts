@@ -2,6 +2,7 @@ import type { CrmValue } from './crm.ts'
 import type { Ours } from './decide.ts'
 import type { FilterColumn } from './filter.ts'
 import { emailKeyColumn, lockedFields, systemFields } from './list.ts'
+import { agreedBefore } from './sync.ts'
 import { readTyped } from './typed.ts'
 import { sameValue } from './values.ts'
 
@@ -132,8 +133,7 @@ export const applyEdits = (
     if (!linked || !bound.has(key)) continue
     const known = agreed[key]
     if (known !== undefined && known.n !== true && sameValue(known.v, value)) delete agreed[key]
-    else if (known !== undefined) agreed[key] = { ...known, at }
-    else agreed[key] = before === undefined ? { at } : { v: before, at }
+    else agreed[key] = agreedBefore(known, before, at)
   }
   return { patch, agreed }
 }

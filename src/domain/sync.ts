@@ -35,7 +35,18 @@ export const defaultSync = (): SyncSettings => ({
 /**
  * `records.agreed`, one per value that was edited here since both sides agreed on it: what they agreed on (`v`; missing when it was absent), or
  * `n` where the two have never been compared (R13); `w` where the CRM changed it to `v` meanwhile and our later edit won; and when the value here
- * was edited last (`at`, ISO, our clock).
+ * was edited last (`at`, ISO, our clock). `h`: nobody edited it, an undo has set one side back: the value here and the CRM's, which is `v`, differ
+ * on purpose, and it is neither pushed nor pulled until either side changes again.
  */
-export type Agreed = { v?: CrmValue; n?: true; w?: true; at: string }
+export type Agreed = { v?: CrmValue; n?: true; w?: true; h?: true; at: string }
 export type AgreedValues = Record<string, Agreed>
+
+/** Somebody changed it here since both sides agreed; a held value is nobody's edit. */
+export const isEdited = (agreed: Agreed | undefined): boolean => agreed !== undefined && agreed.h !== true
+
+/** What both sides agreed on before a value is edited here, for the first time or again: a held value is an ordinary edit from then on. */
+export const agreedBefore = (known: Agreed | undefined, before: CrmValue | undefined, at: string): Agreed => {
+  if (known === undefined) return before === undefined ? { at } : { v: before, at }
+  const { v, n, w } = known
+  return { ...(v !== undefined && { v }), ...(n && { n }), ...(w && { w }), at }
+}

@@ -7,6 +7,7 @@ import { holding, outcomeOf } from './held.ts'
 import { progressQuery, type Progress } from './import.ts'
 import { readLanes } from './lanes.ts'
 import { sweep } from './sweep.ts'
+import { undo } from './undo.ts'
 
 type Held = ReturnType<typeof holding>
 type Say = (step: string, done?: { rows?: number; keys?: number }) => void
@@ -37,7 +38,7 @@ const sync = async (input: RunInput, held: Held, say: Say): Promise<void> => {
   }
 }
 
-/** A run of one list: a sync in both directions, a key sweep (R15), or a verification of keys and values. */
+/** A run of one list: a sync in both directions, a key sweep (R15), a verification of keys and values, or the undo of a sync. */
 export async function syncList(input: RunInput): Promise<{ state: RunState }> {
   const progress: Progress = { step: 'planning', rows: 0, keys: 0 }
   setHandler(progressQuery, () => progress)
@@ -53,8 +54,9 @@ export async function syncList(input: RunInput): Promise<{ state: RunState }> {
   const compare = () => sweep(input, held, (keys) => say('comparing keys with the CRM', { keys }))
   try {
     if (input.kind === 'sync') await sync(input, held, say)
+    else if (input.kind === 'undo') await undo(input, held, say)
     else if (input.kind === 'verify') await verify(input, held, say)
-    if (input.kind !== 'sync') await compare()
+    if (input.kind !== 'sync' && input.kind !== 'undo') await compare()
     say('drawing up the ledger')
     return await finish({})
   } catch (error) {

@@ -84,7 +84,7 @@ const fieldsForMs = 15 * 60_000
  * Fields of both entities; those of the other may be missing where the CRM does not offer it and nothing is pushed. While records of the list are
  * parked, they are read anew: a CRM that was mended is noticed at once (R23).
  */
-const readFields = async (deps: Dependencies, crm: Crm, run: runs.Run, pushes: boolean): Promise<CrmField[]> => {
+export const readFields = async (deps: Dependencies, crm: Crm, run: runs.Run, pushes: boolean): Promise<CrmField[]> => {
   const own = run.entity!
   const other = otherThan[own]
   const anew = pushes && (await isParking(deps.db, run.listId!))

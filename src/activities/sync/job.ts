@@ -5,6 +5,7 @@ import { normaliseEmail } from '../../domain/email.ts'
 import { emailKeyColumn } from '../../domain/list.ts'
 import type { Candidate } from '../../domain/match.ts'
 import type { Outcome } from '../../domain/push.ts'
+import type { Deed } from '../../domain/undo.ts'
 import type { Dependencies } from '../dependencies.ts'
 
 export type Question = {
@@ -22,6 +23,8 @@ export type Job = { row: SyncRow; resolvedAt: number } & (
   | { kind: 'write'; person: Candidate; others: Candidate[]; isNew: boolean }
   /** `found`: a lead that an earlier request of the record without an answer may have made */
   | { kind: 'create'; email: string; found?: CrmFound }
+  /** `person`: null where nothing goes back in the CRM */
+  | { kind: 'restore'; deed: Deed; person: Candidate | null }
   | { kind: 'settled'; outcome: Outcome }
 )
 

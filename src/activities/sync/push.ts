@@ -4,8 +4,9 @@ import * as lanes from '../../db/lane.ts'
 import * as quarantine from '../../db/quarantine.ts'
 import * as runs from '../../db/run/state.ts'
 import { countPending, pagePending, pagePutOff, type PutOff } from '../../db/sync/pending.ts'
-import { planOf } from '../../db/sync/plan.ts'
+import { planOf, type SyncPlan } from '../../db/sync/plan.ts'
 import { storeOutcomes } from '../../db/sync/push.ts'
+import type { Crm } from '../../domain/crm.ts'
 import { withCrm } from '../crm.ts'
 import type { Dependencies, RunInput } from '../dependencies.ts'
 import { working } from '../run.ts'
@@ -17,7 +18,7 @@ import { look, sendPage, type Page, type Push } from './send.ts'
 
 /** Records that are looked up in the CRM together. */
 const pageSize = 500
-const isLate = ({ endAt, signal }: Push): boolean => Date.now() >= endAt || signal.aborted
+export const isLate = ({ endAt, signal }: Push): boolean => Date.now() >= endAt || signal.aborted
 
 const losesSomebody = ({ jobs }: Page): boolean => jobs.some((job) => job.kind === 'settled' && job.outcome.gone)
 
@@ -67,13 +68,13 @@ const sendPending = async (push: Push, cursor: string | null): Promise<SegmentRe
 }
 
 /** What was put off, as it falls due, until nothing is left. */
-const sendPutOff = async (push: Push): Promise<SegmentResult> => {
+export const sendPutOff = async (push: Push, lookAgain = look): Promise<SegmentResult> => {
   const { deps, plan, key, options } = push
   let count = 0
   for (;;) {
     const { rows, nextMs } = await pagePutOff(deps.db, plan, key.runId, pageSize)
     if (rows.length > 0) {
-      const stop = await sendPage(push, await look(push, rows satisfies PutOff[]), () => ({
+      const stop = await sendPage(push, await lookAgain(push, rows satisfies PutOff[]), () => ({
         cursor: null,
         done: false,
       }))
@@ -100,6 +101,30 @@ const takePending = async (deps: Dependencies, run: runs.Run): Promise<number> =
   return Math.max(0, pending - parked)
 }
 
+type Opening = { plan: SyncPlan; run: runs.Run; lane: lanes.Lane; width: number }
+
+/** What sends the pages of a lane, in an activity. */
+export const openPush = (deps: Dependencies, crm: Crm, { plan, run, lane, width }: Opening): Push => {
+  const { cancellationSignal: signal } = Context.current()
+  return {
+    deps,
+    crm,
+    plan,
+    runId: run.id,
+    options: { signal },
+    signal,
+    late: lingering(signal),
+    key: { runId: run.id, phase: 'push', lane: lane.lane, attempt: lane.attempt },
+    width,
+    mayTry: false,
+    endAt: Date.now() + segmentLimits.ms,
+    refuse: (error) =>
+      withCrm(deps, run.accountId, run.connectionId!, async () => {
+        throw error
+      }),
+  }
+}
+
 export const pushActivities = (deps: Dependencies) => ({
   /** Plans the push: lane 0 is what is pending, lane 1 what was put off on the way. */
   beginPush: ({ accountId, runId }: RunInput): Promise<{ lanes: number[] }> =>
@@ -119,24 +144,7 @@ export const pushActivities = (deps: Dependencies) => ({
         const plan = await planOf(deps.db, deps.secrets, run)
         const lane = await lanes.claim(deps.db, accountId, runId, 'push', number)
         if (lane.done) return { done: true, rows: 0, stop: false }
-        const { cancellationSignal: signal } = Context.current()
-        const push: Push = {
-          deps,
-          crm,
-          plan,
-          runId,
-          options: { signal },
-          signal,
-          late: lingering(signal),
-          key: { runId, phase: 'push', lane: number, attempt: lane.attempt },
-          width: connection.concurrency,
-          mayTry: false,
-          endAt: Date.now() + segmentLimits.ms,
-          refuse: (error) =>
-            withCrm(deps, accountId, run.connectionId!, async () => {
-              throw error
-            }),
-        }
+        const push = openPush(deps, crm, { plan, run, lane, width: connection.concurrency })
         return number === 0 && !isRetry(run) ? sendPending(push, lane.cursor) : sendPutOff(push)
       }),
     ),

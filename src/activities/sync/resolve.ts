@@ -6,6 +6,7 @@ import { normaliseEmail } from '../../domain/email.ts'
 import { emailKeyColumn } from '../../domain/list.ts'
 import { groupBy } from '../../domain/groupBy.ts'
 import { chooseMatch, obeyDecision, type Candidate, type Match } from '../../domain/match.ts'
+import { isEdited } from '../../domain/sync.ts'
 import { emailOf, settled, type Job, type Question } from './job.ts'
 import { readLinked, rejectedUnread } from './linked.ts'
 
@@ -66,7 +67,9 @@ export const resolve = async (question: Question, all: SyncRow[]): Promise<{ job
     jobs.set(row.id, settled(row, { kind: 'skipped', code: 'removedHere' }))
   const first = new Map<string, SyncRow>()
   // somebody in the CRM is about to get this address: a new record waits until that is done
-  const moving = new Set(rows.filter(({ crmId, agreed }) => crmId !== null && emailKeyColumn in agreed).map(emailOf))
+  const moving = new Set(
+    rows.filter(({ crmId, agreed }) => crmId !== null && isEdited(agreed[emailKeyColumn])).map(emailOf),
+  )
   for (const row of rows.filter(({ crmId }) => crmId === null)) {
     const email = emailOf(row)
     if (email === null) jobs.set(row.id, settled(row, { kind: 'rejected', code: 'noEmail' }))

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { LaneKey } from '../../db/lane.ts'
 import { storeOutcomes } from '../../db/sync/push.ts'
 import type { SyncRow } from '../../db/sync/rows.ts'
-import type { CrmWarning } from '../../domain/crm.ts'
+import type { CrmEntity, CrmWarning } from '../../domain/crm.ts'
 import { isFairleadError, type FairleadError } from '../../domain/errors.ts'
 import type { Outcome } from '../../domain/push.ts'
 import { beat } from '../beat.ts'
@@ -11,6 +11,7 @@ import { createPerson } from './create.ts'
 import type { Job, Question } from './job.ts'
 import { inOrder } from './order.ts'
 import { resolve } from './resolve.ts'
+import { restorePerson } from './restore.ts'
 import { batchSize, together } from './together.ts'
 import { writePerson } from './write.ts'
 
@@ -38,6 +39,7 @@ const backOffMs = (tries: number): number => Math.min(30_000, 500 * 2 ** tries)
 
 const work = async (push: Push, job: Job): Promise<Outcome> => {
   if (job.kind === 'settled') return job.outcome
+  if (job.kind === 'restore') return restorePerson(push, job)
   return job.kind === 'create' ? createPerson(push, job) : writePerson(push, job)
 }
 
@@ -59,10 +61,13 @@ const perform = async (push: Push, job: Job): Promise<Outcome> => {
   }
 }
 
+const entityOf = (job: Job): CrmEntity =>
+  job.kind === 'write' || job.kind === 'restore' ? (job.person?.entity ?? 'lead') : 'lead'
+
 /** Many failures in a row: the CRM's, unless it delivers people; then they are the records' own, however many there are (R21). */
 const proveAlive = async (push: Push, job: Job, streak: { failures: number }, cause: FairleadError): Promise<void> => {
   try {
-    await push.crm.total(job.kind === 'write' ? job.person.entity : 'lead', push.options)
+    await push.crm.total(entityOf(job), push.options)
   } catch {
     throw cause
   }
@@ -89,7 +94,7 @@ const attempt = async (push: Push, job: Job, tries: number, streak: { failures: 
     if (tries + 1 < mostTries)
       return { record, kind: 'delayed', code, warnings: [], delay: { tries: tries + 1, afterMs: backOffMs(tries) } }
     // others must succeed, else it is not this record's
-    await push.crm.total(job.kind === 'write' ? job.person.entity : 'lead', push.options)
+    await push.crm.total(entityOf(job), push.options)
     return { record, kind: 'rejected', code: 'crmFailed', warnings: [], ...(details.crm && { crm: details.crm }) }
   }
 }

@@ -4,16 +4,17 @@ import { FairleadError, isFairleadError } from '../../domain/errors.ts'
 import type { Candidate } from '../../domain/match.ts'
 import { comparedWith, neverCompared, withReply, type Outcome } from '../../domain/push.ts'
 import type { EntryWarning } from '../../domain/run.ts'
+import { isEdited } from '../../domain/sync.ts'
 import { isBlank, sameValue } from '../../domain/values.ts'
 import type { SyncRow } from '../../db/sync/rows.ts'
 import { judgeGone } from './gone.ts'
 import type { Job, Question } from './job.ts'
 
 /** Field name → value of what must go out. */
-const namedBy = (columns: readonly SyncColumn[], send: Decision['send']): CrmChanges =>
+export const namedBy = (columns: readonly SyncColumn[], send: Decision['send']): CrmChanges =>
   Object.fromEntries(columns.flatMap(({ key, field }) => (send[key] ? [[field.name, send[key].value]] : [])))
 
-const reread = async (
+export const reread = async (
   { crm, plan, options, say }: Question,
   entity: CrmEntity,
   id: string,
@@ -24,7 +25,7 @@ const reread = async (
 }
 
 /** A field that was sent and is not in the reply: nobody knows whether it arrived. */
-const unsaid = (columns: readonly SyncColumn[], send: Decision['send'], { values }: CrmFound): CrmWarning[] =>
+export const unsaid = (columns: readonly SyncColumn[], send: Decision['send'], { values }: CrmFound): CrmWarning[] =>
   columns
     .filter(({ key, field }) => send[key] !== undefined && values[field.name] === undefined)
     .map(({ field }) => ({ code: 'fieldAbsent', field: field.name, count: 1 }))
@@ -78,7 +79,7 @@ const warningsOf = ({ plan }: Question, { row, person, others, isNew }: Job & { 
   const known = new Set(plan.of[entity].columns.map(({ key }) => key))
   // values to be sent that somebody of the other entity has no field for
   const homeless = plan.of[plan.own].columns.filter(
-    ({ key, pushed }) => pushed && !known.has(key) && (isNew ? !isBlank(row.fields[key]) : key in row.agreed),
+    ({ key, pushed }) => pushed && !known.has(key) && (isNew ? !isBlank(row.fields[key]) : isEdited(row.agreed[key])),
   )
   return [
     ...(isNew && rivals.length > 0 ? [{ code: 'otherMatches', ids: rivals.map((rival) => rival.person.id) }] : []),
@@ -111,7 +112,7 @@ export const writePerson = async (question: Question, job: Job & { kind: 'write'
         if (plan.sync.ambiguousMatch !== 'all') return
         // only what goes out now travels (R11): what others were told before, and what waits, is not told again
         const isNews = ([key]: [string, unknown]): boolean =>
-          isNew || key in decision.send || (key in row.agreed && !(key in decision.agreed))
+          isNew || key in decision.send || (isEdited(row.agreed[key]) && !(key in decision.agreed))
         const news = Object.fromEntries(Object.entries({ ...row.fields, ...decision.patch }).filter(isNews))
         warnings.push(...(await writeOthers(question, news, job.others)))
       }

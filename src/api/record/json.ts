@@ -22,6 +22,10 @@ export const ListRecord = z
     suppressed: z.boolean().meta({ description: 'the address must not be mailed: see the suppressions' }),
     version: z.number().int().meta({ description: 'rises with each change' }),
     pending: z.array(z.string()).meta({ description: 'what was changed here and has not reached the CRM' }),
+    held: z.array(z.string()).meta({
+      description:
+        'what an undo has set back, here or in the CRM: neither pushed nor pulled until it changes on either side',
+    }),
     createdAt: Instant,
     updatedAt: Instant,
     removedAt: Instant.nullable(),
@@ -41,6 +45,7 @@ export const ListRecord = z
         suppressed: false,
         version: 2,
         pending: ['lastName', 'WorkPhone'],
+        held: [],
         createdAt: '2026-11-23T10:00:02.000Z',
         updatedAt: '2026-11-23T11:30:00.000Z',
         removedAt: null,
@@ -55,7 +60,8 @@ const textOf = (value: RecordRow['values'][string] | undefined): string | null =
 /** `labels` in the order of the columns: domain/record.ts. */
 export const recordJson = (row: RecordRow, labels: ReadonlyMap<string, string>): ListRecord => {
   const { c1, c2, c3 } = row.values
-  const pending = new Set(row.pending)
+  const names = (keys: readonly string[]): string[] =>
+    [...Object.values(ownNames), ...labels.keys()].filter((key) => keys.includes(key)).map((key) => nameOf(labels, key))
   return {
     id: row.id,
     email: textOf(c1),
@@ -71,9 +77,8 @@ export const recordJson = (row: RecordRow, labels: ReadonlyMap<string, string>):
     externalId: row.externalId,
     suppressed: row.suppressed,
     version: row.version,
-    pending: [...Object.values(ownNames), ...labels.keys()]
-      .filter((key) => pending.has(key))
-      .map((key) => nameOf(labels, key)),
+    pending: names(row.pending),
+    held: names(row.held),
     createdAt: instant(row.createdAt),
     updatedAt: instant(row.updatedAt ?? row.createdAt),
     removedAt: instantOrNull(row.removedAt),

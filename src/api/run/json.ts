@@ -118,8 +118,11 @@ export const Run = z
       })
       .nullable()
       .meta({ description: 'why it ended short or, while it works, what it waits for' }),
+    source: z
+      .object({ runId: Id, as: z.enum(['preview', 'retry', 'undo']) })
+      .optional()
+      .meta({ description: 'the run by whose entries this one goes' }),
     upload: Upload.optional(),
-    source: z.object({ runId: Id, as: z.enum(['preview', 'retry', 'undo']) }).optional(),
     queuedAt: Instant,
     startedAt: Instant.nullable(),
     finishedAt: Instant.nullable(),
@@ -153,8 +156,8 @@ export const runJson = (services: Pick<Services, 'temporalUiUrl' | 'temporalName
   balance: run.balance ?? openBalance(comparesKeys(run.kind) ? run.total : null),
   warnings: run.warnings,
   error: run.error,
-  ...(run.settings.upload && { upload: uploadJson(run) }),
   ...(run.settings.source && { source: { runId: run.settings.source.runId, as: run.settings.source.as } }),
+  ...(run.settings.upload && { upload: uploadJson(run) }),
   queuedAt: instant(run.queuedAt),
   startedAt: instantOrNull(run.startedAt),
   finishedAt: instantOrNull(run.finishedAt),

@@ -46,13 +46,16 @@ const compareUpdated: Compare = (comparison, given) => {
   return sql`(coalesce(records.updated_at, uuid_extract_timestamp(records.id)) ${sql.raw(comparison)} ${at}::timestamptz)`
 }
 
+/** Values that an undo holds are not pending (domain/sync.ts). */
+const pendingSql = sql`(records.agreed <> '{}' and jsonb_path_exists(records.agreed, '$.* ? (!exists(@.h))'))`
+
 const truth = (test: SQL, wanted: string | boolean | undefined): SQL => (wanted === true ? test : sql`(not ${test})`)
 
 const tests: Record<PropertyName, (condition: PropertyCondition, of: RecordsOf, clock: Clock) => SQL> = {
   crmState: ({ values }, of) => stateIn(of, values.map(String)),
   crmEntity: ({ values }) => any(values.map((each) => sql`(records.crm_entity = ${each})`)),
   suppressed: ({ values }) => truth(suppressedSql, values[0]),
-  pending: ({ values }) => truth(sql`(records.agreed <> '{}')`, values[0]),
+  pending: ({ values }) => truth(pendingSql, values[0]),
   createdAt: (condition, _of, clock) => orderedTest(compareCreated, stringly(condition), clock),
   updatedAt: (condition, _of, clock) => orderedTest(compareUpdated, stringly(condition), clock),
   externalId: ({ operator, values }) => textTest(sql`records.external_id`, operator, values.map(String)),

@@ -2,6 +2,7 @@ import { and, eq, inArray, isNotNull, isNull, sql, type SQL } from 'drizzle-orm'
 import type { CrmEntity } from '../../domain/crm.ts'
 import { FairleadError } from '../../domain/errors.ts'
 import type { Clock, Filter } from '../../domain/filter.ts'
+import { isEdited, type AgreedValues } from '../../domain/sync.ts'
 import { parseValues } from '../../domain/values.ts'
 import type { Database } from '../database.ts'
 import { emailKeyOf, hashKeyOf } from '../emailKey.ts'
@@ -29,6 +30,8 @@ export type RecordRow = {
   version: number
   /** keys of values that were edited here, and that the CRM has not agreed to yet */
   pending: string[]
+  /** keys of values that an undo has set back on one side, and that are neither pushed nor pulled until either side changes */
+  held: string[]
 }
 
 /** The list as the caller has read it, so that a million rows need not be joined with it. */
@@ -55,10 +58,17 @@ export const selection = {
   suppressed: suppressedSql,
 }
 
+const openOf = (agreed: string): Pick<RecordRow, 'pending' | 'held'> => {
+  if (agreed === '{}') return { pending: [], held: [] }
+  const open = Object.entries(JSON.parse(agreed) as AgreedValues)
+  const keys = (wanted: boolean): string[] => open.filter(([, each]) => isEdited(each) === wanted).map(([key]) => key)
+  return { pending: keys(true), held: keys(false) }
+}
+
 export const toRow = <Row extends { fields: string; agreed: string }>({ fields, agreed, ...row }: Row) => ({
   ...row,
   values: parseValues(fields),
-  pending: Object.keys(JSON.parse(agreed) as object),
+  ...openOf(agreed),
 })
 
 const of = (accountId: string, listId: string) => and(eq(records.accountId, accountId), eq(records.listId, listId))

@@ -68,7 +68,9 @@ const balanceOfSync = async (db: Database, run: Run): Promise<Ledger> => {
   const facts = await syncFactsOf(db, run)
   const checks = checksOf(counts, facts)
   // an upload counts the records of its list page by page, a preview makes none
-  const recordsAdded = standsAside(run.kind) ? 0 : facts.createdRecords - facts.merged
+  const added = standsAside(run.kind) ? 0 : facts.createdRecords - facts.merged
+  // an undo removes records that others may be removing, too: they are counted
+  const recordsAdded = run.kind === 'undo' ? null : added
   const nothing = { crmTotal: null, listTotal: null, explained: {}, difference: null }
   return { counts, recordsAdded, balance: { ...nothing, balanced: agree(checks), checks } }
 }

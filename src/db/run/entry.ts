@@ -160,7 +160,7 @@ export const page = async (
 export type EntryKey = { at: string; id: string }
 
 /** The largest version 7 id of a millisecond. */
-const lastIdOf = (at: string): string => {
+export const lastIdOf = (at: string): string => {
   const hex = Date.parse(at).toString(16).padStart(12, '0')
   return `${hex.slice(0, 8)}-${hex.slice(8)}-7fff-bfff-ffffffffffff`
 }

@@ -17,11 +17,11 @@ const chosen = ({ code: wanted, entryIds }: RunSource): SQL | undefined =>
 
 type Of = { accountId: string; listId: string; source: RunSource }
 
-/** Entries of the run that a run goes by, those of its push or all others, in the order of ids from behind `after`. */
+/** Entries of the run that a run goes by, those of its push or all others, of some records if they are named, in the order of ids from behind `after`. */
 export const pageGiven = (
   db: Database,
   { accountId, listId, source }: Of,
-  { push, kinds }: { push: boolean; kinds: readonly Given['kind'][] },
+  { push, kinds, records }: { push: boolean; kinds: readonly Given['kind'][]; records?: readonly string[] },
   after: string | null,
   limit: number,
 ): Promise<Given[]> =>
@@ -37,6 +37,7 @@ export const pageGiven = (
         gte(entries.lastRunId, source.runId),
         push ? eq(phase, 'push') : ne(phase, 'push'),
         inArray(kind, [...kinds]),
+        records === undefined ? undefined : inArray(recordId, [...records]),
         chosen(source),
         after === null ? undefined : gt(id, after),
       ),

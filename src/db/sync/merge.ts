@@ -1,6 +1,6 @@
 import type { CrmValue } from '../../domain/crm.ts'
 import type { EntryChanges } from '../../domain/run.ts'
-import type { AgreedValues } from '../../domain/sync.ts'
+import { agreedBefore, isEdited, type AgreedValues } from '../../domain/sync.ts'
 import { emailKeyColumn } from '../../domain/list.ts'
 import { isBlank, sameValue } from '../../domain/values.ts'
 import type { Sql } from '../database.ts'
@@ -28,14 +28,15 @@ export const mergeRecords = async (
   const at = new Date().toISOString()
   for (const [key, value] of Object.entries(from.fields)) {
     if (isBlank(value) || sameValue(value, into.fields[key])) continue
-    if (which === 'edited' && from.agreed[key] === undefined && known.has(key)) continue
+    // what is held was edited by nobody
+    if (which === 'edited' && !isEdited(from.agreed[key]) && known.has(key)) continue
     if (known.has(key) && !bound.has(key)) continue
     const before = into.fields[key]
     // a column of ours alone: what is there stays
     if (!known.has(key) && !isBlank(before)) continue
     patch[key] = value
     changes[key] = { ...(before === undefined ? {} : { before }), after: value }
-    if (known.has(key)) agreed[key] ??= { ...(before === undefined ? {} : { v: before }), at }
+    if (known.has(key) && !isEdited(agreed[key])) agreed[key] = agreedBefore(agreed[key], before, at)
   }
   if (Object.keys(patch).length > 0) {
     const email = emailKeyColumn in patch ? { emailKey: emailHexOf(plan.hashKey, patch[emailKeyColumn]) } : {}

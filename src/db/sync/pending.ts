@@ -11,9 +11,12 @@ const pushedKeys = ({ of }: SyncPlan): string[] => [
   ...new Set([...of.lead.columns, ...of.contact.columns].filter(({ pushed }) => pushed).map(({ key }) => key)),
 ]
 
+/** What an undo holds is not pending (domain/sync.ts). */
 const isEdited = (sql: Sql, plan: SyncPlan) => {
   const keys = pushedKeys(plan)
-  return keys.length === 0 ? sql`false` : sql`r.agreed ?| string_to_array(${keys.join('\n')}::text, E'\n')`
+  if (keys.length === 0) return sql`false`
+  const ticked = sql`string_to_array(${keys.join('\n')}::text, E'\n')`
+  return sql`r.agreed ?| ${ticked} and exists (select from jsonb_each(r.agreed) e where e.key = any(${ticked}) and not e.value ? 'h')`
 }
 
 /**
@@ -56,7 +59,8 @@ export const countPending = async (db: Database, listId: string): Promise<number
   const sql = db.$client
   const [found] = await sql<{ count: number }[]>`
     select count(*)::int as count from records r
-    where r.list_id = ${listId}::uuid and (r.agreed <> '{}' or r.crm_id is null) and r.removed_at is null`
+    where r.list_id = ${listId}::uuid and (r.agreed <> '{}' or r.crm_id is null) and r.removed_at is null
+      and (r.crm_id is null or jsonb_path_exists(r.agreed, '$.* ? (!exists(@.h))'))`
   return found!.count
 }
 

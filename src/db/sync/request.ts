@@ -59,7 +59,7 @@ export const startMessage = (run: {
 })
 
 /**
- * Starts a sync, a key sweep or a verification of an imported list. `created` is false when a run of the list is under way: that run is the answer
+ * Starts a sync, a key sweep, a verification or an undo of an imported list. `created` is false when a run of the list is under way: that run is the answer
  * (R19); with `queue` the new one begins when that one ends, and a second asker gets the one that waits. Errors: notFound, notConnected,
  * connectorDisabled, conflict for a plain list.
  */

@@ -77,11 +77,12 @@ export const encodeFields = (values: Readonly<Record<string, CrmValue>>): string
   )
 
 export const encodeAgreed = (agreed: AgreedValues): string => {
-  const parts = Object.entries(agreed).map(([key, { v, n, w, at }]) => {
+  const parts = Object.entries(agreed).map(([key, { v, n, w, h, at }]) => {
     const inner = [
       ...(v === undefined ? [] : [`"v":${encodeValue(v)}`]),
       ...(n === true ? ['"n":true'] : []),
       ...(w === true ? ['"w":true'] : []),
+      ...(h === true ? ['"h":true'] : []),
       `"at":${JSON.stringify(at)}`,
     ]
     return `${JSON.stringify(key)}:{${inner.join()}}`

@@ -1,5 +1,6 @@
 import { fit } from '../../domain/decide.ts'
 import { sameValue } from '../../domain/values.ts'
+import { isEdited } from '../../domain/sync.ts'
 import type { EntryChanges } from '../../domain/run.ts'
 import type { Database, Sql } from '../database.ts'
 import * as lanes from '../lane.ts'
@@ -22,6 +23,11 @@ const differences = (plan: SyncPlan, row: SyncRow, page: PullPage, at: number): 
     changes[key] = { ...(own === undefined ? {} : { before: own }), after: theirs }
   }
   return changes
+}
+
+const reasonOf = (keys: string[], { agreed }: SyncRow): string => {
+  if (keys.some((key) => agreed[key] === undefined)) return 'differsHere'
+  return keys.some((key) => isEdited(agreed[key])) ? 'pendingHere' : 'heldHere'
 }
 
 /** Compares a page, value by value, and lists what differs; the next sync reads those people again, which repairs them. Writes nothing else. */
@@ -48,7 +54,7 @@ export const storeVerified = (db: Database, plan: SyncPlan, key: lanes.LaneKey, 
       const changes = differences(plan, row, page, at)
       const keys = Object.keys(changes)
       if (keys.length === 0) counts.unchanged += 1
-      else skip(keys.every((each) => row.agreed[each] !== undefined) ? 'pendingHere' : 'differsHere', changes)
+      else skip(reasonOf(keys, row), changes)
     })
     counts.skipped += await renewEntries(sql, target, key.runId, key.phase, skips)
     const rejected = await rejectUnreadable(sql, target, key.runId, key.phase, page.unreadable)
