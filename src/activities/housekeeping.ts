@@ -1,12 +1,12 @@
 import { isFairleadError } from '../domain/errors.ts'
 import { removeDone } from '../db/outbox.ts'
+import { entryDays } from '../domain/run.ts'
 import * as housekeeping from '../db/housekeeping.ts'
 import { expireCreations } from '../db/sync/creation.ts'
 import * as sweeps from '../db/sweep.ts'
 import type { Dependencies } from './dependencies.ts'
 
 const sweepEveryDays = 7
-const entryDays = 90
 const removedListDays = 30
 /** Longer than a client may pause while it sends a file. */
 const idleUploadMinutes = 60

@@ -28,6 +28,7 @@ import { duplicateRoutes } from './record/duplicates.ts'
 import { createGate } from './record/gate.ts'
 import { recordRoutes } from './record/read.ts'
 import type { Searching } from './record/search.ts'
+import { timelineRoutes } from './record/timeline.ts'
 import { recordWriteRoutes } from './record/write.ts'
 import { runControlRoutes } from './run/control.ts'
 import { entryRoutes } from './run/entry.ts'
@@ -79,6 +80,7 @@ const plugins = [
   syncRoutes,
   recordRoutes,
   recordWriteRoutes,
+  timelineRoutes,
   bulkRoutes,
   duplicateRoutes,
   segmentRoutes,

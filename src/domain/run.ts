@@ -76,6 +76,9 @@ export type Balance = {
   checks?: { name: string; left: number; right: number }[]
 }
 
+/** How long entries and edits are kept (O6). */
+export const entryDays = 90
+
 export const activeStates: readonly RunState[] = ['queued', 'running', 'held']
 /** Uploads and previews take no list's place (R19): they run beside its syncs. */
 export const standsAside = (kind: RunKind): boolean => kind === 'upload' || kind === 'preview'
