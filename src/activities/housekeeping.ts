@@ -1,20 +1,21 @@
 import { isFairleadError } from '../domain/errors.ts'
 import { removeDone } from '../db/outbox.ts'
+import { entryDays } from '../domain/run.ts'
 import * as housekeeping from '../db/housekeeping.ts'
 import { expireCreations } from '../db/sync/creation.ts'
 import * as sweeps from '../db/sweep.ts'
 import type { Dependencies } from './dependencies.ts'
 
 const sweepEveryDays = 7
-const entryDays = 90
 const removedListDays = 30
 /** Longer than a client may pause while it sends a file. */
 const idleUploadMinutes = 60
 
 export const housekeepingActivities = (deps: Dependencies) => ({
-  /** O6: entries live 90 days, records of a removed list 30 days, keys of idempotent requests and finished creations a day, delivered messages a week; files go with their run. */
+  /** O6: entries and edits live 90 days, records of a removed list 30 days, keys of idempotent requests and finished creations a day, delivered messages a week; files go with their run. */
   async expire(): Promise<{
     entries: number
+    edits: number
     records: number
     idempotency: number
     creations: number
@@ -23,6 +24,7 @@ export const housekeepingActivities = (deps: Dependencies) => ({
   }> {
     return {
       entries: await housekeeping.removeEntries(deps.db, entryDays),
+      edits: await housekeeping.removeEdits(deps.db, entryDays),
       records: await housekeeping.removeRecords(deps.db, removedListDays),
       idempotency: await housekeeping.removeIdempotency(deps.db, 1),
       creations: await expireCreations(deps.db),

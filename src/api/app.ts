@@ -30,6 +30,7 @@ import { duplicateRoutes } from './record/duplicates.ts'
 import { createGate } from './record/gate.ts'
 import { recordRoutes } from './record/read.ts'
 import type { Searching } from './record/search.ts'
+import { timelineRoutes } from './record/timeline.ts'
 import { recordWriteRoutes } from './record/write.ts'
 import { runControlRoutes } from './run/control.ts'
 import { runUndoRoutes } from './run/undo.ts'
@@ -83,6 +84,7 @@ const plugins = [
   syncRoutes,
   recordRoutes,
   recordWriteRoutes,
+  timelineRoutes,
   bulkRoutes,
   duplicateRoutes,
   segmentRoutes,

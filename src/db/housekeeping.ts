@@ -16,6 +16,13 @@ export const removeEntries = (db: Database, days: number): Promise<number> =>
     return gone.length
   })
 
+export const removeEdits = (db: Database, days: number): Promise<number> =>
+  drain(async () => {
+    const gone = await db.$client`
+      delete from edits where id in (select id from edits where at < now() - make_interval(days => ${days}) limit ${batch}) returning 1`
+    return gone.length
+  })
+
 /** Those of lists that were removed so long ago. Looks into each such list by itself: hardly any record is affected, and a join would read them all. */
 export const removeRecords = (db: Database, days: number): Promise<number> =>
   drain(async () => {

@@ -36,7 +36,7 @@ import type {
 import type { AmbiguousMatch, ConflictRule, Role, UnmappedAddress } from '../domain/account.ts'
 import type { ConnectionProblem, ConnectionState } from '../domain/connection.ts'
 import type { DecisionCandidate, DecisionKind } from '../domain/decision.ts'
-import type { EditKind } from '../domain/edit.ts'
+import type { EditChanges, EditKind } from '../domain/edit.ts'
 import type { LaneKind, LanePhase } from '../domain/lane.ts'
 import type { ListKind } from '../domain/list.ts'
 import type { SuppressionReason, SuppressionSource } from '../domain/suppression.ts'
@@ -685,7 +685,7 @@ export const decisions = pgTable(
   ],
 )
 
-/** What was changed of a record here, by people and programs; what runs did stands in their entries. */
+/** What was changed of a record here, by people and programs, and what runs did to records beside their entries (domain/edit.ts). */
 export const edits = pgTable(
   'edits',
   {
@@ -695,7 +695,7 @@ export const edits = pgTable(
     recordId: uuid().notNull(),
     kind: text().$type<EditKind>().notNull(),
     /** column key → before and after */
-    changes: jsonb().$type<EntryChanges>().notNull().default({}),
+    changes: jsonb().$type<EditChanges>().notNull().default({}),
     /** the record that went into this one, or that this one went into */
     otherId: uuid(),
     apiKeyId: uuid(),

@@ -1,5 +1,6 @@
 import type { ConflictRule } from './account.ts'
 import type { CrmField, CrmValue } from './crm.ts'
+import type { EditChanges } from './edit.ts'
 import type { EntryChanges, EntryWarning } from './run.ts'
 import type { Agreed, AgreedValues } from './sync.ts'
 import { isBlank, sameValue } from './values.ts'
@@ -120,6 +121,27 @@ export const decide = (
     }
   }
   return decision
+}
+
+/**
+ * What the CRM was found to have of values that were edited here, where nothing is taken over or sent: the same as here by now, or another value that
+ * our later edit stands against. `before`: what both sides agreed on.
+ */
+export const seen = (columns: readonly SyncColumn[], ours: Ours, { agreed, patch, send }: Decision): EditChanges => {
+  const changes: EditChanges = {}
+  for (const { key, field } of columns) {
+    const before = ours.agreed[key]
+    if (before === undefined || key in patch || key in send) continue
+    const now = agreed[key]
+    if (now !== undefined && (now.v === undefined || sameValue(now.v, before.v))) continue
+    changes[key] = {
+      ...(before.v === undefined ? {} : { before: before.v }),
+      after: now === undefined ? fit(field, ours.fields[key] ?? null).value : now.v!,
+      side: 'crm',
+      ...(now !== undefined && { conflict: 'oursWins' }),
+    }
+  }
+  return changes
 }
 
 /** What was sent of a record, and what the CRM answered. */

@@ -1,5 +1,6 @@
 import type { CrmEntity, CrmValue } from './crm.ts'
-import { decide, type Decision, type Ours, type Sent, type SyncColumn } from './decide.ts'
+import type { EditChanges, ValueChanges } from './edit.ts'
+import { decide, seen, type Decision, type Ours, type Sent, type SyncColumn } from './decide.ts'
 import type { CrmSaid } from './errors.ts'
 import type { Gone } from './gone.ts'
 import type { Candidate } from './match.ts'
@@ -85,10 +86,13 @@ export const withReply = (
   }
 }
 
-/** For the entry: what was written in the CRM, as it stored it, and what was taken over here. */
-export const changesOf = ({ decision, columns = [], sent }: Outcome): EntryChanges => {
+/** For the entry: what was written in the CRM, as it stored it, and what became of the record here (`here`, as it was changed in the end). */
+export const changesOf = ({ decision, columns = [], sent }: Outcome, here: ValueChanges): EntryChanges => {
   const changes: EntryChanges = {}
-  for (const [key, change] of Object.entries(decision?.changes ?? {})) changes[key] = { ...change, side: 'here' }
+  for (const [key, change] of Object.entries(here)) {
+    const conflict = decision?.changes[key]?.conflict
+    changes[key] = { ...change, ...(conflict && { conflict }), side: 'here' }
+  }
   for (const [key, { value, before, conflict }] of Object.entries(sent?.send ?? {})) {
     const field = columns.find((column) => column.key === key)?.field.name
     const stored = field === undefined ? undefined : sent!.stored[field]
@@ -98,10 +102,15 @@ export const changesOf = ({ decision, columns = [], sent }: Outcome): EntryChang
       after: rewritten ? stored : value,
       ...(rewritten && { sent: value }),
       ...(conflict && { conflict: 'oursWins' as const }),
+      ...(key in here && { here: here[key]! }),
     }
   }
   return changes
 }
+
+/** What the push saw in the CRM of values that were edited here and not sent. */
+export const seenIn = ({ record, decision, columns = [], link }: Outcome): EditChanges =>
+  decision === undefined || link !== undefined ? {} : seen(columns, record, decision)
 
 /** The record may have been edited since it was read: what holds of the decision for the record as it is now. */
 export const rebase = (now: Ours & { version: number }, outcome: Outcome, at: string): Ours => {

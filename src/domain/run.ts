@@ -10,7 +10,7 @@ export type EntryKind = 'created' | 'updated' | 'skipped' | 'rejected' | 'delete
 /**
  * Field name → before and after, on the side that was written: here in a pull, in the CRM in a push; what was not there before is missing.
  * `conflict` says who won where both sides had changed the field (R13); the loser's value is `before`. `side: 'here'`: a push took it over here.
- * `sent`: what went out, where the CRM made something else of it.
+ * `sent`: what went out, where the CRM made something else of it. `here`: what a push made of the value here besides.
  */
 export type EntryChange = {
   before?: unknown
@@ -18,9 +18,10 @@ export type EntryChange = {
   conflict?: 'crmWins' | 'oursWins'
   side?: 'here'
   sent?: unknown
+  here?: { before?: unknown; after: unknown }
 }
 export type EntryChanges = Record<string, EntryChange>
-export type EntryWarning = { code: string; field?: string; ids?: string[] }
+export type EntryWarning = { code: string; field?: string; fields?: string[]; ids?: string[] }
 /** What an upload made of a row of its file: 1-based line, header of the cell at fault, sentence, and the cells as they were read. */
 export type EntryRow = { line: number; column?: string; message: string; cells: string[] }
 export type RunWarning = { code: string; message: string; count: number; field?: string }
@@ -74,6 +75,9 @@ export type Balance = {
   extra?: number
   checks?: { name: string; left: number; right: number }[]
 }
+
+/** How long entries and edits are kept (O6). */
+export const entryDays = 90
 
 export const activeStates: readonly RunState[] = ['queued', 'running', 'held']
 /** Uploads and previews take no list's place (R19): they run beside its syncs. */

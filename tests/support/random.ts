@@ -2,6 +2,7 @@ import * as fc from 'fast-check'
 import { openFairlead } from './fairlead.ts'
 import { cases } from './randomPlan.ts'
 import { clearCrm, live } from './randomRun.ts'
+import { openTimelines } from './timeline.ts'
 
 /** `seed`: the same cases each time, unless the environment says otherwise */
 type Size = { cases: number; mostSteps: number; limitMs: number; seed?: number }
@@ -20,16 +21,20 @@ export const openRandom = async ({ leadHistory = false }: { leadHistory?: boolea
   const fairlead = await openFairlead({ leads: 0, contacts: 0, environment })
   fairlead.simulator.control.settings({ leadHistory })
   await fairlead.connect()
+  const timelines = await openTimelines(fairlead)
   const prefix = `t${Date.now().toString(36)}`
   let count = 0
   return {
-    close: () => fairlead.close(),
+    async close() {
+      await timelines.close()
+      await fairlead.close()
+    },
     async holds({ cases: numRuns, mostSteps, limitMs, seed: usual }) {
       const seed = given === 'any' ? undefined : given === undefined ? usual : Number(given)
       const property = fc.asyncProperty(cases(mostSteps), async (plan) => {
         count += 1
         try {
-          await live(fairlead, `${prefix}-${count}`, plan)
+          await live(fairlead, `${prefix}-${count}`, plan, timelines)
         } finally {
           clearCrm(fairlead)
         }

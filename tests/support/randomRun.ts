@@ -5,14 +5,19 @@ import type { Fairlead } from './fairlead.ts'
 import { fieldNames, mailKey } from './randomFields.ts'
 import { lookAt, troublesOf } from './randomChecks.ts'
 import type { Case, Step } from './randomPlan.ts'
+import { createWitness } from './randomTimeline.ts'
 import { importLists, openWorld, type World } from './randomWorld.ts'
 import { sumsAgree } from './sync.ts'
+import type { Timelines } from './timeline.ts'
 
 const longestRunMs = 90_000
 /** What a push changes in the CRM may be read by the other list's pull, and so on; more rounds than these would be ping-pong. */
 const mostRounds = 4
 /** What does not pass by itself is mended in the CRM after so long. */
 const mendAfterMs = 20_000
+
+/** Of each list; all cases together make more than a hundred records. */
+const timelinesOfList = 99
 
 const fail = (what: string, troubles: string[]): never => {
   throw new Error(`${what}:\n  ${troubles.join('\n  ')}`)
@@ -209,7 +214,7 @@ const quieten = async (world: World): Promise<Run[]> => {
 }
 
 /** Lives one case through, to its quiet end. Throws what does not hold. */
-export const live = async (fairlead: Fairlead, name: string, plan: Case): Promise<void> => {
+export const live = async (fairlead: Fairlead, name: string, plan: Case, timelines: Timelines): Promise<void> => {
   const { control } = fairlead.simulator
   control.clearFaults()
   control.settings({
@@ -225,11 +230,17 @@ export const live = async (fairlead: Fairlead, name: string, plan: Case): Promis
   world.epochs.push(...world.lists.map(() => 0))
   const gate = createGate(world)
   await gate.check()
+  const witness = createWitness(world, timelines)
+  await witness.look()
   for (const action of plan.first) await world.apply(action)
   control.settings({ latencyMs: plan.crm.latencyMs })
-  for (const step of plan.steps) await runStep(world, gate, step)
+  for (const step of plan.steps) {
+    await runStep(world, gate, step)
+    await witness.look()
+  }
   control.settings({ latencyMs: 0 })
   for (const action of plan.last) await world.apply(action)
+  await witness.look()
   await watchCreations(world, true, async () => {
     const swept: Run[] = []
     for (const each of world.lists) swept.push(await runList(world, each, 'sweep'))
@@ -241,6 +252,9 @@ export const live = async (fairlead: Fairlead, name: string, plan: Case): Promis
   const troubles: string[] = []
   for (const at of world.lists.keys()) troubles.push(...troublesOf(await lookAt(world, plan, at)))
   if (troubles.length > 0) fail('the two sides do not agree', troubles)
+  await witness.look()
+  const holes = await witness.troubles(plan, timelinesOfList)
+  if (holes.length > 0) fail('a timeline does not lead to the values', holes)
 }
 
 /** Nobody is left in the CRM for the next case. */

@@ -38,6 +38,7 @@ const writeOthers = async (
 ): Promise<EntryWarning[]> => {
   const { crm, plan, options } = question
   const written: string[] = []
+  const fields = new Set<string>()
   const failed: string[] = []
   for (const { entity, person } of others) {
     const changes: CrmChanges = {}
@@ -59,6 +60,7 @@ const writeOthers = async (
         return send(again)
       })
       written.push(person.id)
+      for (const { key, field } of plan.of[entity].columns) if (field.name in changes) fields.add(key)
     } catch (error) {
       // nobody else's trouble costs the record itself (R22)
       if (!isFairleadError(error) || options.signal?.aborted) throw error
@@ -66,7 +68,7 @@ const writeOthers = async (
     }
   }
   return [
-    ...(written.length > 0 ? [{ code: 'alsoWritten', ids: written }] : []),
+    ...(written.length > 0 ? [{ code: 'alsoWritten', ids: written, fields: [...fields] }] : []),
     ...(failed.length > 0 ? [{ code: 'otherNotWritten', ids: failed }] : []),
   ]
 }

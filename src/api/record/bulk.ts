@@ -129,7 +129,7 @@ export const bulkRoutes: FastifyPluginAsyncZod<Services> = async (app, services)
       },
     },
     async ({ caller, params: { listId }, body: { match, onMatch, records } }) => {
-      const { scope, read } = await openList(services, caller.accountId, listId)
+      const { scope, read } = await openList(services, caller, listId)
       const rows = records.map((row) => readRow(read, match, row))
       const good = rows.flatMap((each) => ('row' in each ? [each.row] : []))
       const done =

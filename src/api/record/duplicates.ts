@@ -127,7 +127,7 @@ export const duplicateRoutes: FastifyPluginAsyncZod<Services> = async (app, serv
       },
     },
     async ({ caller, id, params: { listId }, body: { by, fillBlanks, ...asked } }) => {
-      const { scope } = await openList(services, caller.accountId, listId)
+      const { scope } = await openList(services, caller, listId)
       const known = await columns.all(db, caller.accountId, listId)
       const fillable = new Set(fillBlanks ? known.filter(isWritable).map(({ key }) => key) : [])
       const removal = { ...asked, by: columnsOf(known, by), fillable }

@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import * as columns from '../../db/column.ts'
 import * as lists from '../../db/list.ts'
@@ -64,10 +64,14 @@ export const readOrRefuse = (read: (input: RecordInput) => RecordRead, input: Re
 }
 
 /** What a route needs to write records of a list. Errors: notFound. */
-export const openList = async ({ db, secrets }: Services, accountId: string, listId: string) => {
+export const openList = async (
+  { db, secrets }: Services,
+  { accountId, apiKeyId }: FastifyRequest['caller'],
+  listId: string,
+) => {
   const list = await lists.get(db, accountId, listId)
   const known = await columns.all(db, accountId, listId)
-  const scope = await scopeOf(db, secrets, { accountId, listId }, known)
+  const scope = { ...(await scopeOf(db, secrets, { accountId, listId }, known)), apiKeyId }
   return { list, scope, read: createReader(known), labels: labelsOf(known) }
 }
 

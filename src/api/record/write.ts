@@ -55,7 +55,7 @@ export const recordWriteRoutes: FastifyPluginAsyncZod<Services> = async (app, se
       },
     },
     async ({ caller, params: { listId }, body: { externalId: given, ...input } }, reply) => {
-      const opened = await openList(services, caller.accountId, listId)
+      const opened = await openList(services, caller, listId)
       const found = readOrRefuse(opened.read, input)
       const externalId = readExternalId(given) ?? null
       if (isEmpty(found, externalId)) throw new FairleadError('invalidInput', { detail: 'The record is empty.' })
@@ -80,7 +80,7 @@ export const recordWriteRoutes: FastifyPluginAsyncZod<Services> = async (app, se
       },
     },
     async ({ caller, params: { listId, recordId }, body: { externalId, version, ...input } }) => {
-      const opened = await openList(services, caller.accountId, listId)
+      const opened = await openList(services, caller, listId)
       const { values } = readOrRefuse(opened.read, input)
       await writes.update(db, opened.scope, recordId, { values, externalId: readExternalId(externalId), version })
       return show(opened, recordId)
@@ -101,7 +101,7 @@ export const recordWriteRoutes: FastifyPluginAsyncZod<Services> = async (app, se
       },
     },
     async ({ caller, params: { listId, recordId } }, reply) => {
-      const { scope } = await openList(services, caller.accountId, listId)
+      const { scope } = await openList(services, caller, listId)
       await writes.remove(db, scope, recordId)
       return reply.code(204).send()
     },
@@ -120,7 +120,7 @@ export const recordWriteRoutes: FastifyPluginAsyncZod<Services> = async (app, se
       },
     },
     async ({ caller, params: { listId, recordId } }) => {
-      const opened = await openList(services, caller.accountId, listId)
+      const opened = await openList(services, caller, listId)
       await writes.restore(db, opened.scope, recordId)
       return show(opened, recordId)
     },

@@ -47,6 +47,10 @@ export const Entry = z
             .meta({ description: 'both sides had changed it: who won; `before` is the loser’s value' }),
           side: z.literal('here').optional().meta({ description: 'a push took it over here' }),
           sent: z.unknown().optional().meta({ description: 'what was sent, where the CRM made something else of it' }),
+          here: z
+            .object({ before: z.unknown().optional(), after: z.unknown() })
+            .optional()
+            .meta({ description: 'what the push made of the value here besides' }),
         }),
       )
       .nullable()
@@ -57,6 +61,7 @@ export const Entry = z
           code: z.string(),
           message: z.string(),
           field: z.string().optional(),
+          fields: z.array(z.string()).optional().meta({ description: 'what was written' }),
           ids: z
             .array(z.string())
             .optional()

@@ -1,16 +1,18 @@
+import { sameValue, readValues } from '../../domain/values.ts'
+import { changesBetween } from '../../domain/edit.ts'
 import type { Sql } from '../database.ts'
 import type { Phase } from '../lane.ts'
 import { insertEntries } from '../run/record.ts'
 import type { PageTarget, Prepared } from './page.ts'
 
-type Changed = { id: string; crm_id: string; before: Record<string, unknown>; after: Record<string, unknown> }
+type Changed = { id: string; crm_id: string; before: string; after: string }
 
-const changesOf = (before: Record<string, unknown>, after: Record<string, unknown>) =>
-  Object.fromEntries(
-    Object.keys(after)
-      .filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]))
-      .map((key) => [key, key in before ? { before: before[key], after: after[key] } : { after: after[key] }]),
-  )
+/** Decimals that a double cannot hold are compared and kept digit by digit (R8). */
+const changesOf = (was: string, is: string) => {
+  const before = readValues(was)
+  const changed = Object.entries(readValues(is)).filter(([key, after]) => !sameValue(before[key], after))
+  return changesBetween(before, Object.fromEntries(changed))
+}
 
 /**
  * Records that are on the list already: read again within one run, or fetched by a sweep. Equal ones are not written, so those that were just
@@ -33,7 +35,7 @@ export const mergeExisting = async (
     from u
     where t.list_id = ${target.listId}::uuid and t.crm_id = u.id and t.crm_entity = ${target.entity}
       and t.agreed = '{}' and t.removed_at is null and not t.fields @> u.fields::jsonb
-    returning t.id, t.crm_id, old.fields as before, new.fields as after`
+    returning t.id, t.crm_id, old.fields::text as before, new.fields::text as after`
   await insertEntries(
     sql,
     target,

@@ -2,10 +2,12 @@ import type { CrmValue } from '../../domain/crm.ts'
 import { FairleadError, type ErrorCode } from '../../domain/errors.ts'
 import { emailKeyColumn } from '../../domain/list.ts'
 import { applyEdits } from '../../domain/record.ts'
-import type { EntryChange, EntryChanges } from '../../domain/run.ts'
+import { changesBetween } from '../../domain/edit.ts'
+import type { EntryChanges } from '../../domain/run.ts'
 import type { AgreedValues } from '../../domain/sync.ts'
 import { sameValue } from '../../domain/values.ts'
 import type { Database, Sql } from '../database.ts'
+import * as edits from '../edit.ts'
 import { emailHexOf } from '../emailKey.ts'
 import {
   inTransaction,
@@ -129,11 +131,6 @@ const load = async (sql: Sql, scope: Scope, rows: readonly BulkRow[], { match, e
 
 type Outcome = Omit<BulkOutcome, 'id' | 'others'> & { target: Target }
 
-const changeOf = (before: unknown, after: unknown): EntryChange => ({
-  ...(before === undefined || before === null ? {} : { before }),
-  after,
-})
-
 /** The record that a row means by other than its external id. */
 const meantBy = (known: Known, { id }: BulkRow, email: string, match: BulkOptions['match']): Target | undefined => {
   if (match === 'email') return known.byEmail.get(email)
@@ -177,10 +174,10 @@ const apply = (
   }
   const linked = target.before !== undefined && target.before.crmId !== null
   const { patch, agreed } = applyEdits(target, edits, { linked, bound: scope.bound, at })
-  const changes = Object.fromEntries(
-    Object.entries(patch).map(([key, value]) => [key, changeOf(target.fields[key], value)]),
+  const changes = changesBetween(
+    { ...target.fields, externalId: earlierId ?? undefined },
+    renamed ? { ...patch, externalId: asked } : patch,
   )
-  if (renamed) changes['externalId'] = changeOf(earlierId, asked)
   Object.assign(target.fields, patch)
   target.agreed = agreed
   return Object.keys(changes).length > 0 ? { result: 'updated', target, changes } : { result: 'unchanged', target }
@@ -194,6 +191,25 @@ const editOf = (before: LockedRow, { fields, agreed, externalId }: Target): RowE
   const renamed = externalId !== before.externalId
   if (Object.keys(patch).length === 0 && !renamed) return undefined
   return { id: before.id, patch, agreed, ...(renamed ? { externalId } : {}) }
+}
+
+/** Of an upload its entries say what it changed, and its records who made them. */
+const noteAll = async (
+  sql: Sql,
+  scope: Scope,
+  touched: ReadonlySet<Target>,
+  made: readonly string[],
+): Promise<void> => {
+  if (scope.runId !== undefined) return
+  const changed = [...touched].flatMap((target): edits.NewEdit[] => {
+    const { before } = target
+    const edit = before && editOf(before, target)
+    if (before === undefined || edit === undefined) return []
+    const after = edit.externalId === undefined ? edit.patch : { ...edit.patch, externalId: edit.externalId }
+    const changes = changesBetween({ ...before.fields, externalId: before.externalId }, after)
+    return [{ recordId: before.id, kind: 'edited', changes }]
+  })
+  await edits.insert(sql, scope, [...made.map((recordId) => ({ recordId, kind: 'created' as const })), ...changed])
 }
 
 /** `upsert` within a transaction of the caller's. Errors: notFound. */
@@ -210,14 +226,15 @@ export const upsertIn = async (
   const known = await load(sql, scope, rows, job)
   const outcomes = rows.map((row, index) => apply(scope, known, row, index, job))
   const touched = new Set(outcomes.map(({ target }) => target))
-  const edits = [...touched].flatMap((target) => (target.before && editOf(target.before, target)) ?? [])
-  await writeEdits(sql, scope, edits)
+  const changed = [...touched].flatMap((target) => (target.before && editOf(target.before, target)) ?? [])
+  await writeEdits(sql, scope, changed)
   const ids = await insertRows(
     sql,
     scope,
     known.made.map(({ fields, externalId }) => ({ values: fields, externalId })),
   )
   for (const [index, target] of known.made.entries()) target.id = ids[index]!
+  await noteAll(sql, scope, touched, ids)
   return outcomes.map(({ target, ...outcome }) => ({ ...outcome, id: target.id ?? null, others: target.others }))
 }
 

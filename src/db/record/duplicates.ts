@@ -1,11 +1,13 @@
 import { and, sql, type SQL } from 'drizzle-orm'
 import type { CrmValue, FieldType } from '../../domain/crm.ts'
+import { changesBetween } from '../../domain/edit.ts'
 import { groupBy } from '../../domain/groupBy.ts'
 import { emailKeyColumn } from '../../domain/list.ts'
 import { applyEdits } from '../../domain/record.ts'
 import { isBlank } from '../../domain/values.ts'
 import * as audits from '../audit.ts'
 import type { Database } from '../database.ts'
+import * as edits from '../edit.ts'
 import { records } from '../schema.ts'
 import {
   addToCount,
@@ -150,6 +152,23 @@ const fillFrom = (keeper: LockedRow, others: LockedRow[], { fillable }: Removal)
   return edits
 }
 
+/** What the record that stays took over, by whom it came from. */
+const notesOf = (keeper: LockedRow, others: LockedRow[], patch: Record<string, CrmValue>): edits.NewEdit[] => {
+  const left = new Map(Object.entries(patch))
+  return others.flatMap(({ id, fields }): edits.NewEdit[] => {
+    const keys = [...left.keys()].filter((key) => !isBlank(fields[key]))
+    for (const key of keys) left.delete(key)
+    const taken = Object.fromEntries(keys.map((key) => [key, patch[key]!]))
+    if (keys.length === 0) return []
+    return [{ recordId: keeper.id, kind: 'merged', otherId: id, changes: changesBetween(keeper.fields, taken) }]
+  })
+}
+
+const leavingNotes = (victims: Victim[], gone: { id: string }[]): edits.NewEdit[] => {
+  const keepers = new Map(victims.map(({ id, keeper }) => [id, keeper]))
+  return gone.map(({ id }) => ({ recordId: id, kind: 'removed', otherId: keepers.get(id)! }))
+}
+
 const removeBatch = (
   db: Database,
   scope: Scope,
@@ -165,7 +184,8 @@ const removeBatch = (
     }
     const at = new Date().toISOString()
     const leaving: string[] = []
-    const edits: RowEdit[] = []
+    const changed: RowEdit[] = []
+    const notes: edits.NewEdit[] = []
     /** whose external ids go to the record that stays */
     const givers: string[] = []
     let filled = 0
@@ -179,17 +199,20 @@ const removeBatch = (
       const giver = keeper.externalId === null ? others.find(({ externalId }) => externalId !== null) : undefined
       if (giver !== undefined) givers.push(giver.id)
       const externalId = giver?.externalId
-      if (Object.keys(patch).length > 0 || giver !== undefined) edits.push({ id: keeper.id, patch, agreed, externalId })
+      if (Object.keys(patch).length > 0 || giver !== undefined)
+        changed.push({ id: keeper.id, patch, agreed, externalId })
+      notes.push(...notesOf(keeper, others, patch))
       filled += Object.keys(patch).length
     }
     const ids = (each: string[]) => sql`string_to_array(${each.join('\n')}::text, E'\n')::uuid[]`
     await sql`update records set external_id = null where list_id = ${scope.listId}::uuid and id = any(${ids(givers)})`
-    await writeEdits(sql, scope, edits)
-    const gone = await sql`
+    await writeEdits(sql, scope, changed)
+    const gone = await sql<{ id: string }[]>`
       update records r set removed_at = now(), version = version + 1, updated_at = now()
       where list_id = ${scope.listId}::uuid and id = any(${ids(leaving)})
         and not exists (select from creations c where c.record_id = r.id and c.done_at is null)
-      returning 1`
+      returning r.id::text`
+    await edits.insert(sql, scope, [...notes, ...leavingNotes(victims, gone)])
     await addToCount(sql, scope, -gone.length)
     return { removed: gone.length, filled, changedMeanwhile: victims.length - gone.length }
   })

@@ -20,6 +20,8 @@ export type Scope = Pick<Editing, 'bound'> & {
   hashKey: KeyObject
   /** the run that makes records */
   runId?: string
+  /** whose key changes records; nobody's for an operator */
+  apiKeyId?: string | null
 }
 
 export const scopeOf = async (

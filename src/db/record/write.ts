@@ -1,7 +1,9 @@
 import type { CrmValue } from '../../domain/crm.ts'
 import { FairleadError } from '../../domain/errors.ts'
+import { changesBetween } from '../../domain/edit.ts'
 import { applyEdits } from '../../domain/record.ts'
 import type { Database, Sql } from '../database.ts'
+import * as edits from '../edit.ts'
 import { keepLate } from '../sync/late.ts'
 import {
   addToCount,
@@ -39,6 +41,7 @@ export const insert = (db: Database, scope: Scope, row: NewRow): Promise<string>
     await lockList(sql, scope)
     await refuseTaken(sql, scope, row.externalId)
     const [id] = await insertRows(sql, scope, [row])
+    await edits.insert(sql, scope, [{ recordId: id!, kind: 'created' }])
     return id!
   })
 
@@ -68,6 +71,11 @@ export const update = (db: Database, scope: Scope, recordId: string, change: Cha
     if (Object.keys(patch).length === 0 && !renamed) return
     const externalId = renamed ? change.externalId : undefined
     await writeEdits(sql, scope, [{ id: recordId, patch, agreed, externalId }])
+    const changes = changesBetween(
+      { ...row.fields, externalId: row.externalId },
+      renamed ? { ...patch, externalId } : patch,
+    )
+    await edits.insert(sql, scope, [{ recordId, kind: 'edited', changes }])
   })
 
 /** R17: the record is seen no more, and no pull brings it back; the CRM is untouched. Errors: notFound. */
@@ -78,6 +86,7 @@ export const remove = (db: Database, scope: Scope, recordId: string): Promise<vo
     await sql`
       update records set removed_at = now(), version = version + 1, updated_at = now() where id = ${recordId}::uuid`
     await addToCount(sql, scope, -1)
+    await edits.insert(sql, scope, [{ recordId, kind: 'removed' }])
   })
 
 /**
@@ -94,4 +103,5 @@ export const restore = (db: Database, scope: Scope, recordId: string): Promise<v
       update records set removed_at = null, version = version + 1, updated_at = now() where id = ${recordId}::uuid`
     if (row.crmEntity !== null && row.crmId !== null) await keepLate(sql, scope, row.crmEntity, [row.crmId])
     await addToCount(sql, scope, 1)
+    await edits.insert(sql, scope, [{ recordId, kind: 'restored' }])
   })

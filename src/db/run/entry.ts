@@ -35,8 +35,11 @@ const withLabels = async (db: Database, accountId: string, listId: string | null
   if (rows.every(({ changes, warnings }) => changes === null && warnings === null)) return rows
   const labels = await labelsOf(db, accountId, listId)
   const label = (key: string): string => labels.get(key) ?? key
-  const named = (warning: EntryWarning): EntryWarning =>
-    warning.field === undefined ? warning : { ...warning, field: label(warning.field) }
+  const named = ({ field, fields, ...warning }: EntryWarning): EntryWarning => ({
+    ...warning,
+    ...(field !== undefined && { field: label(field) }),
+    ...(fields !== undefined && { fields: fields.map(label) }),
+  })
   return rows.map((row) => ({
     ...row,
     changes:

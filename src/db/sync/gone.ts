@@ -69,7 +69,7 @@ const follow = async (
   const rows = await lockedRows(sql, plan, [row.id, other.id])
   const [from, into] = [rows.get(row.id), rows.get(other.id)]
   if (from === undefined || into === undefined) return row.id
-  const changes = await mergeRecords(sql, plan, from, into, 'edited')
+  const changes = await mergeRecords(sql, plan, from, into, 'edited', key.runId)
   const back = into.removed ? [{ code: 'restored', ids: [into.id] }] : []
   const both = [...warnings, { code: 'mergedIntoRecord', ids: [into.id] }, ...back]
   await insertEntries(sql, targetFor(plan, entity), key.runId, key.phase, [{ ...entry, changes, warnings: both }])

@@ -1,9 +1,10 @@
 import type { CrmValue } from '../../domain/crm.ts'
-import type { EntryChanges } from '../../domain/run.ts'
+import type { ValueChanges } from '../../domain/edit.ts'
 import { agreedBefore, isEdited, type AgreedValues } from '../../domain/sync.ts'
 import { emailKeyColumn } from '../../domain/list.ts'
 import { isBlank, sameValue } from '../../domain/values.ts'
 import type { Sql } from '../database.ts'
+import * as edits from '../edit.ts'
 import { emailHexOf } from '../emailKey.ts'
 import { keepLate } from './late.ts'
 import type { SyncPlan } from './plan.ts'
@@ -11,7 +12,7 @@ import { writeRows, type SyncRow } from './rows.ts'
 
 /**
  * One person, two records of one list (R1, R16): the values that were given here for `from` become edits of `into`, which stays; `from` goes from
- * the list. An `into` that was removed is there again. Both rows are locked. Answers what changed on `into`.
+ * the list. An `into` that was removed is there again. Both rows are locked. Answers what changed on `into`, which both records' timelines say.
  */
 export const mergeRecords = async (
   sql: Sql,
@@ -19,12 +20,13 @@ export const mergeRecords = async (
   from: SyncRow,
   into: SyncRow,
   which: 'all' | 'edited',
-): Promise<EntryChanges> => {
+  runId: string,
+): Promise<ValueChanges> => {
   const bound = new Set(plan.of[plan.own].columns.filter(({ field }) => !field.readOnly).map(({ key }) => key))
   const known = new Set(plan.of[plan.own].columns.map(({ key }) => key))
   const patch: Record<string, CrmValue> = {}
   const agreed: AgreedValues = { ...into.agreed }
-  const changes: EntryChanges = {}
+  const changes: ValueChanges = {}
   const at = new Date().toISOString()
   for (const [key, value] of Object.entries(from.fields)) {
     if (isBlank(value) || sameValue(value, into.fields[key])) continue
@@ -55,5 +57,10 @@ export const mergeRecords = async (
     returning case when o.external_id is null then old.external_id end as "externalId"`
   if (moved?.externalId != null)
     await sql`update records set external_id = ${moved.externalId} where id = ${into.id}::uuid`
+  await edits.insert(sql, { ...plan, runId }, [
+    ...(into.removed ? [{ recordId: into.id, kind: 'restored' as const, otherId: from.id }] : []),
+    { recordId: into.id, kind: 'merged', otherId: from.id, changes },
+    { recordId: from.id, kind: 'merged', otherId: into.id },
+  ])
   return changes
 }

@@ -1,10 +1,12 @@
 import type { CrmEntity, CrmPage, CrmPerson } from '../../domain/crm.ts'
-import { decide, type Decision, type SyncColumn } from '../../domain/decide.ts'
+import { decide, seen, type Decision, type SyncColumn } from '../../domain/decide.ts'
 import type { Gone } from '../../domain/gone.ts'
+import { changesBetween } from '../../domain/edit.ts'
 import { emailKeyColumn } from '../../domain/list.ts'
 import { truthy } from '../../domain/truthy.ts'
 import { sameValue } from '../../domain/values.ts'
 import type { Database, Sql } from '../database.ts'
+import * as edits from '../edit.ts'
 import { emailHexOf } from '../emailKey.ts'
 import { insertNew } from '../import/page.ts'
 import * as lanes from '../lane.ts'
@@ -30,14 +32,17 @@ type Found = { person: CrmPerson; row: SyncRow; decision: Decision }
 /** Read again within the transaction this often when people here edit the same records; then the row is kept for the next run. */
 const rounds = 5
 
-const relink = async (sql: Sql, { plan, entity }: Context, rows: SyncRow[]): Promise<number> => {
+const relink = async (sql: Sql, { plan, entity }: Context, rows: SyncRow[]): Promise<NewEntry[]> => {
   const back = rows.filter(({ state, removed }) => state !== null && !removed).map(({ crmId }) => crmId!)
-  if (back.length === 0) return 0
+  if (back.length === 0) return []
   await lockPeople(sql, plan.connectionId)
-  const gone = await sql`
+  const gone = await sql<{ id: string }[]>`
     delete from crm_people where connection_id = ${plan.connectionId}::uuid and entity = ${entity}
-      and crm_id = any(string_to_array(${back.join('\n')}::text, E'\n'))`
-  return gone.count
+      and crm_id = any(string_to_array(${back.join('\n')}::text, E'\n')) returning crm_id as id`
+  const there = new Set(gone.map(({ id }) => id))
+  return rows
+    .filter(({ crmId }) => there.has(crmId!))
+    .map(({ id, crmId }) => ({ kind: 'relinked', code: 'seenAgain', recordId: id, crmId, entity }))
 }
 
 const changeOf = ({ row, decision }: Found, hashKey: SyncPlan['hashKey']): RowChange => ({
@@ -59,7 +64,7 @@ const isHeldBack = ({ sync }: SyncPlan, { row, person, decision }: Found, column
     return row.agreed[key] === undefined && !sameValue(row.fields[key], theirs)
   })
 
-export type Sums = { entries: NewEntry[]; skips: NewEntry[]; owed: string[] }
+export type Sums = { entries: NewEntry[]; notes: edits.NewEdit[]; skips: NewEntry[]; owed: string[] }
 
 /** People who are on the list: decides and writes until nobody else's edit is in between. */
 export const storeKnown = async (
@@ -82,12 +87,14 @@ export const storeKnown = async (
       left.map(({ id }) => id),
     )
     if (round === 0) unknown = left.filter(({ id }) => !rows.has(id))
-    counts.relinked += await relink(sql, context, [...rows.values()])
+    const back = await relink(sql, context, [...rows.values()])
+    counts.relinked += back.length
+    sums.entries.push(...back)
     const changed: Found[] = []
     for (const person of left) {
       const row = rows.get(person.id)
       if (row === undefined) continue
-      const entry = { recordId: row.id, crmId: person.id }
+      const entry = { recordId: row.id, crmId: person.id, entity }
       if (row.removed) {
         sums.skips.push({ ...entry, kind: 'skipped', code: 'removedHere' })
         continue
@@ -108,9 +115,15 @@ export const storeKnown = async (
       if (!written.has(row.id)) continue
       counts.conflicts += decision.conflicts
       const { changes } = decision
-      const entry = { recordId: row.id, crmId: person.id, changes }
-      if (isHeldBack(plan, found, columns)) sums.skips.push({ ...entry, kind: 'skipped', code: 'notUpdated' })
-      else if (Object.keys(changes).length === 0) counts.unchanged += 1
+      const entry = { recordId: row.id, crmId: person.id, entity, changes }
+      const told = seen(columns, row, decision)
+      if (Object.keys(told).length > 0) sums.notes.push({ recordId: row.id, kind: 'seen', changes: told })
+      if (isHeldBack(plan, found, columns)) {
+        sums.skips.push({ ...entry, kind: 'skipped', code: 'notUpdated' })
+        // an entry that is renewed says nothing new
+        if (Object.keys(changes).length > 0)
+          sums.notes.push({ recordId: row.id, kind: 'taken', changes: changesBetween(row.fields, decision.patch) })
+      } else if (Object.keys(changes).length === 0) counts.unchanged += 1
       else {
         counts.updated += 1
         sums.entries.push({ ...entry, kind: 'updated', code: null })
@@ -147,6 +160,12 @@ const storeUnknown = async (
   }
 }
 
+/** Before anything else happens to the same records: ids are in the order of what happened. */
+const flush = async (sql: Sql, { plan, key, entity }: Context, sums: Sums): Promise<void> => {
+  await insertEntries(sql, targetFor(plan, entity), key.runId, key.phase, sums.entries.splice(0))
+  await edits.insert(sql, { ...plan, runId: key.runId }, sums.notes.splice(0))
+}
+
 /**
  * Stores a page of a pull and moves its lane on, all or nothing: an unchanged page costs one read and no write besides. Throws leaseLost when
  * another attempt at the lane has begun.
@@ -168,17 +187,18 @@ export const storePull = (
     counts.optedOut = page.rows.filter(
       (row) => truthy(row.values['DoNotEmail']) || truthy(row.values['DoNotSolicit']),
     ).length
-    const sums: Sums = { entries: [], skips: [], owed: [] }
+    const sums: Sums = { entries: [], notes: [], skips: [], owed: [] }
     // other lists may be telling this one whom it owes at this moment
     if ((page.late?.length ?? 0) > 0 || page.gone.length > 0) await lockPeople(sql, plan.connectionId)
     if (page.late !== undefined) await forgetLate(sql, plan.listId, entity, page.late)
     const unknown = await storeKnown(sql, context, page.rows, counts, sums)
     await storeUnknown(sql, context, unknown, counts, sums)
+    await flush(sql, context, sums)
     for (const { entity: of, person } of await settleGone(sql, context, page.gone, counts)) {
       counts.read += 1
       await storeKnown(sql, { ...context, entity: of }, [person], counts, sums)
     }
-    await insertEntries(sql, target, key.runId, key.phase, sums.entries)
+    await flush(sql, context, sums)
     const skipped = await renewEntries(sql, target, key.runId, key.phase, sums.skips)
     counts.skipped += skipped
     // read twice in this run, by two lanes: counted once

@@ -1,10 +1,12 @@
 import type { CrmEntity, CrmWarning } from '../../domain/crm.ts'
 import { settle } from '../../domain/decide.ts'
 import { emailKeyColumn } from '../../domain/list.ts'
-import { changesOf, rebase, uncompared, type Outcome } from '../../domain/push.ts'
+import { changesBetween, type ValueChanges } from '../../domain/edit.ts'
+import { changesOf, rebase, seenIn, uncompared, type Outcome } from '../../domain/push.ts'
 import type { EntryWarning } from '../../domain/run.ts'
 import type { Database, Sql } from '../database.ts'
 import * as decisions from '../decision.ts'
+import * as edits from '../edit.ts'
 import { emailHexOf } from '../emailKey.ts'
 import * as lanes from '../lane.ts'
 import * as quarantine from '../quarantine.ts'
@@ -28,6 +30,8 @@ type Batch = {
   done: NewEntry[]
   /** skips and rejections */
   reasons: NewEntry[]
+  /** what became of records beside their entries */
+  notes: edits.NewEdit[]
 }
 
 /** What the CRM answered, on the record as it is now. */
@@ -74,7 +78,7 @@ const findTwins = async ({ sql, plan }: Batch, outcomes: Outcome[]): Promise<voi
   }
 }
 
-const note = (batch: Batch, outcome: Outcome, warnings: EntryWarning[]): void => {
+const note = (batch: Batch, outcome: Outcome, here: ValueChanges, warnings: EntryWarning[]): void => {
   const { counts } = batch
   const { kind, code, record, link, decision, crm } = outcome
   const entity: CrmEntity | null = link?.entity ?? record.entity
@@ -84,26 +88,31 @@ const note = (batch: Batch, outcome: Outcome, warnings: EntryWarning[]): void =>
     recordId: record.id,
     crmId: link?.id ?? record.crmId,
     ...(entity === null ? {} : { entity }),
-    changes: changesOf(outcome),
+    changes: changesOf(outcome, here),
     warnings: [...outcome.warnings, ...warnings],
     ...(crm === undefined ? {} : { crm }),
   }
   counts.read += 1
   counts.conflicts += decision?.conflicts ?? 0
   if (link !== undefined && kind !== 'created') counts.relinked += 1
-  if (kind === 'skipped' || kind === 'rejected') batch.reasons.push(entry)
-  else {
+  const seen = seenIn(outcome)
+  if (Object.keys(seen).length > 0) batch.notes.push({ recordId: record.id, kind: 'seen', changes: seen })
+  if (kind === 'skipped' || kind === 'rejected') {
+    batch.reasons.push(entry)
+    // an entry that is renewed says nothing new
+    if (Object.keys(here).length > 0) batch.notes.push({ recordId: record.id, kind: 'taken', changes: here })
+  } else {
     if (kind === 'created' || kind === 'updated' || kind === 'unchanged') counts[kind] += 1
     if (kind !== 'unchanged' || link !== undefined) batch.done.push(entry)
   }
 }
 
 const merge = async (batch: Batch, { record, into, link }: Outcome): Promise<void> => {
-  const { sql, plan } = batch
+  const { sql, plan, key } = batch
   const rows = await lockedRows(sql, plan, [record.id, into!])
   const [from, target] = [rows.get(record.id), rows.get(into!)]
   if (from === undefined || target === undefined || from.removed) return
-  const changes = await mergeRecords(sql, plan, from, target, 'all')
+  const changes = await mergeRecords(sql, plan, from, target, 'all', key.runId)
   const person = link ?? { entity: target.entity ?? plan.own, id: target.crmId }
   batch.counts.read += 1
   batch.reasons.push({
@@ -135,7 +144,7 @@ const settleAll = async (batch: Batch, outcomes: Outcome[]): Promise<void> => {
     if (row === undefined) continue
     const { change, warnings } = applied(batch, row, outcome)
     if (outcome.link !== undefined || differs(row, change)) changes.push(change)
-    note(batch, outcome, warnings)
+    note(batch, outcome, changesBetween(row.fields, change.patch), warnings)
   }
   await writeRows(sql, plan.listId, changes)
   await setLinks(sql, plain)
@@ -146,6 +155,9 @@ const settleAll = async (batch: Batch, outcomes: Outcome[]): Promise<void> => {
       link === undefined ? [] : [{ recordId: record.id, entity: link.entity, crmId: link.id }],
     ),
   )
+  // before anything else happens to the same records: ids are in the order of what happened
+  await insertEntries(sql, targetFor(plan, plan.own), key.runId, key.phase, batch.done)
+  await edits.insert(sql, { ...plan, runId: key.runId }, batch.notes)
   for (const outcome of merged) await merge(batch, outcome)
   const followed = await settleGone(sql, { plan, key }, gone, counts)
   // whoever they became is written to next
@@ -171,10 +183,9 @@ export const storeOutcomes = (
     const counts = lanes.noLaneCounts()
     const ids = outcomes.map(({ record }) => record.id)
     const rows = await lockedRows(sql, plan, ids)
-    const batch: Batch = { sql, plan, key, counts, rows, delays: [], done: [], reasons: [] }
+    const batch: Batch = { sql, plan, key, counts, rows, delays: [], done: [], reasons: [], notes: [] }
     await settleAll(batch, outcomes)
     const target = targetFor(plan, plan.own)
-    await insertEntries(sql, target, key.runId, key.phase, batch.done)
     for (const kind of ['skipped', 'rejected'] as const) {
       const listed = batch.reasons.filter((entry) => entry.kind === kind)
       const fresh = await renewEntries(sql, target, key.runId, key.phase, listed)

@@ -1,0 +1,255 @@
+import { and, desc, eq, isNull, lt, ne, notInArray, or, sql, type SQL } from 'drizzle-orm'
+import type { CrmEntity, CrmValue } from '../../domain/crm.ts'
+import { FairleadError } from '../../domain/errors.ts'
+import type { AgreedValues } from '../../domain/sync.ts'
+import { entryChanges, rewind, type TimelineChange } from '../../domain/timeline.ts'
+import { readValues } from '../../domain/values.ts'
+import type { Database } from '../database.ts'
+import { apiKeys, decisions, edits, entries, records, runs } from '../schema.ts'
+
+type Link = { entity: CrmEntity; id: string }
+
+/** A record, removed or not, and everybody in the CRM whom it was linked to; values by column key. */
+export type Subject = {
+  accountId: string
+  listId: string
+  id: string
+  createdRunId: string | null
+  createdAt: Date
+  fields: Record<string, CrmValue>
+  agreed: AgreedValues
+  /** the oldest one that is known first */
+  links: Link[]
+}
+
+const ofRecord = ({ accountId, listId, id }: Pick<Subject, 'accountId' | 'listId' | 'id'>) =>
+  and(eq(entries.accountId, accountId), eq(entries.listId, listId), eq(entries.recordId, id))
+
+/** Errors: notFound. */
+export const open = async (db: Database, accountId: string, listId: string, recordId: string): Promise<Subject> => {
+  const [found] = await db
+    .select({
+      createdRunId: records.createdRunId,
+      createdAt: sql<Date>`uuid_extract_timestamp(${records.id})`.mapWith(records.updatedAt),
+      entity: records.crmEntity,
+      crmId: records.crmId,
+      fields: sql<string>`${records.fields}::text`,
+      agreed: sql<string>`${records.agreed}::text`,
+    })
+    .from(records)
+    .where(and(eq(records.accountId, accountId), eq(records.listId, listId), eq(records.id, recordId)))
+  if (found === undefined) throw new FairleadError('notFound')
+  const { createdRunId, createdAt, entity, crmId, fields, agreed } = found
+  const subject = { accountId, listId, id: recordId, createdRunId, createdAt }
+  const moved = await db
+    .select({ code: entries.code, entity: entries.crmEntity, warnings: entries.warnings })
+    .from(entries)
+    .where(and(ofRecord(subject), eq(entries.kind, 'relinked')))
+    .orderBy(entries.id)
+  const earlier = moved.flatMap(({ code, entity: became, warnings }): Link[] => {
+    const was = code === 'converted' ? 'lead' : became
+    const ids = (warnings ?? []).flatMap((each) => (each.code === 'was' ? (each.ids ?? []) : []))
+    return was === null ? [] : ids.map((id) => ({ entity: was, id }))
+  })
+  const links = [...earlier, ...(entity !== null && crmId !== null ? [{ entity, id: crmId }] : [])]
+  return { ...subject, fields: readValues(fields), agreed: readValues(agreed) as unknown as AgreedValues, links }
+}
+
+const entrySelection = {
+  id: entries.id,
+  kind: entries.kind,
+  code: entries.code,
+  phase: entries.phase,
+  recordId: entries.recordId,
+  crmEntity: entries.crmEntity,
+  crmId: entries.crmId,
+  changes: entries.changes,
+  warnings: entries.warnings,
+  said: entries.crm,
+  times: entries.times,
+  lastRunId: entries.lastRunId,
+  lastAt: entries.at,
+  runId: runs.id,
+  runKind: runs.kind,
+  runTrigger: runs.trigger,
+  match: sql<'none' | 'email' | 'externalId' | 'id' | null>`${runs.settings} #>> '{upload,options,match}'`,
+}
+const editSelection = {
+  id: edits.id,
+  kind: edits.kind,
+  changes: edits.changes,
+  otherId: edits.otherId,
+  apiKeyId: edits.apiKeyId,
+  apiKeyName: apiKeys.name,
+  runId: edits.runId,
+  runKind: runs.kind,
+  runTrigger: runs.trigger,
+}
+const decisionSelection = {
+  id: decisions.id,
+  kind: decisions.kind,
+  candidates: decisions.candidates,
+  crmEntity: decisions.crmEntity,
+  crmId: decisions.crmId,
+  createdAt: decisions.createdAt,
+  decidedAt: decisions.decidedAt,
+  apiKeyId: decisions.decidedBy,
+  apiKeyName: apiKeys.name,
+  chosenEntity: decisions.chosenEntity,
+  chosenId: decisions.chosenId,
+  runId: decisions.runId,
+  runKind: runs.kind,
+  runTrigger: runs.trigger,
+}
+
+type Part = { before?: string; key?: string; limit?: number }
+
+/** What a preview lists did not happen. */
+const noPreview = ne(runs.kind, 'preview')
+const withoutLimit = 1_000_000
+
+const pageEntries = (db: Database, subject: Subject, where: SQL | undefined, { before, key, limit }: Part) =>
+  db
+    .select(entrySelection)
+    .from(entries)
+    .innerJoin(runs, eq(runs.id, entries.firstRunId))
+    .where(
+      and(
+        where,
+        noPreview,
+        before === undefined ? undefined : lt(entries.id, before),
+        key === undefined
+          ? undefined
+          : sql`jsonb_exists(${entries.changes}, ${key}) and (${entries.kind} not in ('skipped', 'rejected') or ${entries.phase} = 'verify')
+              and coalesce(not ${entries.warnings} @> '[{"code": "mergedIntoRecord"}]', true)`,
+      ),
+    )
+    .orderBy(desc(entries.id))
+    .limit(limit ?? withoutLimit)
+
+const pageEdits = (db: Database, { accountId, id }: Subject, { before, key, limit }: Part) =>
+  db
+    .select(editSelection)
+    .from(edits)
+    .leftJoin(runs, eq(runs.id, edits.runId))
+    .leftJoin(apiKeys, eq(apiKeys.id, edits.apiKeyId))
+    .where(
+      and(
+        eq(edits.accountId, accountId),
+        eq(edits.recordId, id),
+        ne(edits.kind, 'created'),
+        before === undefined ? undefined : lt(edits.id, before),
+        key === undefined ? undefined : sql`jsonb_exists(${edits.changes}, ${key})`,
+      ),
+    )
+    .orderBy(desc(edits.id))
+    .limit(limit ?? withoutLimit)
+
+const allDecisions = (db: Database, { accountId, id }: Subject) =>
+  db
+    .select(decisionSelection)
+    .from(decisions)
+    .leftJoin(runs, eq(runs.id, decisions.runId))
+    .leftJoin(apiKeys, eq(apiKeys.id, decisions.decidedBy))
+    .where(and(eq(decisions.accountId, accountId), eq(decisions.recordId, id)))
+
+/** Who made the record. */
+const creationOf = async (db: Database, { accountId, id, createdRunId }: Subject) => {
+  const [edit] = await db
+    .select({ apiKeyId: edits.apiKeyId, apiKeyName: apiKeys.name })
+    .from(edits)
+    .leftJoin(apiKeys, eq(apiKeys.id, edits.apiKeyId))
+    .where(and(eq(edits.accountId, accountId), eq(edits.recordId, id), eq(edits.kind, 'created')))
+  const [run] =
+    createdRunId === null
+      ? []
+      : await db
+          .select({ runId: runs.id, runKind: runs.kind, runTrigger: runs.trigger })
+          .from(runs)
+          .where(eq(runs.id, createdRunId))
+  return { ...edit, ...run }
+}
+
+type EntryEvent = { of: 'entry'; id: string } & Awaited<ReturnType<typeof pageEntries>>[number]
+type EditEvent = { of: 'edit'; id: string } & Awaited<ReturnType<typeof pageEdits>>[number]
+type DecisionEvent = { of: 'asked' | 'decided'; id: string } & Awaited<ReturnType<typeof allDecisions>>[number]
+type CreationEvent = { of: 'creation'; id: string } & Awaited<ReturnType<typeof creationOf>>
+export type TimelineEvent = EntryEvent | EditEvent | DecisionEvent | CreationEvent
+
+/** A version 7 id of a later moment, made of an earlier one: where the answer to a question stands in the order of events. */
+const idAt = (id: string, at: Date): string => {
+  const hex = at.getTime().toString(16).padStart(12, '0')
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-${id.slice(14)}`
+}
+
+const people = (links: Link[]): SQL | undefined =>
+  or(...links.map(({ entity, id }) => and(eq(entries.crmEntity, entity), eq(entries.crmId, id))))
+
+/**
+ * What happened to a record, newest first, from before the event `before`: ids are in the order of time, so what comes meanwhile moves nothing. An entry
+ * that was renewed stands where it was made. `key` narrows to what touched one column.
+ */
+export const page = async (
+  db: Database,
+  subject: Subject,
+  { before, key, limit }: { before?: string; key?: string; limit: number },
+): Promise<TimelineEvent[]> => {
+  const { accountId, listId, links } = subject
+  const part = { before, key, limit }
+  const ofPeople = and(
+    eq(entries.accountId, accountId),
+    eq(entries.listId, listId),
+    isNull(entries.recordId),
+    people(links),
+  )
+  const questions = key === undefined ? await allDecisions(db, subject) : []
+  const events: TimelineEvent[] = [
+    ...(await pageEntries(db, subject, ofRecord(subject), part)).map((row) => ({ of: 'entry' as const, ...row })),
+    ...(links.length === 0 ? [] : await pageEntries(db, subject, ofPeople, part)).map((row) => ({
+      of: 'entry' as const,
+      ...row,
+    })),
+    ...(await pageEdits(db, subject, part)).map((row) => ({ of: 'edit' as const, ...row })),
+    ...questions.map((row) => ({ of: 'asked' as const, ...row })),
+    ...questions.flatMap((row) =>
+      row.decidedAt === null ? [] : [{ of: 'decided' as const, ...row, id: idAt(row.id, row.decidedAt) }],
+    ),
+    { of: 'creation', ...(await creationOf(db, subject)), id: subject.id },
+  ]
+  return events
+    .filter(({ id }) => before === undefined || id < before)
+    .sort((a, b) => (a.id < b.id ? 1 : -1))
+    .slice(0, limit)
+}
+
+type Step = { id: string; changes: Record<string, TimelineChange> }
+
+/** Everything that changed values of the record here, newest first. */
+export const stepsOf = async (db: Database, subject: Subject, key?: string): Promise<Step[]> => {
+  const written = and(ofRecord(subject), notInArray(entries.kind, ['skipped', 'rejected']), ne(entries.phase, 'verify'))
+  const steps: Step[] = [
+    ...(await pageEntries(db, subject, written, { key })).map((row) => ({ id: row.id, changes: entryChanges(row) })),
+    ...(await pageEdits(db, subject, { key })).map(({ id, changes }) => ({ id, changes: editChanges(changes) })),
+  ]
+  return steps.sort((a, b) => (a.id < b.id ? 1 : -1))
+}
+
+export const editChanges = (changes: (typeof edits.$inferSelect)['changes']): Record<string, TimelineChange> =>
+  Object.fromEntries(Object.entries(changes).map(([key, change]) => [key, { ...change, side: change.side ?? 'here' }]))
+
+/**
+ * The values that the record was made with, reckoned back from those of now. `complete` is false when something on the way is not known any more: the
+ * record is older than its history is kept.
+ */
+export const valuesAtFirst = async (
+  db: Database,
+  subject: Subject,
+  keptDays: number,
+): Promise<{ values: Record<string, unknown>; complete: boolean }> => {
+  const steps = await stepsOf(db, subject)
+  const { values, fits } = rewind(
+    subject.fields,
+    steps.map(({ changes }) => changes),
+  )
+  return { values, complete: fits && Date.now() - subject.createdAt.getTime() < keptDays * 86_400_000 }
+}
