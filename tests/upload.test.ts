@@ -538,6 +538,20 @@ describe('one after another, and never half', () => {
     expect(await uploads.leftovers()).toBe(0)
   })
 
+  test('a column that is removed before its cells are read is named on the run', async () => {
+    const listId = await uploads.newList()
+    const first = await uploads.send(listId, big(0, 20_000))
+    const second = await uploads.send(listId, 'Email,Company,Score\r\na@x.example,Acme,7\r\n')
+    const { body } = await uploads.call('GET', `/v1/lists/${listId}/columns`)
+    const { id } = body.items.find(({ name }: { name: string }) => name === 'Company')
+    expect((await uploads.call('DELETE', `/v1/lists/${listId}/columns/${id}`)).status).toBe(200)
+    expect((await uploads.finish(first.body.id)).warnings).toEqual([])
+    const run = await uploads.finish(second.body.id)
+    expectBalanced(run, { read: 1, created: 1 })
+    expect(run.warnings).toMatchObject([{ code: 'columnRemoved', field: 'Company', count: 1 }])
+    expect((await valuesOf(listId)).at(-1)).toEqual({ c1: 'a@x.example', c9: 7 })
+  })
+
   test('one that waits is cancelled at once; one that works stops at a page, and what it stored is counted', async () => {
     const listId = await uploads.newList()
     const [first, second, third] = [

@@ -6,11 +6,12 @@ import * as lists from '../db/list.ts'
 import { scopeOf } from '../db/record/edit.ts'
 import { balanceOf } from '../db/run/balance.ts'
 import * as runs from '../db/run/state.ts'
+import { warn } from '../db/run/warning.ts'
 import * as uploads from '../db/upload.ts'
 import { FairleadError, type ErrorCode } from '../domain/errors.ts'
 import { emailKeyColumn } from '../domain/list.ts'
 import { isOver, type RunState } from '../domain/run.ts'
-import type { RunUpload } from '../domain/upload.ts'
+import { externalIdTarget, idTarget, type RunUpload } from '../domain/upload.ts'
 import { createRowReader } from '../domain/upload/row.ts'
 import { beat } from './beat.ts'
 import type { Dependencies, RunInput } from './dependencies.ts'
@@ -49,6 +50,13 @@ const createSorter = (upload: RunUpload, known: readonly columns.Column[]) => {
     }
     return page
   }
+}
+
+/** Headers whose column was removed since the file was received. */
+const lostColumns = async (deps: Dependencies, accountId: string, listId: string, { columns: read }: RunUpload) => {
+  const kept = new Set<string | null>([null, idTarget, externalIdTarget])
+  for (const { key } of await columns.all(deps.db, accountId, listId)) kept.add(key)
+  return read.filter(({ to }) => !kept.has(to)).map(({ header }) => header)
 }
 
 export const uploadActivities = (deps: Dependencies) => ({
@@ -107,7 +115,14 @@ export const uploadActivities = (deps: Dependencies) => ({
     const error =
       state === 'failed' ? runErrorOf(new FairleadError((outcome.code ?? 'internal') as ErrorCode), null) : null
     const nothing = { mark: null, swept: null, widenedAt: null }
-    await uploads.remove(deps.db, accountId, uploadOf(run).fileId)
+    const upload = uploadOf(run)
+    const lost = await lostColumns(deps, accountId, list.id, upload)
+    await warn(
+      deps.db,
+      { runId, listId: list.id },
+      lost.map((field) => ({ code: 'columnRemoved', field, count: 1 })),
+    )
+    await uploads.remove(deps.db, accountId, upload.fileId)
     await runs.finish(deps.db, run, { state, counts, balance, error, recordsAdded, ...nothing })
     await deps.deliverOutbox()
     return { state }

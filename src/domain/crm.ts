@@ -55,6 +55,7 @@ export type CrmWarning = {
     | 'addressChangesUnknown'
     | 'oneSession'
     | 'parked'
+    | 'columnRemoved'
   field?: string
   count: number
 }

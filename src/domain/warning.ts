@@ -13,6 +13,8 @@ const sentences: Record<CrmWarning['code'], (field: string | undefined) => strin
     'The CRM does not tell whose address changed: changed addresses are taken over when something else of the person changes, or by a full read.',
   parked: () =>
     'Records that were rejected for the same cause in three runs are in quarantine and were not tried: mend the cause, or release them.',
+  columnRemoved: (field) =>
+    `The column of ${field ?? 'a header'} was removed while the file was read: its cells are left out from then on.`,
   oneSession: () => 'The CRM allows one session at a time; the connection’s limit is now one request.',
 }
 
