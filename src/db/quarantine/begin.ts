@@ -5,21 +5,29 @@ import { mappingOf } from './mapping.ts'
 
 /** Whether records of a list are parked. */
 export const isUsed = async (db: Database, listId: string): Promise<boolean> => {
-  const [found] = await db.$client`select from parked_records where list_id = ${listId}::uuid limit 1`
+  const [found] = await db.$client`select from parked_records where list_id = ${listId}::uuid and mapping <> '' limit 1`
   return found !== undefined
 }
 
-/** Those that changed since, or whose mapping did, are looked at like any other. */
-const dropChanged = (sql: Sql, plan: SyncPlan) => sql`
-  delete from parked_records k where k.list_id = ${plan.listId}::uuid and (k.mapping <> ${mappingOf(plan)}
-    or not exists (select from records r where r.id = k.record_id and r.version = k.version and r.removed_at is null))`
+/**
+ * Those that changed since, or whose mapping did, are looked at by this run like any other. Until it has settled them they are remembered without a
+ * mapping, so that one that is rejected for its cause again is parked again; what no push looks at any more is forgotten.
+ */
+const releaseChanged = async (sql: Sql, plan: SyncPlan, runId: string): Promise<void> => {
+  await sql`
+    delete from parked_records k where k.list_id = ${plan.listId}::uuid and (k.mapping = '' and k.probe_run_id is distinct from ${runId}::uuid
+      or not exists (select from records r where r.id = k.record_id and r.removed_at is null))`
+  await sql`
+    update parked_records k set mapping = '', probe_run_id = ${runId}::uuid from records r
+    where k.list_id = ${plan.listId}::uuid and r.id = k.record_id and (k.mapping <> ${mappingOf(plan)} or k.version <> r.version)`
+}
 
 /** One of each cause, the one that waited longest; a repeated call finds those of the first. */
 const chooseProbes = (sql: Sql, { listId }: SyncPlan, runId: string) => sql`
   with chosen as (
     select distinct on (code, detail) record_id from parked_records
-    where list_id = ${listId}::uuid
-    order by code, detail, (probe_run_id = ${runId}::uuid) desc nulls last, probe_run_id nulls first, parked_at, record_id)
+    where list_id = ${listId}::uuid and mapping <> ''
+    order by code, detail, coalesce(probe_run_id = ${runId}::uuid, false) desc, probe_run_id nulls first, parked_at, record_id)
   update parked_records k set probe_run_id = ${runId}::uuid from chosen c where k.record_id = c.record_id`
 
 /**
@@ -29,7 +37,7 @@ const chooseProbes = (sql: Sql, { listId }: SyncPlan, runId: string) => sql`
 export const begin = (db: Database, plan: SyncPlan, runId: string): Promise<number> =>
   db.$client.begin(async (tx) => {
     const sql = tx as unknown as Sql
-    await dropChanged(sql, plan)
+    await releaseChanged(sql, plan, runId)
     await chooseProbes(sql, plan, runId)
     const [found] = await sql<[{ parked: number; said: boolean }]>`
       select (select count(*)::int from parked_records where list_id = ${plan.listId}::uuid and probe_run_id is distinct from ${runId}::uuid) as parked,

@@ -28,7 +28,7 @@ export const pageGroups = async (
       select k.list_id, l.name, k.code, k.detail, count(*)::int as count, min(k.parked_at) as since,
         to_json((array_agg(k.record_id order by k.parked_at, k.record_id))[1:${samples}::int]) as ids, (array_agg(k.entry_id order by k.entry_id desc))[1] as entry_id
       from parked_records k join lists l on l.id = k.list_id join records r on r.id = k.record_id
-      where k.account_id = ${accountId}::uuid and l.removed_at is null and r.removed_at is null and r.version = k.version
+      where k.account_id = ${accountId}::uuid and l.removed_at is null and r.removed_at is null and r.version = k.version and k.mapping <> ''
         and ${listId === undefined ? sql`true` : sql`k.list_id = ${listId}::uuid`}
         and ${after === undefined ? sql`true` : sql`(k.list_id, k.code, k.detail) > (${after.listId}::uuid, ${after.code}, ${after.detail})`}
       group by k.list_id, l.name, k.code, k.detail order by k.list_id, k.code, k.detail limit ${limit})
@@ -47,7 +47,7 @@ export const pageRecords = async (
     select k.record_id::text as "recordId", k.entry_id::text as "entryId", k.parked_at as "parkedAt", k.code, k.detail
     from parked_records k join records r on r.id = k.record_id
     where k.account_id = ${accountId}::uuid and k.list_id = ${listId}::uuid and k.code = ${code} and k.detail = ${detail}
-      and r.removed_at is null and r.version = k.version and ${after === undefined ? sql`true` : sql`k.record_id > ${after}::uuid`}
+      and r.removed_at is null and r.version = k.version and k.mapping <> '' and ${after === undefined ? sql`true` : sql`k.record_id > ${after}::uuid`}
     order by k.record_id limit ${limit}`
   return [...rows]
 }

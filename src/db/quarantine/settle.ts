@@ -21,7 +21,7 @@ const rejectedIn = (sql: Sql, runId: string, ids: string[]): Promise<Rejected[]>
   order by e.record_id, e.id desc`
 
 const parkedAmong = (sql: Sql, runId: string, ids: string[]): Promise<Parked[]> => sql<Parked[]>`
-  select record_id::text as "recordId", code, detail, probe_run_id is not distinct from ${runId}::uuid as probe
+  select record_id::text as "recordId", code, detail, probe_run_id is not distinct from ${runId}::uuid and mapping <> '' as probe
   from parked_records where record_id = any(string_to_array(${lines(ids)}::text, E'\n')::uuid[])`
 
 const park = async (sql: Sql, plan: SyncPlan, rows: (Rejected & { version: number })[]): Promise<void> => {
