@@ -29,6 +29,8 @@ export type Action =
   | 'list.remove'
   | 'list.removeDuplicates'
   | 'list.update'
+  | 'preview.apply'
+  | 'preview.start'
   | 'run.cancel'
   | 'run.confirmDeletions'
   | 'segment.create'

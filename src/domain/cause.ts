@@ -95,6 +95,10 @@ const ledgerCauses: Record<string, Cause> = {
     message: 'The person is on the list already, and the upload was to leave such records alone.',
     remedy: 'Upload with onMatch=update to change them.',
   },
+  changedSince: {
+    message: 'What would be done now is not what the preview has shown, so nothing was done.',
+    remedy: 'Look at a new preview, or start a sync.',
+  },
   pendingHere: {
     message: 'The record was edited here and has not been pushed yet.',
     remedy: 'Nothing needs to be done where the field is ticked: the next sync pushes it.',

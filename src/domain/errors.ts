@@ -185,6 +185,25 @@ export const errorTable = {
   ),
   runFinished: entry('request', 409, 'The run has ended already.', 'Start a new run.'),
   runActive: entry('request', 409, 'A run of this list is under way.', 'Wait for it, or cancel it.'),
+  notAPreview: entry(
+    'request',
+    422,
+    'That run is no preview of this list.',
+    'Name a preview of the list: POST /v1/lists/{listId}/runs with "preview": true makes one.',
+  ),
+  previewNotReady: entry(
+    'request',
+    409,
+    'The preview has not come to its end.',
+    'Wait for it; one that failed or was cancelled shows too little to be run.',
+  ),
+  previewExpired: entry(
+    'request',
+    409,
+    'What the preview has shown is no longer kept.',
+    'Previews are kept seven days; make a new one.',
+  ),
+  previewApplied: entry('request', 409, 'The preview has been run already.', 'Make a new one.'),
   nothingToConfirm: entry(
     'request',
     409,

@@ -30,7 +30,18 @@ export type Outcome = {
   /** R1: the record of this list that the person has already */
   into?: string
   delay?: { tries: number; afterMs: number }
+  /** what the entry shows, where nothing of it was done */
+  told?: EntryChanges
 }
+
+/** S8: what would be done now is not what a preview has shown, so nothing is. */
+export const changedSince = (record: Seen, told: EntryChanges = {}): Outcome => ({
+  record,
+  kind: 'skipped',
+  code: 'changedSince',
+  warnings: [],
+  told,
+})
 
 /** Columns that the CRM has told a value of. */
 export const comparedWith = (
@@ -83,7 +94,8 @@ export const withReply = (
 }
 
 /** For the entry: what was written in the CRM, as it stored it, and what was taken over here. */
-export const changesOf = ({ decision, columns = [], sent }: Outcome): EntryChanges => {
+export const changesOf = ({ decision, columns = [], sent, told }: Outcome): EntryChanges => {
+  if (told !== undefined) return told
   const changes: EntryChanges = {}
   for (const [key, change] of Object.entries(decision?.changes ?? {})) changes[key] = { ...change, side: 'here' }
   for (const [key, { value, before, conflict }] of Object.entries(sent?.send ?? {})) {

@@ -2,6 +2,7 @@ import * as lanes from '../../db/lane.ts'
 import type { Lane } from '../../db/lane.ts'
 import { pageIds } from '../../db/sync/late.ts'
 import { otherThan, planOf, type SyncPlan } from '../../db/sync/plan.ts'
+import { pageShownPeople } from '../../db/sync/shown.ts'
 import { storePull, type PullPage } from '../../db/sync/pull.ts'
 import * as lists from '../../db/list.ts'
 import type { Crm, CrmEntity, KeyRange, ReadOptions } from '../../domain/crm.ts'
@@ -17,16 +18,14 @@ const askAtOnce = 500
 
 type Reader = { deps: Dependencies; crm: Crm; plan: SyncPlan; runId: string }
 
-/** People by id: owed ones, and those of the other entity. Who does not come is asked for by key alone before being judged. */
-const readIds = async (
+/** People by id. Who does not come is asked for by key alone before being judged. */
+const readPeople = async (
   { deps, crm, plan, runId }: Reader,
   entity: CrmEntity,
-  kind: 'late' | 'others',
-  after: string | null,
+  ids: string[],
   signal: AbortSignal,
-): Promise<PullPage> => {
+): Promise<Omit<PullPage, 'next'>> => {
   const options = { signal }
-  const ids = await pageIds(deps.db, plan, kind, entity, after, askAtOnce)
   const { rows, unreadable, warnings } = await crm.peopleById(entity, plan.of[entity].fields, ids, options)
   const came = new Set([...rows, ...unreadable].map(({ id }) => id))
   const absent = ids.filter((id) => !came.has(id))
@@ -38,24 +37,40 @@ const readIds = async (
     entity,
     absent.filter((id) => !there.has(id)),
   )
-  const next = ids.length < askAtOnce ? null : (ids.at(-1) ?? null)
-  return {
-    rows,
-    unreadable: [...unreadable, ...hidden],
-    warnings,
-    next,
-    entity,
-    gone,
-    late: ids,
-  }
+  return { rows, unreadable: [...unreadable, ...hidden], warnings, entity, gone }
 }
 
-export const fetchOf = (reader: Reader, { kind }: Lane, since: string | null) => {
+/** Owed people, and those of the other entity. */
+const readIds = async (
+  reader: Reader,
+  entity: CrmEntity,
+  kind: 'late' | 'others',
+  after: string | null,
+  signal: AbortSignal,
+): Promise<PullPage> => {
+  const ids = await pageIds(reader.deps.db, reader.plan, kind, entity, after, askAtOnce)
+  const next = ids.length < askAtOnce ? null : (ids.at(-1) ?? null)
+  return { ...(await readPeople(reader, entity, ids, signal)), next, late: ids }
+}
+
+/** Whom a preview has shown (S8). */
+const readShown = async (
+  reader: Reader,
+  entity: CrmEntity,
+  after: string | null,
+  signal: AbortSignal,
+): Promise<PullPage> => {
+  const { ids, next } = await pageShownPeople(reader.deps.db, reader.plan, entity, after, askAtOnce)
+  return { ...(await readPeople(reader, entity, ids, signal)), next }
+}
+
+export const fetchOf = (reader: Reader, { kind, lane }: Lane, since: string | null) => {
   const { crm, plan } = reader
   const { own } = plan
   return async (range: KeyRange, signal: AbortSignal): Promise<PullPage> => {
     if (kind === 'late') return readIds(reader, own, 'late', range.after, signal)
     if (kind === 'others') return readIds(reader, otherThan[own], 'others', range.after, signal)
+    if (kind === 'given') return readShown(reader, lane === 0 ? own : otherThan[own], range.after, signal)
     const options: ReadOptions = { signal }
     if (kind !== 'people' && since !== null)
       options.changed = { since, of: kind === 'addresses' ? 'address' : 'person' }
