@@ -1,3 +1,4 @@
+import { previewDays } from '../domain/preview.ts'
 import { isFairleadError } from '../domain/errors.ts'
 import { removeDone } from '../db/outbox.ts'
 import { entryDays } from '../domain/run.ts'
@@ -12,10 +13,11 @@ const removedListDays = 30
 const idleUploadMinutes = 60
 
 export const housekeepingActivities = (deps: Dependencies) => ({
-  /** O6: entries and edits live 90 days, records of a removed list 30 days, keys of idempotent requests and finished creations a day, delivered messages a week; files go with their run. */
+  /** O6: entries and edits live 90 days, entries of a preview 7, records of a removed list 30 days, keys of idempotent requests and finished creations a day, delivered messages a week; files go with their run. */
   async expire(): Promise<{
     entries: number
     edits: number
+    previews: number
     records: number
     idempotency: number
     creations: number
@@ -25,6 +27,7 @@ export const housekeepingActivities = (deps: Dependencies) => ({
     return {
       entries: await housekeeping.removeEntries(deps.db, entryDays),
       edits: await housekeeping.removeEdits(deps.db, entryDays),
+      previews: await housekeeping.removePreviews(deps.db, previewDays),
       records: await housekeeping.removeRecords(deps.db, removedListDays),
       idempotency: await housekeeping.removeIdempotency(deps.db, 1),
       creations: await expireCreations(deps.db),

@@ -30,6 +30,8 @@ export type Action =
   | 'list.remove'
   | 'list.removeDuplicates'
   | 'list.update'
+  | 'preview.apply'
+  | 'preview.start'
   | 'quarantine.release'
   | 'retry.start'
   | 'run.cancel'

@@ -23,6 +23,17 @@ export const removeEdits = (db: Database, days: number): Promise<number> =>
     return gone.length
   })
 
+/** Those of previews that ended so long ago; the runs stay. Older ones than a hundred days have none left. */
+export const removePreviews = (db: Database, days: number): Promise<number> =>
+  drain(async () => {
+    const gone = await db.$client`
+      delete from entries where id in (
+        select e.id from runs r join entries e on e.last_run_id = r.id
+        where r.kind = 'preview' and r.finished_at < now() - make_interval(days => ${days}) and r.finished_at > now() - interval '100 days'
+        limit ${batch}) returning 1`
+    return gone.length
+  })
+
 /** Those of lists that were removed so long ago. Looks into each such list by itself: hardly any record is affected, and a join would read them all. */
 export const removeRecords = (db: Database, days: number): Promise<number> =>
   drain(async () => {

@@ -41,9 +41,11 @@ const rank = sql<number>`(select count(*)::int from lists o where o.folder_id = 
 
 /** While a run fills the list, with what it has made so far. */
 const recordCount = sql<number>`(${lists.recordCount} + coalesce((select sum(${lanes.created}) from ${lanes}
-  join runs a on a.id = ${lanes.runId} where a.list_id = ${lists.id} and ${lanes.phase} not in ('push', 'upload') and a.state in ('queued', 'running', 'held')), 0))::int`
+  join runs a on a.id = ${lanes.runId} where a.list_id = ${lists.id} and ${lanes.phase} not in ('push', 'upload') and a.kind <> 'preview'
+  and a.state in ('queued', 'running', 'held')), 0))::int`
 
-const lastRunId = sql`(select r.id from runs r where r.list_id = ${lists.id} order by r.id desc limit 1)`
+/** A preview does nothing to the list. */
+const lastRunId = sql`(select r.id from runs r where r.list_id = ${lists.id} and r.kind <> 'preview' order by r.id desc limit 1)`
 
 const selection = {
   list: lists,

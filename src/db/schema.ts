@@ -607,7 +607,10 @@ export const entries = pgTable(
   ],
 )
 
-/** What a preview has made of records that are edited here: its push goes on from there, and nothing of it is ever stored on them. */
+/**
+ * Records as a preview would leave them, while it works: its later steps go on from there, and nothing of it is ever stored on the records. People
+ * whom it would add have an id here that no record has.
+ */
 export const previewedRecords = pgTable(
   'previewed_records',
   {
@@ -620,8 +623,17 @@ export const previewedRecords = pgTable(
     fields: jsonb().$type<Record<string, unknown>>().notNull(),
     /** the whole of `records.agreed` afterwards */
     agreed: jsonb().$type<Record<string, unknown>>().notNull(),
+    /** grows with every change, as that of a record does */
+    version: integer().notNull().default(1),
+    /** who the record would be linked to; `new:` and its id for a lead that would be created */
+    crmEntity: text().$type<CrmEntity>(),
+    crmId: text(),
+    state: text().$type<'deletedInCrm' | 'converted' | 'merged'>(),
+    removed: boolean().notNull().default(false),
+    /** field name → value that would be in the CRM */
+    written: jsonb().$type<Record<string, unknown>>().notNull().default({}),
   },
-  (t) => [primaryKey({ columns: [t.runId, t.recordId] })],
+  (t) => [primaryKey({ columns: [t.runId, t.recordId] }), index().on(t.runId, t.crmId)],
 )
 
 /** R23: records that were rejected for one cause in three runs; a push leaves them alone as long as record and mapping are what they were then. */

@@ -95,8 +95,8 @@ const ledgerCauses: Record<string, Cause> = {
     remedy: 'Upload with onMatch=update to change them.',
   },
   changedSince: {
-    message: 'The values were changed again after the run that was undone, so they stay as they are.',
-    remedy: 'Compare with the entry of that run, and change by hand what shall be otherwise.',
+    message: 'Something changed since the run that this one goes by, so it was left as it is.',
+    remedy: 'Compare with the entry of that run; look at a new preview, or change by hand what shall be otherwise.',
   },
   notRestored: {
     message: 'An undo takes back values only: links, merges, removals and deletions stay.',

@@ -204,6 +204,25 @@ export const errorTable = {
     'The run is too old to be undone.',
     'Earlier values are kept for 90 days; change by hand what shall be otherwise.',
   ),
+  notAPreview: entry(
+    'request',
+    422,
+    'That run is no preview of this list.',
+    'Name a preview of the list: POST /v1/lists/{listId}/runs with "preview": true makes one.',
+  ),
+  previewNotReady: entry(
+    'request',
+    409,
+    'The preview has not come to its end.',
+    'Wait for it; one that failed or was cancelled shows too little to be run.',
+  ),
+  previewExpired: entry(
+    'request',
+    409,
+    'What the preview has shown is no longer kept.',
+    'Previews are kept seven days; make a new one.',
+  ),
+  previewApplied: entry('request', 409, 'The preview has been run already.', 'Make a new one.'),
   nothingToConfirm: entry(
     'request',
     409,

@@ -34,7 +34,18 @@ export type Outcome = {
   delay?: { tries: number; afterMs: number }
   /** R4: who of these it is, a person decides */
   candidates?: Candidate[]
+  /** what the entry shows, where nothing of it was done */
+  told?: EntryChanges
 }
+
+/** S8: what would be done now is not what a preview has shown, so nothing is. */
+export const changedSince = (record: Seen, told: EntryChanges = {}): Outcome => ({
+  record,
+  kind: 'skipped',
+  code: 'changedSince',
+  warnings: [],
+  told,
+})
 
 /** Columns that the CRM has told a value of. */
 export const comparedWith = (
@@ -86,8 +97,21 @@ export const withReply = (
   }
 }
 
+/** What a decision takes over here. */
+const takenOver = (decision: Decision | undefined): ValueChanges =>
+  Object.fromEntries(
+    Object.entries(decision?.changes ?? {}).map(([key, { conflict: _, ...change }]) => [
+      key,
+      change as ValueChanges[string],
+    ]),
+  )
+
 /** For the entry: what was written in the CRM, as it stored it, and what became of the record here (`here`, as it was changed in the end). */
-export const changesOf = ({ decision, columns = [], sent }: Outcome, here: ValueChanges): EntryChanges => {
+export const changesOf = (
+  { decision, columns = [], sent, told }: Outcome,
+  here: ValueChanges = takenOver(decision),
+): EntryChanges => {
+  if (told !== undefined) return told
   const changes: EntryChanges = {}
   for (const [key, change] of Object.entries(here)) {
     const conflict = decision?.changes[key]?.conflict

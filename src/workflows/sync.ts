@@ -12,18 +12,21 @@ import { undo } from './undo.ts'
 type Held = ReturnType<typeof holding>
 type Say = (step: string, done?: { rows?: number; keys?: number }) => void
 
-/** R12: pulls, decides, pushes. */
+/** R12: pulls, decides, pushes; a preview does the same and writes nothing (S8). */
 const sync = async (input: RunInput, held: Held, say: Say): Promise<void> => {
+  const previews = input.kind === 'preview'
+  const pulling = previews ? 'previewing changes from the CRM' : 'pulling changes from the CRM'
+  const pushing = previews ? 'previewing changes to the CRM' : 'pushing changes to the CRM'
   say('planning')
   const { lanes, push } = await held(() => crm.beginSync.executeWithOptions({ summary: 'plan the sync' }, [input]))
-  say('pulling changes from the CRM')
+  say(pulling)
   const pull = (lane: number, segment: number) =>
     held(() =>
       bulk.pullSegment.executeWithOptions({ summary: `pull lane ${lane}, segment ${segment}` }, [{ ...input, lane }]),
     )
-  const pulled = await readLanes(lanes, pull, (rows) => say('pulling changes from the CRM', { rows }))
+  const pulled = await readLanes(lanes, pull, (rows) => say(pulling, { rows }))
   if (!pulled || !push) return
-  say('pushing changes to the CRM')
+  say(pushing)
   await held(() => crm.beginPush.executeWithOptions({ summary: 'plan the push' }, [input]))
   for (const lane of [0, 1]) {
     const send = (_: number, segment: number) =>
@@ -33,12 +36,12 @@ const sync = async (input: RunInput, held: Held, say: Say): Promise<void> => {
           [{ ...input, lane }],
         ),
       )
-    const done = await readLanes([lane], send, (rows) => say('pushing changes to the CRM', { rows }))
+    const done = await readLanes([lane], send, (rows) => say(pushing, { rows }))
     if (!done) return
   }
 }
 
-/** A run of one list: a sync in both directions, a key sweep (R15), a verification of keys and values, or the undo of a sync. */
+/** A run of one list: a sync in both directions or its preview, a key sweep (R15), a verification of keys and values, or the undo of a sync. */
 export async function syncList(input: RunInput): Promise<{ state: RunState }> {
   const progress: Progress = { step: 'planning', rows: 0, keys: 0 }
   setHandler(progressQuery, () => progress)
@@ -53,10 +56,11 @@ export async function syncList(input: RunInput): Promise<{ state: RunState }> {
     local.finishRun.executeWithOptions({ summary: 'draw up the ledger' }, [{ ...input, outcome }])
   const compare = () => sweep(input, held, (keys) => say('comparing keys with the CRM', { keys }))
   try {
-    if (input.kind === 'sync') await sync(input, held, say)
+    const syncs = input.kind === 'sync' || input.kind === 'preview'
+    if (syncs) await sync(input, held, say)
     else if (input.kind === 'undo') await undo(input, held, say)
     else if (input.kind === 'verify') await verify(input, held, say)
-    if (input.kind !== 'sync' && input.kind !== 'undo') await compare()
+    if (!syncs && input.kind !== 'undo') await compare()
     say('drawing up the ledger')
     return await finish({})
   } catch (error) {

@@ -12,6 +12,7 @@ import * as settings from '../../db/sync/settings.ts'
 import type { Crm, CrmChanged, CrmEntity, CrmField } from '../../domain/crm.ts'
 import { isFairleadError } from '../../domain/errors.ts'
 import { laneCount, laneOffsets, laneRanges } from '../../domain/lane.ts'
+import type { RunSource } from '../../domain/run.ts'
 import type { RunSync } from '../../domain/sync.ts'
 import { withCrm } from '../crm.ts'
 import type { Dependencies, RunInput } from '../dependencies.ts'
@@ -46,6 +47,13 @@ export const settingsOf = async ({ db }: Dependencies, list: List): Promise<RunS
   const { push, pull } = await settings.get(db, list.accountId, list.id)
   const { conflict, ambiguousMatch } = await accounts.get(db, list.accountId)
   return { push, pull, conflict, ambiguousMatch, widenedAt: list.widenedAt?.toISOString() ?? null }
+}
+
+/** S8: the settings that the preview went by; its application settles no widening. */
+const settingsShown = async ({ db }: Dependencies, accountId: string, { runId }: RunSource): Promise<RunSync> => {
+  const { settings: shown } = await runs.get(db, accountId, runId)
+  if (shown.sync === undefined) throw new Error('the preview has not begun')
+  return { ...shown.sync, widenedAt: null }
 }
 
 /** R14: since when a pull reads; null without a mark. */
@@ -130,6 +138,7 @@ export const beginActivities = (deps: Dependencies) => ({
     working(deps, { accountId, runId }, async (run) => {
       await runs.enter(deps.db, runId, 'read')
       const begun = run.settings.sync
+      const { source } = run.settings
       if (begun !== undefined) {
         const planned = await lanes.all(deps.db, runId, 'pull')
         return { lanes: planned.map(({ lane }) => lane), push: begun.push.enabled }
@@ -140,8 +149,14 @@ export const beginActivities = (deps: Dependencies) => ({
         const fields = await readFields(deps, crm, run, push.enabled)
         // a field that is back has widened the pull
         const list = await lists.get(deps.db, accountId, run.listId!)
-        const sync = await settingsOf(deps, list)
+        const sync =
+          source?.as === 'preview' ? await settingsShown(deps, accountId, source) : await settingsOf(deps, list)
         const fixed = { crmUserId: connection.crmUserId, settings: { ...run.settings, sync } }
+        if (source?.as === 'preview') {
+          // lane 0 is people of the list's own entity, lane 1 those of the other
+          const ranges = sync.pull.enabled ? [...open('given'), ...open('given')] : []
+          return { ranges, fixed: { ...fixed, mark: null, total: null } }
+        }
         if (isRetry(run))
           return {
             ranges: sync.pull.enabled ? await retriedRanges(deps, run) : [],

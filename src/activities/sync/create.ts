@@ -5,7 +5,7 @@ import type { SyncRow } from '../../db/sync/rows.ts'
 import type { CrmChanges, CrmEntity, CrmField, CrmFound } from '../../domain/crm.ts'
 import { decide, fit, type Decision, type SyncColumn } from '../../domain/decide.ts'
 import { isFairleadError, type FairleadError } from '../../domain/errors.ts'
-import { comparedWith, type Outcome } from '../../domain/push.ts'
+import { changedSince, comparedWith, type Outcome } from '../../domain/push.ts'
 import type { EntryWarning } from '../../domain/run.ts'
 import { leadRelationNamed } from '../../domain/settings.ts'
 import type { Candidate } from '../../domain/match.ts'
@@ -114,6 +114,8 @@ const hasAll = ({ columns, send }: Draft, { values }: CrmFound): boolean =>
     return send[key] === undefined || stored === undefined || sameValue(send[key].value, stored)
   })
 
+const nobody: CrmFound = { id: '', values: {}, etag: null, addressKey: null }
+
 const delayed = (row: SyncRow, afterMs: number): Outcome => ({
   record: row,
   kind: 'delayed',
@@ -152,13 +154,20 @@ export const createPerson = async (question: Question, job: Job & { kind: 'creat
     return hasAll(made, job.found)
       ? createdOutcome(plan, row, made, job.found)
       : writeTo(question, job, { entity: 'lead', person: job.found })
+  if (plan.previewId !== null) {
+    // nobody has an id yet
+    const { link: _, ...outcome } = createdOutcome(plan, row, made, { ...nobody, values: made.changes })
+    return outcome
+  }
   const { accountId, connectionId, hashKey } = plan
+  const applies = plan.source?.as === 'preview'
   const key = { accountId, connectionId, emailKey: emailHexOf(hashKey, email), recordId: row.id, runId }
   const earlier = await earlierAddress(deps.db, key, deps.creationWaitMs)
   if (earlier !== undefined) {
     if (earlier.waitMs > 0) return delayed(row, earlier.waitMs)
     const { rows } = await crm.peopleByEmail('lead', plan.of.lead.fields, [earlier.email], options)
     // the new address goes out as an edit
+    if (rows[0] !== undefined && applies) return changedSince(row)
     if (rows[0] !== undefined) return writeTo(question, job, { entity: 'lead', person: rows[0] })
     await dropEarlier(deps.db, key, earlier.emailKey)
   }
@@ -167,6 +176,7 @@ export const createPerson = async (question: Question, job: Job & { kind: 'creat
     waitMs: deps.creationWaitMs,
   })
   if (claim.state === 'busy') return delayed(row, 1000)
+  if (claim.state === 'done' && applies) return changedSince(row)
   if (claim.state === 'done') return link(question, job, claim)
   if (claim.state === 'unsure') {
     if (claim.waitMs > 0) return delayed(row, claim.waitMs)

@@ -2,6 +2,7 @@ import * as lanes from '../../db/lane.ts'
 import type { Lane } from '../../db/lane.ts'
 import { pageIds } from '../../db/sync/late.ts'
 import { otherThan, planOf, type SyncPlan } from '../../db/sync/plan.ts'
+import { pageShownPeople } from '../../db/sync/shown.ts'
 import { storePull, type PullPage } from '../../db/sync/pull.ts'
 import * as lists from '../../db/list.ts'
 import type { Crm, CrmEntity, KeyRange, ReadOptions } from '../../domain/crm.ts'
@@ -24,9 +25,8 @@ const readPeople = async (
   { deps, crm, plan, runId }: Reader,
   entity: CrmEntity,
   ids: string[],
-  next: string | null,
   signal: AbortSignal,
-): Promise<PullPage> => {
+): Promise<Omit<PullPage, 'next'>> => {
   const options = { signal }
   const { rows, unreadable, warnings } = await crm.peopleById(entity, plan.of[entity].fields, ids, options)
   const came = new Set([...rows, ...unreadable].map(({ id }) => id))
@@ -39,15 +39,7 @@ const readPeople = async (
     entity,
     absent.filter((id) => !there.has(id)),
   )
-  return {
-    rows,
-    unreadable: [...unreadable, ...hidden],
-    warnings,
-    next,
-    entity,
-    gone,
-    late: ids,
-  }
+  return { rows, unreadable: [...unreadable, ...hidden], warnings, entity, gone }
 }
 
 /** Owed people, and those of the other entity. */
@@ -59,27 +51,42 @@ const readIds = async (
   signal: AbortSignal,
 ): Promise<PullPage> => {
   const ids = await pageIds(reader.deps.db, reader.plan, kind, entity, after, askAtOnce)
-  return readPeople(reader, entity, ids, ids.length < askAtOnce ? null : (ids.at(-1) ?? null), signal)
+  const next = ids.length < askAtOnce ? null : (ids.at(-1) ?? null)
+  return { ...(await readPeople(reader, entity, ids, signal)), next, late: ids }
 }
 
 /** People whom a run is to try again. */
 const readRetried = async (
   reader: Reader,
-  source: RunSource | undefined,
+  source: RunSource,
   after: string | null,
   signal: AbortSignal,
 ): Promise<PullPage> => {
   const { entity, ids, next } = await pageRetried(reader.deps, { ...reader.plan, settings: { source } }, after)
-  return readPeople(reader, entity ?? reader.plan.own, ids, next, signal)
+  return { ...(await readPeople(reader, entity ?? reader.plan.own, ids, signal)), next, late: ids }
 }
 
-export const fetchOf = (reader: Reader, { kind }: Lane, since: string | null, source?: RunSource) => {
+/** Whom a preview has shown (S8). */
+const readShown = async (
+  reader: Reader,
+  entity: CrmEntity,
+  after: string | null,
+  signal: AbortSignal,
+): Promise<PullPage> => {
+  const { ids, next } = await pageShownPeople(reader.deps.db, reader.plan, entity, after, askAtOnce)
+  return { ...(await readPeople(reader, entity, ids, signal)), next }
+}
+
+export const fetchOf = (reader: Reader, { kind, lane }: Lane, since: string | null) => {
   const { crm, plan } = reader
   const { own } = plan
   return async (range: KeyRange, signal: AbortSignal): Promise<PullPage> => {
     if (kind === 'late') return readIds(reader, own, 'late', range.after, signal)
     if (kind === 'others') return readIds(reader, otherThan[own], 'others', range.after, signal)
-    if (kind === 'given') return readRetried(reader, source, range.after, signal)
+    if (kind === 'given')
+      return plan.source?.as === 'retry'
+        ? readRetried(reader, plan.source, range.after, signal)
+        : readShown(reader, lane === 0 ? own : otherThan[own], range.after, signal)
     const options: ReadOptions = { signal }
     if (kind !== 'people' && since !== null)
       options.changed = { since, of: kind === 'addresses' ? 'address' : 'person' }
@@ -99,7 +106,7 @@ export const pullActivities = (deps: Dependencies) => ({
         const key = { runId, phase: 'pull' as const, lane: number, attempt: lane.attempt }
         return readSegment({
           lane,
-          fetch: fetchOf({ deps, crm, plan, runId }, lane, sinceOf(list), run.settings.source),
+          fetch: fetchOf({ deps, crm, plan, runId }, lane, sinceOf(list)),
           store: (page) => storePull(deps.db, plan, key, crm.skewMs() ?? 0, page),
         })
       }),

@@ -5,6 +5,7 @@ import * as quarantine from '../../db/quarantine.ts'
 import * as runs from '../../db/run/state.ts'
 import { countPending, pagePending, pagePutOff, type PutOff } from '../../db/sync/pending.ts'
 import { planOf, type SyncPlan } from '../../db/sync/plan.ts'
+import { pageShownRecords } from '../../db/sync/shown.ts'
 import { storeOutcomes } from '../../db/sync/push.ts'
 import type { Crm } from '../../domain/crm.ts'
 import { withCrm } from '../crm.ts'
@@ -13,6 +14,7 @@ import { working } from '../run.ts'
 import { segmentLimits, type SegmentResult } from '../segment.ts'
 import { emailOf } from './job.ts'
 import { lingering } from './linger.ts'
+import { foreseen } from './preview.ts'
 import { isRetry, takeRetried } from './retry.ts'
 import { look, sendPage, type Page, type Push } from './send.ts'
 
@@ -32,38 +34,50 @@ const areApart = (a: Page, b: Page): boolean => {
   return !b.rows.map(emailOf).some((email) => email !== null && known.has(email))
 }
 
-/** Everything pending, in the order of ids. The next page is looked up while the last records of this one are sent. */
+/** A page of what is to be pushed, looked up in the CRM. `next`: the cursor behind it, null at the end. */
+type Turn = { page: Page; next: string | null; cursors: Map<string, string> }
+
+/** Everything pending in the order of ids, or what a preview has shown, in the order of its entries. The next page is looked up while the last records of this one are sent. */
 const sendPending = async (push: Push, cursor: string | null): Promise<SegmentResult> => {
-  const read = async (after: string | null, signal = push.options.signal): Promise<Page> =>
-    look({ ...push, options: { signal } }, await pagePending(push.deps.db, push.plan, push.runId, after, pageSize))
+  const { deps, plan } = push
+  const read = async (after: string | null, signal = push.options.signal): Promise<Turn> => {
+    const { rows, next }: { rows: Page['rows']; next: string | null } =
+      plan.source?.as === 'preview'
+        ? await pageShownRecords(deps.db, plan, after, pageSize)
+        : await pagePending(deps.db, plan, push.runId, after, pageSize)
+    const cursors = new Map(rows.map(({ id, cursor: own = id }) => [id, own]))
+    return { page: await look({ ...push, options: { signal } }, rows), next, cursors }
+  }
   let count = 0
-  let page = await read(cursor)
+  let turn = await read(cursor)
   for (;;) {
+    const { page, next: after, cursors } = turn
     const { rows } = page
-    const last = rows.at(-1)?.id ?? null
     const halt = new AbortController()
-    let ahead: Promise<Page> | undefined
+    let ahead: Promise<Turn> | undefined
     let stop = true
     const lookAhead = (): void => {
-      if (rows.length < pageSize || isLate(push)) return
-      ahead = read(last, AbortSignal.any([push.signal, halt.signal]))
+      if (after === null || isLate(push)) return
+      ahead = read(after, AbortSignal.any([push.signal, halt.signal]))
       ahead.catch(() => undefined)
     }
     try {
-      stop = rows.length > 0 && (await sendPage(push, page, ({ id }) => ({ cursor: id, done: false }), lookAhead))
+      stop =
+        rows.length > 0 &&
+        (await sendPage(push, page, ({ id }) => ({ cursor: cursors.get(id)!, done: false }), lookAhead))
       count += rows.length
       if (stop) return { done: false, rows: count, stop }
     } finally {
       if (stop) halt.abort()
       await ahead?.catch(() => undefined)
     }
-    if (rows.length < pageSize) {
-      await storeOutcomes(push.deps.db, push.plan, push.key, [], { cursor: null, done: true })
+    if (after === null) {
+      await storeOutcomes(deps.db, plan, push.key, [], { cursor: null, done: true })
       return { done: true, rows: count, stop: false }
     }
     if (isLate(push)) return { done: false, rows: count, stop: false }
     const next = await ahead
-    page = next !== undefined && areApart(page, next) ? next : await read(last)
+    turn = next !== undefined && areApart(page, next.page) ? next : await read(after)
   }
 }
 
@@ -130,9 +144,9 @@ export const pushActivities = (deps: Dependencies) => ({
   beginPush: ({ accountId, runId }: RunInput): Promise<{ lanes: number[] }> =>
     working(deps, { accountId, runId }, async (run) => {
       await runs.enter(deps.db, runId, 'push')
-      const pending = await takePending(deps, run)
-      const kind = isRetry(run) ? ('given' as const) : ('pending' as const)
+      const kind = run.settings.source === undefined ? ('pending' as const) : ('given' as const)
       const open = { after: null, upTo: null, kind }
+      const pending = run.settings.source?.as === 'preview' ? 0 : await takePending(deps, run)
       const plan = { ranges: [open, open], fixed: { total: (run.total ?? 0) + pending } }
       return { lanes: await lanes.plan(deps.db, { accountId, runId, phase: 'push' }, plan) }
     }),
@@ -144,7 +158,12 @@ export const pushActivities = (deps: Dependencies) => ({
         const plan = await planOf(deps.db, deps.secrets, run)
         const lane = await lanes.claim(deps.db, accountId, runId, 'push', number)
         if (lane.done) return { done: true, rows: 0, stop: false }
-        const push = openPush(deps, crm, { plan, run, lane, width: connection.concurrency })
+        const push = openPush(deps, plan.previewId === null ? crm : foreseen(crm, deps, plan), {
+          plan,
+          run,
+          lane,
+          width: connection.concurrency,
+        })
         return number === 0 && !isRetry(run) ? sendPending(push, lane.cursor) : sendPutOff(push)
       }),
     ),

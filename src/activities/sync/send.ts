@@ -1,15 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { LaneKey } from '../../db/lane.ts'
 import { storeOutcomes } from '../../db/sync/push.ts'
+import { entryOf } from '../../db/sync/push.ts'
 import type { SyncRow } from '../../db/sync/rows.ts'
+import { shownOf, type Shown } from '../../db/sync/shown.ts'
 import type { CrmEntity, CrmWarning } from '../../domain/crm.ts'
 import { isFairleadError, type FairleadError } from '../../domain/errors.ts'
-import type { Outcome } from '../../domain/push.ts'
+import { changedSince, changesOf, type Outcome } from '../../domain/push.ts'
 import { beat } from '../beat.ts'
 import { isRefusal } from '../crm.ts'
 import { createPerson } from './create.ts'
 import type { Job, Question } from './job.ts'
 import { inOrder } from './order.ts'
+import { pretending } from './preview.ts'
 import { resolve } from './resolve.ts'
 import { restorePerson } from './restore.ts'
 import { batchSize, together } from './together.ts'
@@ -30,12 +33,29 @@ export type Push = Question & {
   width: number
   endAt: number
   refuse: (error: FairleadError) => Promise<never>
+  /** what a preview has shown of the records of a page, for a run that applies it */
+  shown?: Shown
   /** a page was sent one by one: now a batch may be tried against that pace, once a segment */
   mayTry: boolean
 }
 
 const askAgainMs = 1000
 const backOffMs = (tries: number): number => Math.min(30_000, 500 * 2 ** tries)
+
+/**
+ * S8: what a record comes to now is what a preview has shown of it; else the outcome that says so. Records that go into another one, and people who are
+ * gone, are compared when that is stored; with what has failed or waits there is nothing to compare.
+ */
+const differing = async (push: Push, job: Job): Promise<Outcome | undefined> => {
+  const { shown, plan, crm, runId, key } = push
+  if (shown === undefined) return undefined
+  const would = await work({ ...push, crm: pretending(crm), plan: { ...plan, previewId: runId } }, job)
+  const { kind, code, record, link, gone, into } = would
+  if (gone !== undefined || into !== undefined || kind === 'delayed' || code === 'crmFailed') return undefined
+  // looked at again, after another record went into it
+  if (kind === 'unchanged' && link === undefined && key.lane > 0) return undefined
+  return shown.has(entryOf(would)) ? undefined : changedSince(record, changesOf(would))
+}
 
 const work = async (push: Push, job: Job): Promise<Outcome> => {
   if (job.kind === 'settled') return job.outcome
@@ -78,7 +98,7 @@ const proveAlive = async (push: Push, job: Job, streak: { failures: number }, ca
 const attempt = async (push: Push, job: Job, tries: number, streak: { failures: number }): Promise<Outcome> => {
   const record = job.row
   try {
-    const outcome = await perform(push, job)
+    const outcome = (await differing(push, job)) ?? (await perform(push, job))
     streak.failures = 0
     if (outcome.kind !== 'delayed') return outcome
     const { afterMs = 0 } = outcome.delay ?? {}
@@ -99,13 +119,24 @@ const attempt = async (push: Push, job: Job, tries: number, streak: { failures: 
   }
 }
 
-export type Page = { rows: (SyncRow & { tries?: number })[]; jobs: Job[]; warnings: CrmWarning[] }
+export type Page = {
+  rows: (SyncRow & { tries?: number; cursor?: string })[]
+  jobs: Job[]
+  warnings: CrmWarning[]
+  shown?: Shown
+}
 
-export const look = async (push: Push, rows: Page['rows']): Promise<Page> => ({ rows, ...(await resolve(push, rows)) })
+export const look = async (push: Push, rows: Page['rows']): Promise<Page> => {
+  const { jobs, warnings } = await resolve(push, rows)
+  const people = jobs.flatMap((job) => (job.kind === 'write' ? [job.person.person.id] : []))
+  const subjects = { recordIds: rows.map(({ id }) => id), crmIds: people }
+  const shown = await shownOf(push.deps.db.$client, push.plan, true, subjects)
+  return { rows, jobs, warnings, ...(shown && { shown }) }
+}
 
 export const sendPage = async (
   push: Push,
-  { rows, jobs, warnings }: Page,
+  { rows, jobs, warnings, shown }: Page,
   step: (last: SyncRow) => { cursor: string | null; done: boolean },
   /** told when so few records are left that the next page may be looked up beside them */
   onFewLeft: () => void = () => undefined,
@@ -139,7 +170,12 @@ export const sendPage = async (
   }
   const send = (part: typeof items, width: number, by: Push): Promise<void> =>
     inOrder(part, width, (item) => begin(by, item), store, { stopped })
-  const writing: Push = { ...push, options: { signal: late }, say: (found) => void said.push(...found) }
+  const writing: Push = {
+    ...push,
+    ...(shown && { shown }),
+    options: { signal: late },
+    say: (found) => void said.push(...found),
+  }
   const batching = { ...writing, crm: together(push.crm) }
   const trial = push.mayTry && push.crm.batchable() === null && items.length > 2 * batchSize ? batchSize : 0
   await send(items.slice(0, trial), trial, batching)

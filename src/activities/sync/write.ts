@@ -2,7 +2,7 @@ import type { CrmChanges, CrmEntity, CrmFound, CrmWarning } from '../../domain/c
 import { decide, fit, type Decision, type SyncColumn } from '../../domain/decide.ts'
 import { FairleadError, isFairleadError } from '../../domain/errors.ts'
 import type { Candidate } from '../../domain/match.ts'
-import { comparedWith, neverCompared, withReply, type Outcome } from '../../domain/push.ts'
+import { changedSince, comparedWith, neverCompared, withReply, type Outcome } from '../../domain/push.ts'
 import type { EntryWarning } from '../../domain/run.ts'
 import { isEdited } from '../../domain/sync.ts'
 import { isBlank, sameValue } from '../../domain/values.ts'
@@ -132,6 +132,7 @@ export const writePerson = async (question: Question, job: Job & { kind: 'write'
       return { ...outcome, decision: settled, kind: 'updated', code: isNew ? 'linkedByEmail' : null, sent }
     } catch (error) {
       if (!isFairleadError(error)) throw error
+      if (error.code === 'crmChanged' && plan.source?.as === 'preview') return changedSince(row)
       if (error.code === 'crmChanged' && tried === 0) {
         const again = await reread(question, entity, person.id)
         if (again !== undefined) {

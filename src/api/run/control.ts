@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import * as audits from '../../db/audit.ts'
 import * as lists from '../../db/list.ts'
+import * as previews from '../../db/preview.ts'
 import * as runs from '../../db/run/read.ts'
 import { requestCancel } from '../../db/run/state.ts'
 import * as sweeps from '../../db/sweep.ts'
@@ -19,19 +20,25 @@ const RunNow = z
       .literal(true)
       .optional()
       .meta({ description: 'compares all keys and all values, and lists what differs' }),
+    preview: z.literal(true).optional().meta({
+      description: 'shows what a sync would do, as the entries of a run that writes nothing; kept 7 days',
+    }),
+    previewId: Id.optional().meta({
+      description: 'a preview: a sync that does exactly what it has shown, and reports what has changed since',
+    }),
     queue: z
       .boolean()
       .default(false)
       .meta({ description: 'while a run of the list is under way: begin when it ends, instead of answering with it' }),
   })
   .refine(
-    ({ sweep, verify }) => !(sweep && verify),
-    'a run is one or the other: leave out `sweep`, which `verify` includes',
+    ({ sweep, verify, preview, previewId }) => [sweep, verify, preview, previewId].filter(Boolean).length < 2,
+    'a run is one or the other: `verify` includes `sweep`, and stands like `preview` and `previewId` by itself',
   )
   .meta({
     id: 'RunNow',
     description: 'A sync, unless it says otherwise',
-    examples: [{}, { queue: true }, { sweep: true }],
+    examples: [{}, { queue: true }, { sweep: true }, { preview: true }],
   })
 
 const tags = ['Runs']
@@ -43,12 +50,24 @@ export const runControlRoutes: FastifyPluginAsyncZod<Services> = async (app, ser
   app.post(
     '/lists/:listId/runs',
     {
-      config: { role: 'marketer', problems: ['notConnected', 'connectorDisabled', 'idempotencyMismatch', 'conflict'] },
+      config: {
+        role: 'marketer',
+        problems: [
+          'notConnected',
+          'connectorDisabled',
+          'idempotencyMismatch',
+          'conflict',
+          'notAPreview',
+          'previewNotReady',
+          'previewExpired',
+          'previewApplied',
+        ],
+      },
       schema: {
         tags,
         summary: 'Start a run of a list now',
         description:
-          'A sync in both directions by the list’s settings. While a run of the list is under way, the answer is 200 with that run; `queue` makes one more wait for its end.',
+          'A sync in both directions by the list’s settings. While a run of the list is under way, the answer is 200 with that run; `queue` makes one more wait for its end. A `preview` waits for nobody; while one of the list is under way, the answer is that one.',
         headers: IdempotencyHeaders,
         params: z.strictObject({ listId: Id }),
         body: RunNow.nullish().meta({ examples: [{}, { queue: true }, { sweep: true }] }),
@@ -60,8 +79,19 @@ export const runControlRoutes: FastifyPluginAsyncZod<Services> = async (app, ser
         const { accountId } = request.caller
         const { listId } = request.params
         await lists.get(tx, accountId, listId)
-        const { sweep, verify, queue = false } = request.body ?? {}
-        const kind = sweep ? 'sweep' : verify ? 'verify' : 'sync'
+        const { sweep, verify, preview, previewId, queue = false } = request.body ?? {}
+        if (previewId !== undefined) {
+          const applied = await previews.apply(tx, accountId, listId, previewId, queue)
+          const details = { runId: applied.runId }
+          if (applied.created)
+            await audits.insert(tx, accountId, actorOf(request), {
+              action: 'preview.apply',
+              targetId: previewId,
+              details,
+            })
+          return applied
+        }
+        const kind = sweep ? 'sweep' : verify ? 'verify' : preview ? 'preview' : 'sync'
         const { runId, created } = await requestRun(tx, accountId, listId, { kind, trigger: 'api', queue })
         if (created) await audits.insert(tx, accountId, actorOf(request), { action: `${kind}.start`, targetId: runId })
         return { runId, created }

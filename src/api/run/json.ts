@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { countsOf, progressOf, type RunRow } from '../../db/run/read.ts'
-import { comparesKeys } from '../../domain/run.ts'
+import { comparesKeys, type RunSource } from '../../domain/run.ts'
 import { CrmSaid, Id, Instant, instant, instantOrNull } from '../schemas.ts'
 import type { Services } from '../services.ts'
 
@@ -68,6 +68,14 @@ const uploadJson = ({ id, settings: { upload } }: RunRow): z.infer<typeof Upload
   return { id, encoding, delimiter, fileBytes, match, onMatch, blanks, columns: mapped }
 }
 
+const Source = z.object({ runId: Id, as: z.enum(['preview', 'retry', 'undo']) }).meta({
+  id: 'RunSource',
+  description:
+    'The run whose entries this one goes by: it does what a preview has shown, tries again what was rejected, or takes back what was written',
+})
+
+const sourceJson = ({ runId: id, as }: RunSource): z.infer<typeof Source> => ({ runId: id, as })
+
 const zero = { created: 0, updated: 0, unchanged: 0, skipped: 0, rejected: 0 }
 const listId = '019ab3c4-5d6e-7f80-9a1b-2c3d4e5f6071'
 const runId = '019ab3c4-61f2-7a35-8d40-0b5a7c9e1f23'
@@ -118,10 +126,7 @@ export const Run = z
       })
       .nullable()
       .meta({ description: 'why it ended short or, while it works, what it waits for' }),
-    source: z
-      .object({ runId: Id, as: z.enum(['preview', 'retry', 'undo']) })
-      .optional()
-      .meta({ description: 'the run by whose entries this one goes' }),
+    source: Source.optional(),
     upload: Upload.optional(),
     queuedAt: Instant,
     startedAt: Instant.nullable(),
@@ -156,8 +161,8 @@ export const runJson = (services: Pick<Services, 'temporalUiUrl' | 'temporalName
   balance: run.balance ?? openBalance(comparesKeys(run.kind) ? run.total : null),
   warnings: run.warnings,
   error: run.error,
-  ...(run.settings.source && { source: { runId: run.settings.source.runId, as: run.settings.source.as } }),
   ...(run.settings.upload && { upload: uploadJson(run) }),
+  ...(run.settings.source && { source: sourceJson(run.settings.source) }),
   queuedAt: instant(run.queuedAt),
   startedAt: instantOrNull(run.startedAt),
   finishedAt: instantOrNull(run.finishedAt),

@@ -290,6 +290,12 @@ CREATE TABLE "previewed_records" (
 	"account_id" uuid NOT NULL,
 	"fields" jsonb NOT NULL,
 	"agreed" jsonb NOT NULL,
+	"version" integer DEFAULT 1 NOT NULL,
+	"crm_entity" text,
+	"crm_id" text,
+	"state" text,
+	"removed" boolean DEFAULT false NOT NULL,
+	"written" jsonb DEFAULT '{}'::jsonb NOT NULL,
 	CONSTRAINT "previewed_records_run_id_record_id_pk" PRIMARY KEY("run_id","record_id")
 );
 --> statement-breakpoint
@@ -528,6 +534,7 @@ CREATE UNIQUE INDEX "lists_name" ON "lists" USING btree ("folder_id",lower("name
 CREATE INDEX "outbox_open" ON "outbox" USING btree ("id") WHERE done_at is null;--> statement-breakpoint
 CREATE INDEX "parked_records_account" ON "parked_records" USING btree ("account_id","record_id");--> statement-breakpoint
 CREATE INDEX "parked_records_cause" ON "parked_records" USING btree ("list_id","code","detail");--> statement-breakpoint
+CREATE INDEX "previewed_records_run_id_crm_id_index" ON "previewed_records" USING btree ("run_id","crm_id");--> statement-breakpoint
 CREATE INDEX "put_off_run_id_due_at_index" ON "put_off" USING btree ("run_id","due_at");--> statement-breakpoint
 CREATE UNIQUE INDEX "records_crm" ON "records" USING btree ("list_id","crm_entity","crm_id");--> statement-breakpoint
 CREATE INDEX "records_list" ON "records" USING btree ("list_id","id");--> statement-breakpoint

@@ -61,13 +61,18 @@ export type SyncFacts = {
   merged: number
 }
 
-/** What a sync's ledger needs: counted from what the run wrote, never from the whole list. */
+/** What a sync's ledger needs: counted from what the run wrote, never from the whole list. A preview writes nothing but entries. */
 export const syncFactsOf = async (db: Database, run: Run): Promise<SyncFacts> => {
+  const sql = db.$client
   // Ids are in order of time: what the run made lies behind the run's own id.
-  const [facts] = await db.$client<[SyncFacts]>`
+  const made =
+    run.kind === 'preview'
+      ? sql`(select count(*) from said where kind = 'created' and phase = 'pull')::int`
+      : sql`(select count(*) from records where list_id = ${run.listId} and id > ${run.id} and created_run_id = ${run.id})::int`
+  const [facts] = await sql<[SyncFacts]>`
     with said as materialized (select code, kind, phase, warnings from entries where last_run_id = ${run.id} and list_id = ${run.listId})
     select
-      (select count(*) from records where list_id = ${run.listId} and id > ${run.id} and created_run_id = ${run.id})::int as "createdRecords",
+      ${made} as "createdRecords",
       (select count(*) from said where kind = 'created' and phase = 'push')::int as "createdLeads",
       (select count(*) from said where kind in ('skipped', 'rejected'))::int as listed,
       (select count(*) from said where warnings @> '[{"code":"mergedIntoRecord"}]' and not warnings @> '[{"code":"restored"}]')::int as merged`

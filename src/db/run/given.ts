@@ -32,9 +32,10 @@ export const pageGiven = (
       and(
         eq(entries.accountId, accountId),
         eq(entries.listId, listId),
-        // an entry that was renewed is one of each of these runs: ids are in order of time
-        lte(entries.firstRunId, source.runId),
-        gte(entries.lastRunId, source.runId),
+        // an entry that was renewed is one of each of these runs: ids are in order of time; those of a preview are its own
+        ...(source.as === 'preview'
+          ? [eq(entries.lastRunId, source.runId)]
+          : [lte(entries.firstRunId, source.runId), gte(entries.lastRunId, source.runId)]),
         push ? eq(phase, 'push') : ne(phase, 'push'),
         inArray(kind, [...kinds]),
         records === undefined ? undefined : inArray(recordId, [...records]),

@@ -3,7 +3,8 @@ import type { EntryChanges, EntryKind, EntryWarning } from '../../domain/run.ts'
 import type { Sql } from '../database.ts'
 import { keepLate } from '../sync/late.ts'
 
-export type EntryTarget = { accountId: string; listId: string; entity: CrmEntity }
+/** `previewId`: of a run that only records what it would do */
+export type EntryTarget = { accountId: string; listId: string; entity: CrmEntity; previewId?: string | null }
 export type NewEntry = {
   kind: EntryKind
   code: string | null
@@ -12,6 +13,8 @@ export type NewEntry = {
   /** of the CRM person, where it is not the run's own */
   entity?: CrmEntity
   recordId?: string
+  /** the hashed address of a person whom no record has, in hexadecimal; '' for none */
+  email?: string
   changes?: EntryChanges
   warnings?: EntryWarning[]
   crm?: Record<string, unknown>
@@ -19,12 +22,13 @@ export type NewEntry = {
 
 const rowsOf = (target: EntryTarget, entries: NewEntry[]): string =>
   JSON.stringify(
-    entries.map(({ kind, code, crmId, entity, recordId, changes, warnings, crm }) => ({
+    entries.map(({ kind, code, crmId, entity, recordId, email, changes, warnings, crm }) => ({
       kind,
       code,
       crm_entity: crmId === null ? null : (entity ?? target.entity),
       crm_id: crmId,
       record_id: recordId,
+      email: email === '' ? undefined : email,
       changes,
       warnings: warnings?.length === 0 ? undefined : warnings,
       crm,
@@ -39,12 +43,16 @@ export const causeDetail = (sql: Sql, row: string) => sql`
   concat_ws(' ', ${sql(row)}.crm->>'code', ${sql(row)}.crm->>'field', (
     select string_agg(w->>'field', ' ' order by w->>'field') from jsonb_array_elements(${sql(row)}.warnings) w where w->>'code' = 'requiredMissing'))`
 
-/** The given entries as rows; the record's hashed address goes along, so that a person's entries are found across lists. */
+/**
+ * The given entries as rows; the record's hashed address goes along, so that a person's entries are found across lists. A record that only a preview
+ * would make is none.
+ */
 const given = (sql: Sql, target: EntryTarget, entries: NewEntry[]) => sql`
   given as (
-    select e.*, r.email_key, coalesce(e.record_id::text, e.crm_entity || ':' || e.crm_id) as subject
+    select e.kind, e.code, e.crm_entity, e.crm_id, r.id as record_id, e.changes, e.warnings, e.crm,
+      coalesce(r.email_key, decode(e.email, 'hex')) as email_key, coalesce(r.id::text, e.crm_entity || ':' || e.crm_id) as subject
     from jsonb_to_recordset(${rowsOf(target, entries)}::text::jsonb) as e (kind text, code text, crm_entity text, crm_id text, record_id uuid,
-      changes jsonb, warnings jsonb, crm jsonb) left join records r on r.id = e.record_id)`
+      email text, changes jsonb, warnings jsonb, crm jsonb) left join records r on r.id = e.record_id)`
 
 const made = (sql: Sql, target: EntryTarget, runId: string, phase: string, times = sql`1`) => sql`
   insert into entries (account_id, list_id, first_run_id, last_run_id, times, phase, kind, code, record_id, crm_entity, crm_id, email_key, changes, warnings, crm)
@@ -66,7 +74,8 @@ export const insertEntries = async (
 /**
  * Skips and rejections: one equal to the list's run before this one renews that entry (`times` + 1, kept from now on) instead of making another.
  * An entry that this run holds already is left alone, so a repeated step counts once. Answers how many are new to this run. Equal are those of one
- * cause. Where runs that did not push everything lie between, an entry of its own goes on counting (R23).
+ * cause. Where runs that did not push everything lie between, an entry of its own goes on counting (R23). A preview
+ * renews none and is renewed by none.
  * Of two lanes that renew one entry at the same moment the second sees it as the first has left it, and lists the person for itself.
  */
 export const renewEntries = async (
@@ -80,10 +89,11 @@ export const renewEntries = async (
   const [counted] = await sql<{ count: number }[]>`
     with ${given(sql, target, entries)},
     previous as (
-      select id from runs where list_id = ${target.listId}::uuid and id < ${runId}::uuid and kind not in ('upload', 'preview') order by id desc limit 1),
+      select id from runs where list_id = ${target.listId}::uuid and id < ${runId}::uuid and kind not in ('upload', 'preview')
+        and ${target.previewId ?? null}::uuid is null order by id desc limit 1),
     whole as (
       select id from runs where ${phase}::text = 'push' and list_id = ${target.listId}::uuid and id < ${runId}::uuid and kind = 'sync'
-        and settings->'source' is null order by id desc limit 1),
+        and settings->'source' is null and ${target.previewId ?? null}::uuid is null order by id desc limit 1),
     -- since the last one that pushed everything
     between_runs as (
       select r.id from runs r, whole w where r.list_id = ${target.listId}::uuid and r.id >= w.id and r.id < ${runId}::uuid and r.kind = 'sync'),
@@ -129,12 +139,8 @@ export const rejectUnreadable = async (
   phase: string,
   unreadable: CrmPage<unknown>['unreadable'],
 ): Promise<number> => {
-  await keepLate(
-    sql,
-    target,
-    target.entity,
-    unreadable.map(({ id }) => id),
-  )
+  const ids = unreadable.map(({ id }) => id)
+  if (target.previewId == null) await keepLate(sql, target, target.entity, ids)
   return renewEntries(
     sql,
     target,

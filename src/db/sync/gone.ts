@@ -7,9 +7,11 @@ import { insertEntries, renewEntries, type NewEntry } from '../run/record.ts'
 import { keepLate } from './late.ts'
 import { mergeRecords } from './merge.ts'
 import { targetFor, type SyncPlan } from './plan.ts'
+import { foresee } from './preview.ts'
 import { linkedRows, lockedRows, lockPeople, type SyncRow } from './rows.ts'
+import type { Shown } from './shown.ts'
 
-type Context = { plan: SyncPlan; key: lanes.LaneKey }
+type Context = { plan: SyncPlan; key: lanes.LaneKey; shown?: Shown }
 
 type Successor = { id: string; state: 'converted' | 'merged'; successor: { entity: 'lead' | 'contact'; id: string } }
 
@@ -35,10 +37,19 @@ const tellOthers = (sql: Sql, { plan }: Context, { id, entity }: Gone) => sql`
   where l.connection_id = ${plan.connectionId}::uuid and l.id <> ${plan.listId}::uuid and l.removed_at is null and r.removed_at is null
   on conflict do nothing`
 
-const mark = (sql: Sql, { plan, key }: Context, { id, entity, fate }: Gone) => {
+const mark = async (
+  sql: Sql,
+  { plan, key }: Context,
+  { id, entity, fate }: Gone,
+  row: SyncRow | undefined,
+): Promise<void> => {
   const state = 'to' in fate ? fate.kind : 'as' in fate ? fate.as : 'deletedInCrm'
   const to = 'to' in fate ? fate.to : null
-  return sql`
+  if (plan.previewId !== null) {
+    if (row !== undefined) await foresee(sql, plan, [{ row, state }])
+    return
+  }
+  await sql`
     insert into crm_people (connection_id, entity, crm_id, account_id, state, successor_entity, successor_id, run_id)
     values (${plan.connectionId}::uuid, ${entity}, ${id}, ${plan.accountId}::uuid, ${state}, ${to?.entity ?? null}, ${to?.person.id ?? null}, ${key.runId}::uuid)
     on conflict (connection_id, entity, crm_id) do update set state = excluded.state, successor_entity = excluded.successor_entity,
@@ -61,7 +72,10 @@ const follow = async (
   const entry = { kind: 'relinked' as const, code: fate.kind, recordId: row.id, crmId: to.person.id, entity: to.entity }
   const warnings = [{ code: 'was', ids: [id] }]
   if (other === undefined) {
-    await sql`
+    if (plan.previewId !== null)
+      await foresee(sql, plan, [{ row, link: { entity: to.entity, id: to.person.id }, state: null }])
+    else
+      await sql`
       update records set crm_entity = ${to.entity}, crm_id = ${to.person.id}, version = version + 1, updated_at = now() where id = ${row.id}::uuid`
     await insertEntries(sql, targetFor(plan, entity), key.runId, key.phase, [{ ...entry, warnings }])
     return row.id
@@ -74,6 +88,26 @@ const follow = async (
   const both = [...warnings, { code: 'mergedIntoRecord', ids: [into.id] }, ...back]
   await insertEntries(sql, targetFor(plan, entity), key.runId, key.phase, [{ ...entry, changes, warnings: both }])
   return into.id
+}
+
+/** S8: whether a preview has shown that this became of the person. */
+const isShown = async (
+  sql: Sql,
+  { plan, shown }: Context,
+  { id, entity, fate }: Gone,
+  row: SyncRow | undefined,
+): Promise<boolean> => {
+  if (shown === undefined) return true
+  const to = 'to' in fate ? fate.to : null
+  const entries = [...shown.of(entity, id), ...(row === undefined ? [] : shown.ofRecord(row.id))]
+  const goes = to !== null && (await linkedRows(sql, plan, to.entity, [to.person.id])).has(to.person.id)
+  return entries.some(({ kind, code, crmId, crmEntity, warnings }) => {
+    if (fate.kind === 'deleted') return kind === 'deleted' && row?.state !== 'deletedInCrm'
+    if (fate.kind === 'undecided') return code === 'needsDecision'
+    if (to === null || kind !== 'relinked' || code !== fate.kind) return false
+    const went = warnings?.some((warning) => warning.code === 'mergedIntoRecord') ?? false
+    return crmId === to.person.id && crmEntity === to.entity && went === goes
+  })
 }
 
 type Followed = { entity: 'lead' | 'contact'; person: CrmFound; recordId: string }
@@ -90,7 +124,8 @@ export const settleGone = async (
 ): Promise<Followed[]> => {
   const { plan, key } = context
   const successors: Followed[] = []
-  if (gone.length > 0) await lockPeople(sql, plan.connectionId)
+  const previews = plan.previewId !== null
+  if (gone.length > 0 && !previews) await lockPeople(sql, plan.connectionId)
   for (const each of gone) {
     const { id, entity, fate } = each
     const row = (await linkedRows(sql, plan, entity, [id])).get(id)
@@ -102,14 +137,18 @@ export const settleGone = async (
       counts.skipped += skipped
       counts.read += skipped
     }
+    if (!(await isShown(sql, context, each, row))) {
+      await skip('changedSince')
+      continue
+    }
     if (fate.kind === 'doubtful') {
       await skip('massDeletion')
-      if (entity === plan.own) await keepLate(sql, plan, entity, [id])
+      if (entity === plan.own && !previews) await keepLate(sql, plan, entity, [id])
       continue
     }
     if (fate.kind === 'deleted' && row?.state === 'deletedInCrm') continue
-    await mark(sql, context, each)
-    if ('to' in fate) await tellOthers(sql, context, each)
+    await mark(sql, context, each, row)
+    if ('to' in fate && !previews) await tellOthers(sql, context, each)
     if (row === undefined || row.removed) continue
     if (fate.kind === 'undecided') {
       const { candidates } = fate

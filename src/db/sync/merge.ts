@@ -8,20 +8,11 @@ import * as edits from '../edit.ts'
 import { emailHexOf } from '../emailKey.ts'
 import { keepLate } from './late.ts'
 import type { SyncPlan } from './plan.ts'
+import { foresee } from './preview.ts'
 import { writeRows, type SyncRow } from './rows.ts'
 
-/**
- * One person, two records of one list (R1, R16): the values that were given here for `from` become edits of `into`, which stays; `from` goes from
- * the list. An `into` that was removed is there again. Both rows are locked. Answers what changed on `into`, which both records' timelines say.
- */
-export const mergeRecords = async (
-  sql: Sql,
-  plan: SyncPlan,
-  from: SyncRow,
-  into: SyncRow,
-  which: 'all' | 'edited',
-  runId: string,
-): Promise<ValueChanges> => {
+/** What `into` takes over: values, what they are pending against, and how the entry shows them. */
+export const planMerge = (plan: SyncPlan, from: SyncRow, into: SyncRow, which: 'all' | 'edited') => {
   const bound = new Set(plan.of[plan.own].columns.filter(({ field }) => !field.readOnly).map(({ key }) => key))
   const known = new Set(plan.of[plan.own].columns.map(({ key }) => key))
   const patch: Record<string, CrmValue> = {}
@@ -39,6 +30,29 @@ export const mergeRecords = async (
     patch[key] = value
     changes[key] = { ...(before === undefined ? {} : { before }), after: value }
     if (known.has(key) && !isEdited(agreed[key])) agreed[key] = agreedBefore(agreed[key], before, at)
+  }
+  return { patch, agreed, changes }
+}
+
+/**
+ * One person, two records of one list (R1, R16): the values that were given here for `from` become edits of `into`, which stays; `from` goes from
+ * the list. An `into` that was removed is there again. Both rows are locked. Answers what changed on `into`, which both records' timelines say.
+ */
+export const mergeRecords = async (
+  sql: Sql,
+  plan: SyncPlan,
+  from: SyncRow,
+  into: SyncRow,
+  which: 'all' | 'edited',
+  runId: string,
+): Promise<ValueChanges> => {
+  const { patch, agreed, changes } = planMerge(plan, from, into, which)
+  if (plan.previewId !== null) {
+    await foresee(sql, plan, [
+      { row: into, patch, agreed, removed: false },
+      { row: from, agreed: {}, removed: true },
+    ])
+    return changes
   }
   if (Object.keys(patch).length > 0) {
     const email = emailKeyColumn in patch ? { emailKey: emailHexOf(plan.hashKey, patch[emailKeyColumn]) } : {}

@@ -1,7 +1,8 @@
+import { isEdited } from '../../domain/sync.ts'
 import type { Database, Sql } from '../database.ts'
 import { mappingOf } from '../quarantine/mapping.ts'
 import type { SyncPlan } from './plan.ts'
-import { rowColumns, toSyncRow, withPeople, type SyncRow } from './rows.ts'
+import { foreseenRows, rowColumns, theseIds, toSyncRow, withPeople, type SyncRow } from './rows.ts'
 
 type Raw = Parameters<typeof toSyncRow>[0]
 export type PutOff = SyncRow & { tries: number }
@@ -12,11 +13,40 @@ const pushedKeys = ({ of }: SyncPlan): string[] => [
 ]
 
 /** What an undo holds is not pending (domain/sync.ts). */
-const isEdited = (sql: Sql, plan: SyncPlan) => {
+const editedHere = (sql: Sql, plan: SyncPlan) => {
   const keys = pushedKeys(plan)
   if (keys.length === 0) return sql`false`
   const ticked = sql`string_to_array(${keys.join('\n')}::text, E'\n')`
   return sql`r.agreed ?| ${ticked} and exists (select from jsonb_each(r.agreed) e where e.key = any(${ticked}) and not e.value ? 'h')`
+}
+
+/** R23: a parked record is left alone as long as it and the mapping are what they were, unless this run tries it for all that have its cause. */
+const notParked = (sql: Sql, plan: SyncPlan, runId: string | null = null) => sql`
+  not exists (select from parked_records k where k.record_id = r.id and k.version = r.version and k.mapping = ${mappingOf(plan)}
+    and k.probe_run_id is distinct from ${runId}::uuid)`
+
+/** `next`: the id to go on after, null when nothing is left */
+export type Pending = { rows: SyncRow[]; next: string | null }
+
+const nextOf = (ids: string[], limit: number): string | null => (ids.length < limit ? null : ids.at(-1)!)
+
+/** The same as a preview would have left it: records that are pending, and those that it would have edited. */
+const pageForeseen = async (db: Database, plan: SyncPlan, after: string | null, limit: number): Promise<Pending> => {
+  const sql = db.$client
+  const beyond = (id: ReturnType<Sql>) => (after === null ? sql`true` : sql`${id} > ${after}::uuid`)
+  const candidates = await sql<{ id: string }[]>`
+    select id::text from (
+      (select r.id from records r where r.list_id = ${plan.listId}::uuid and (r.agreed <> '{}' or r.crm_id is null) and r.removed_at is null
+        and ${beyond(sql`r.id`)} and ${notParked(sql, plan)} order by r.id limit ${limit})
+      union (select v.record_id from previewed_records v where v.run_id = ${plan.previewId}::uuid and v.agreed <> '{}'
+        and ${beyond(sql`v.record_id`)} order by v.record_id limit ${limit})) c
+    order by c.id limit ${limit}`
+  const ids = candidates.map(({ id }) => id)
+  const keys = pushedKeys(plan)
+  const rows = ids.length === 0 ? [] : await foreseenRows(sql, plan, theseIds(sql, ids))
+  const isPending = ({ removed, crmId, state, agreed }: SyncRow): boolean =>
+    !removed && (crmId === null || (state !== 'deletedInCrm' && keys.some((key) => isEdited(agreed[key]))))
+  return { rows: rows.filter(isPending), next: nextOf(ids, limit) }
 }
 
 /**
@@ -29,17 +59,18 @@ export const pagePending = async (
   runId: string,
   after: string | null,
   limit: number,
-): Promise<SyncRow[]> => {
+): Promise<Pending> => {
+  if (plan.previewId !== null) return pageForeseen(db, plan, after, limit)
   const sql = db.$client
-  const edited = isEdited(sql, plan)
+  const edited = editedHere(sql, plan)
   const rows = await sql<Raw[]>`
     select ${rowColumns(sql)} from ${withPeople(sql, plan.connectionId)}
     where r.list_id = ${plan.listId}::uuid and (r.agreed <> '{}' or r.crm_id is null) and r.removed_at is null
       and (r.crm_id is null or (p.state is distinct from 'deletedInCrm' and ${edited})) and ${after === null ? sql`true` : sql`r.id > ${after}::uuid`}
-      and not exists (select from parked_records k where k.record_id = r.id and k.version = r.version and k.mapping = ${mappingOf(plan)}
-        and k.probe_run_id is distinct from ${runId}::uuid)
+      and ${notParked(sql, plan, runId)}
     order by r.id limit ${limit}`
-  return rows.map(toSyncRow)
+  const ids = rows.map(({ id }) => id)
+  return { rows: rows.map(toSyncRow), next: nextOf(ids, limit) }
 }
 
 /** Puts off, due at once, those of the given records that a push would look at. Answers how many. */
@@ -49,7 +80,7 @@ export const takeGiven = async (db: Database, plan: SyncPlan, runId: string, rec
     insert into put_off (run_id, record_id, account_id)
     select ${runId}::uuid, r.id, r.account_id from ${withPeople(sql, plan.connectionId)}
     where r.id = any(string_to_array(${recordIds.join('\n')}::text, E'\n')::uuid[]) and r.list_id = ${plan.listId}::uuid and r.removed_at is null
-      and (r.crm_id is null or (p.state is distinct from 'deletedInCrm' and ${isEdited(sql, plan)}))
+      and (r.crm_id is null or (p.state is distinct from 'deletedInCrm' and ${editedHere(sql, plan)}))
     on conflict do nothing returning 1`
   return rows.count
 }
@@ -64,6 +95,24 @@ export const countPending = async (db: Database, listId: string): Promise<number
   return found!.count
 }
 
+const putOffRows = async (sql: Sql, plan: SyncPlan, runId: string, limit: number): Promise<PutOff[]> => {
+  const rows = await sql<(Raw & { tries: number })[]>`
+    select ${rowColumns(sql)}, o.tries from put_off o join ${withPeople(sql, plan.connectionId)} on r.id = o.record_id
+    where o.run_id = ${runId}::uuid and o.due_at <= now() order by o.due_at, r.id limit ${limit}`
+  return rows.map(({ tries, ...row }) => ({ ...toSyncRow(row), tries }))
+}
+
+/** The same as a preview would have left them. */
+const foreseenPutOff = async (sql: Sql, plan: SyncPlan, limit: number): Promise<PutOff[]> => {
+  const due = await sql<{ id: string; tries: number }[]>`
+    select record_id::text as id, tries from put_off where run_id = ${plan.previewId}::uuid and due_at <= now()
+    order by due_at, record_id limit ${limit}`
+  const ids = due.map(({ id }) => id)
+  const rows = ids.length === 0 ? [] : await foreseenRows(sql, plan, theseIds(sql, ids))
+  const found = new Map(rows.map((row) => [row.id, row]))
+  return due.flatMap(({ id, tries }) => (found.has(id) ? [{ ...found.get(id)!, tries }] : []))
+}
+
 /** Those put off whose time has come, the longest waiting first, and when the next one is due (milliseconds from now; null for none). */
 export const pagePutOff = async (
   db: Database,
@@ -72,14 +121,12 @@ export const pagePutOff = async (
   limit: number,
 ): Promise<{ rows: PutOff[]; nextMs: number | null }> => {
   const sql = db.$client
-  const rows = await sql<(Raw & { tries: number })[]>`
-    select ${rowColumns(sql)}, o.tries from put_off o join ${withPeople(sql, plan.connectionId)} on r.id = o.record_id
-    where o.run_id = ${runId}::uuid and o.due_at <= now() order by o.due_at, r.id limit ${limit}`
+  const rows =
+    plan.previewId === null ? await putOffRows(sql, plan, runId, limit) : await foreseenPutOff(sql, plan, limit)
   const [next] = await sql<{ ms: number | null }[]>`
     select (extract(epoch from min(due_at) - now()) * 1000)::int as ms from put_off where run_id = ${runId}::uuid`
-  return { rows: rows.map(({ tries, ...row }) => ({ ...toSyncRow(row), tries })), nextMs: next?.ms ?? null }
+  return { rows, nextMs: next?.ms ?? null }
 }
-
 export type Delay = { recordId: string; tries: number; afterMs: number }
 
 export const putOff = async (sql: Sql, plan: SyncPlan, runId: string, delays: Delay[]): Promise<void> => {

@@ -3,6 +3,7 @@ import { counterpartsOf, isAlwaysRead, isPushable } from '../../domain/counterpa
 import type { SyncColumn } from '../../domain/decide.ts'
 import { FairleadError } from '../../domain/errors.ts'
 import type { ColumnPlan } from '../../domain/values.ts'
+import type { RunSource } from '../../domain/run.ts'
 import type { RunSync } from '../../domain/sync.ts'
 import { findFields } from '../connection.ts'
 import type { Database } from '../database.ts'
@@ -25,6 +26,10 @@ export type EntityPlan = {
 
 export type SyncPlan = Omit<PageTarget, 'plan'> & {
   connectionId: string
+  /** the run itself, if it only records what it would do (S8) */
+  previewId: string | null
+  /** the run whose entries this one goes by */
+  source?: RunSource
   sync: RunSync
   own: CrmEntity
   /** keys of all columns that are bound to the CRM and not kept by it, whether their field is there at the moment or not */
@@ -71,6 +76,8 @@ export const planOf = async (db: Database, secrets: SecretBox, run: runs.Run): P
     accountId: run.accountId,
     listId: run.listId!,
     connectionId: run.connectionId!,
+    previewId: run.kind === 'preview' ? run.id : null,
+    ...(run.settings.source === undefined ? {} : { source: run.settings.source }),
     entity: own,
     own,
     bound: all.filter((column) => !isAlwaysRead(column)).map(({ key }) => key),
@@ -81,10 +88,14 @@ export const planOf = async (db: Database, secrets: SecretBox, run: runs.Run): P
 }
 
 /** The target of rows that are inserted for people of an entity. */
-export const targetFor = (plan: SyncPlan, entity: CrmEntity): PageTarget & { connectionId: string } => ({
+export const targetFor = (
+  plan: SyncPlan,
+  entity: CrmEntity,
+): PageTarget & { connectionId: string; previewId: string | null } => ({
   accountId: plan.accountId,
   listId: plan.listId,
   connectionId: plan.connectionId,
+  previewId: plan.previewId,
   entity,
   hashKey: plan.hashKey,
   plan: plan.of[entity].plan,

@@ -15,7 +15,9 @@ import { addWarnings } from '../run/warning.ts'
 import { settleGone } from './gone.ts'
 import { forgetLate, keepLate } from './late.ts'
 import { targetFor, type SyncPlan } from './plan.ts'
+import { entryOfNew, foresee, foreseeNew, lockPreview } from './preview.ts'
 import { linkedRows, lockPeople, writeRows, type RowChange, type SyncRow } from './rows.ts'
+import { shownOf, type Shown } from './shown.ts'
 
 export type PullPage = Omit<CrmPage<CrmPerson>, 'next'> & {
   next: string | null
@@ -26,23 +28,38 @@ export type PullPage = Omit<CrmPage<CrmPerson>, 'next'> & {
   late?: string[]
 }
 
-export type Context = { plan: SyncPlan; key: lanes.LaneKey; skewMs: number; entity: CrmEntity }
+export type Context = { plan: SyncPlan; key: lanes.LaneKey; skewMs: number; entity: CrmEntity; shown?: Shown }
 type Found = { person: CrmPerson; row: SyncRow; decision: Decision }
 
 /** Read again within the transaction this often when people here edit the same records; then the row is kept for the next run. */
 const rounds = 5
 
+/** People who were taken to be gone and are there. */
 const relink = async (sql: Sql, { plan, entity }: Context, rows: SyncRow[]): Promise<NewEntry[]> => {
-  const back = rows.filter(({ state, removed }) => state !== null && !removed).map(({ crmId }) => crmId!)
+  const returned = rows.filter(({ state, removed }) => state !== null && !removed)
+  const back = returned.map(({ crmId }) => crmId!)
   if (back.length === 0) return []
+  const seenAgain = ({ id, crmId }: SyncRow): NewEntry => ({
+    kind: 'relinked',
+    code: 'seenAgain',
+    recordId: id,
+    crmId,
+    entity,
+  })
+  if (plan.previewId !== null) {
+    await foresee(
+      sql,
+      plan,
+      returned.map((row) => ({ row, state: null })),
+    )
+    return returned.map(seenAgain)
+  }
   await lockPeople(sql, plan.connectionId)
   const gone = await sql<{ id: string }[]>`
     delete from crm_people where connection_id = ${plan.connectionId}::uuid and entity = ${entity}
       and crm_id = any(string_to_array(${back.join('\n')}::text, E'\n')) returning crm_id as id`
   const there = new Set(gone.map(({ id }) => id))
-  return rows
-    .filter(({ crmId }) => there.has(crmId!))
-    .map(({ id, crmId }) => ({ kind: 'relinked', code: 'seenAgain', recordId: id, crmId, entity }))
+  return returned.filter(({ crmId }) => there.has(crmId!)).map(seenAgain)
 }
 
 const changeOf = ({ row, decision }: Found, hashKey: SyncPlan['hashKey']): RowChange => ({
@@ -63,6 +80,45 @@ const isHeldBack = ({ sync }: SyncPlan, { row, person, decision }: Found, column
     if (pulled || theirs === undefined || key in decision.patch) return false
     return row.agreed[key] === undefined && !sameValue(row.fields[key], theirs)
   })
+
+/** What the ledger lists of a person who is on the list; undefined where nothing is to be told. */
+const entryOf = (context: Context, found: Found): NewEntry | undefined => {
+  const { plan, entity } = context
+  const { row, person, decision } = found
+  const entry = { recordId: row.id, crmId: person.id, entity }
+  if (row.removed) return { ...entry, kind: 'skipped', code: 'removedHere' }
+  const { changes } = decision
+  const tells = Object.keys(changes).length > 0
+  if (isHeldBack(plan, found, plan.of[entity].columns))
+    return { ...entry, kind: 'skipped', code: 'notUpdated', ...(tells && { changes }) }
+  return tells ? { ...entry, kind: 'updated', code: null, changes } : undefined
+}
+
+/** S8: whether a preview has shown what is about to be done; nothing to do is right for somebody whom a record came to follow. */
+const isShown = ({ shown, entity }: Context, id: string, entry: NewEntry | undefined): boolean => {
+  if (shown === undefined) return true
+  return entry === undefined ? shown.of(entity, id).every(({ kind }) => kind === 'relinked') : shown.has(entry)
+}
+
+const changedSince = ({ recordId, crmId, entity, changes }: Omit<NewEntry, 'kind' | 'code'>): NewEntry => ({
+  kind: 'skipped',
+  code: 'changedSince',
+  crmId,
+  ...(entity && { entity }),
+  ...(recordId !== undefined && { recordId }),
+  ...(changes && { changes }),
+})
+
+/** Answers the ids of the records that stand as they were decided about: all of them in a preview, which writes none. */
+const write = async (sql: Sql, plan: SyncPlan, changed: Found[]): Promise<Set<string>> => {
+  if (plan.previewId === null) {
+    const changes = changed.map((found) => changeOf(found, plan.hashKey))
+    return writeRows(sql, plan.listId, changes)
+  }
+  const foreseen = changed.map(({ row, decision: { patch, agreed } }) => ({ row, patch, agreed, state: null }))
+  await foresee(sql, plan, foreseen)
+  return new Set(changed.map(({ row }) => row.id))
+}
 
 export type Sums = { entries: NewEntry[]; notes: edits.NewEdit[]; skips: NewEntry[]; owed: string[] }
 
@@ -87,46 +143,43 @@ export const storeKnown = async (
       left.map(({ id }) => id),
     )
     if (round === 0) unknown = left.filter(({ id }) => !rows.has(id))
-    const back = await relink(sql, context, [...rows.values()])
-    counts.relinked += back.length
-    sums.entries.push(...back)
     const changed: Found[] = []
+    const settled: SyncRow[] = []
     for (const person of left) {
       const row = rows.get(person.id)
       if (row === undefined) continue
-      const entry = { recordId: row.id, crmId: person.id, entity }
-      if (row.removed) {
-        sums.skips.push({ ...entry, kind: 'skipped', code: 'removedHere' })
+      const found = { person, row, decision: decide(columns, row, person.values, rule) }
+      const entry = entryOf(context, found)
+      if (!isShown(context, person.id, entry)) {
+        sums.skips.push(changedSince(entry ?? { recordId: row.id, crmId: person.id, entity }))
         continue
       }
-      const found = { person, row, decision: decide(columns, row, person.values, rule) }
+      settled.push(row)
       const writes = Object.keys(found.decision.patch).length > 0
-      if (writes || !sameAgreed(found)) changed.push(found)
-      else if (isHeldBack(plan, found, columns)) sums.skips.push({ ...entry, kind: 'skipped', code: 'notUpdated' })
+      if (!row.removed && (writes || !sameAgreed(found))) changed.push(found)
+      else if (entry !== undefined) sums.skips.push(entry)
       else counts.unchanged += 1
     }
-    const written = await writeRows(
-      sql,
-      plan.listId,
-      changed.map((found) => changeOf(found, plan.hashKey)),
-    )
+    const back = await relink(sql, context, settled)
+    counts.relinked += back.length
+    sums.entries.push(...back)
+    const written = await write(sql, plan, changed)
     for (const found of changed) {
       const { person, row, decision } = found
       if (!written.has(row.id)) continue
       counts.conflicts += decision.conflicts
-      const { changes } = decision
-      const entry = { recordId: row.id, crmId: person.id, entity, changes }
       const told = seen(columns, row, decision)
       if (Object.keys(told).length > 0) sums.notes.push({ recordId: row.id, kind: 'seen', changes: told })
-      if (isHeldBack(plan, found, columns)) {
-        sums.skips.push({ ...entry, kind: 'skipped', code: 'notUpdated' })
+      const entry = entryOf(context, found)
+      if (entry === undefined) counts.unchanged += 1
+      else if (entry.kind === 'skipped') {
+        sums.skips.push(entry)
         // an entry that is renewed says nothing new
-        if (Object.keys(changes).length > 0)
+        if (Object.keys(decision.changes).length > 0)
           sums.notes.push({ recordId: row.id, kind: 'taken', changes: changesBetween(row.fields, decision.patch) })
-      } else if (Object.keys(changes).length === 0) counts.unchanged += 1
-      else {
+      } else {
         counts.updated += 1
-        sums.entries.push({ ...entry, kind: 'updated', code: null })
+        sums.entries.push(entry)
       }
     }
     left = changed.filter(({ row }) => !written.has(row.id)).map(({ person }) => person)
@@ -144,10 +197,27 @@ const storeUnknown = async (
   counts: lanes.LaneCounts,
   sums: Sums,
 ): Promise<void> => {
-  const { plan, key, entity } = context
+  const { plan, key, entity, shown } = context
+  if (shown !== undefined) {
+    const entries = people.map((person) => entryOfNew(plan, entity, person))
+    sums.skips.push(...entries.filter((entry) => !shown.has(entry)).map(changedSince))
+    return storeUnknown(
+      sql,
+      { ...context, shown: undefined },
+      people.filter((_, at) => shown.has(entries[at]!)),
+      counts,
+      sums,
+    )
+  }
   if (people.length === 0) return
   if (!plan.sync.pull.addNew) {
     sums.skips.push(...people.map(({ id }) => ({ kind: 'skipped' as const, code: 'notAdded', crmId: id })))
+    return
+  }
+  if (plan.previewId !== null) {
+    await foreseeNew(sql, plan, entity, people)
+    counts.created += people.length
+    sums.entries.push(...people.map((person) => entryOfNew(plan, entity, person)))
     return
   }
   const made = await insertNew(sql, targetFor(plan, entity), key.runId, people)
@@ -163,7 +233,17 @@ const storeUnknown = async (
 /** Before anything else happens to the same records: ids are in the order of what happened. */
 const flush = async (sql: Sql, { plan, key, entity }: Context, sums: Sums): Promise<void> => {
   await insertEntries(sql, targetFor(plan, entity), key.runId, key.phase, sums.entries.splice(0))
-  await edits.insert(sql, { ...plan, runId: key.runId }, sums.notes.splice(0))
+  const notes = sums.notes.splice(0)
+  if (plan.previewId === null) await edits.insert(sql, { ...plan, runId: key.runId }, notes)
+}
+
+/** What a preview has shown of the people of a page, of those who took them over, and of their records. */
+const shownTo = async (sql: Sql, plan: SyncPlan, { rows, gone, entity }: PullPage): Promise<Shown | undefined> => {
+  const heirs = gone.flatMap(({ fate }) => ('to' in fate ? [fate.to.person.id] : []))
+  const ids = gone.map(({ id }) => id)
+  const known = await linkedRows(sql, plan, entity, ids)
+  const crmIds = [...rows.map(({ id }) => id), ...ids, ...heirs]
+  return shownOf(sql, plan, false, { crmIds, recordIds: [...known.values()].map(({ id }) => id) })
 }
 
 /**
@@ -180,7 +260,9 @@ export const storePull = (
   db.$client.begin(async (tx) => {
     const sql = tx as unknown as Sql
     const { entity } = page
-    const context = { plan, key, skewMs, entity }
+    const previews = plan.previewId !== null
+    const shown = plan.source?.as === 'preview' ? await shownTo(sql, plan, page) : undefined
+    const context: Context = { plan, key, skewMs, entity, shown }
     const target = targetFor(plan, entity)
     const counts = { ...lanes.noLaneCounts(), read: page.rows.length }
     counts.withoutEmail = page.rows.filter(({ values }) => !values['Email']).length
@@ -189,8 +271,9 @@ export const storePull = (
     ).length
     const sums: Sums = { entries: [], notes: [], skips: [], owed: [] }
     // other lists may be telling this one whom it owes at this moment
-    if ((page.late?.length ?? 0) > 0 || page.gone.length > 0) await lockPeople(sql, plan.connectionId)
-    if (page.late !== undefined) await forgetLate(sql, plan.listId, entity, page.late)
+    if (previews) await lockPreview(sql, plan.previewId!)
+    else if ((page.late?.length ?? 0) > 0 || page.gone.length > 0) await lockPeople(sql, plan.connectionId)
+    if (page.late !== undefined && !previews) await forgetLate(sql, plan.listId, entity, page.late)
     const unknown = await storeKnown(sql, context, page.rows, counts, sums)
     await storeUnknown(sql, context, unknown, counts, sums)
     await flush(sql, context, sums)
@@ -206,7 +289,7 @@ export const storePull = (
     const rejected = await rejectUnreadable(sql, target, key.runId, key.phase, page.unreadable)
     counts.rejected += rejected
     counts.read += rejected
-    if (entity === plan.own) await keepLate(sql, plan, entity, sums.owed)
+    if (entity === plan.own && !previews) await keepLate(sql, plan, entity, sums.owed)
     await addWarnings(sql, { runId: key.runId, listId: plan.listId }, page.warnings)
     return lanes.advance(sql, key, { cursor: page.next, done: page.next === null, counts })
   }) as Promise<lanes.Moved>

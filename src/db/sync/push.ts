@@ -14,10 +14,12 @@ import { insertEntries, renewEntries, type NewEntry } from '../run/record.ts'
 import { addWarnings } from '../run/warning.ts'
 import { finishCreations } from './creation.ts'
 import { settleGone } from './gone.ts'
-import { mergeRecords } from './merge.ts'
+import { mergeRecords, planMerge } from './merge.ts'
 import { putOff, takeUp, type Delay } from './pending.ts'
 import { targetFor, type SyncPlan } from './plan.ts'
+import { foresee, isNewLead, newLeadId, type Foreseen } from './preview.ts'
 import { linkedRows, lockedRows, writeRows, type RowChange, type SyncRow } from './rows.ts'
+import { shownOf, type Shown } from './shown.ts'
 
 type Batch = {
   sql: Sql
@@ -32,6 +34,8 @@ type Batch = {
   reasons: NewEntry[]
   /** what became of records beside their entries */
   notes: edits.NewEdit[]
+  /** for a run that applies a preview */
+  shown: Shown | undefined
 }
 
 /** What the CRM answered, on the record as it is now. */
@@ -78,20 +82,27 @@ const findTwins = async ({ sql, plan }: Batch, outcomes: Outcome[]): Promise<voi
   }
 }
 
-const note = (batch: Batch, outcome: Outcome, here: ValueChanges, warnings: EntryWarning[]): void => {
-  const { counts } = batch
-  const { kind, code, record, link, decision, crm } = outcome
+/** What the ledger says of an outcome. */
+export const entryOf = (outcome: Outcome, warnings: EntryWarning[] = [], here?: ValueChanges): NewEntry => {
+  const { kind, code, record, link, crm } = outcome
   const entity: CrmEntity | null = link?.entity ?? record.entity
-  const entry: NewEntry = {
+  const crmId = link?.id ?? record.crmId
+  return {
     kind: kind === 'unchanged' || kind === 'delayed' ? 'relinked' : kind,
     code,
     recordId: record.id,
-    crmId: link?.id ?? record.crmId,
+    crmId: isNewLead(crmId) ? null : crmId,
     ...(entity === null ? {} : { entity }),
     changes: changesOf(outcome, here),
     warnings: [...outcome.warnings, ...warnings],
     ...(crm === undefined ? {} : { crm }),
   }
+}
+
+const note = (batch: Batch, outcome: Outcome, here: ValueChanges, warnings: EntryWarning[]): void => {
+  const { counts } = batch
+  const { kind, link, decision, record } = outcome
+  const entry = entryOf(outcome, warnings, here)
   counts.read += 1
   counts.conflicts += decision?.conflicts ?? 0
   if (link !== undefined && kind !== 'created') counts.relinked += 1
@@ -107,21 +118,34 @@ const note = (batch: Batch, outcome: Outcome, here: ValueChanges, warnings: Entr
   }
 }
 
+/** What the record and its person would be after this, for the later steps of a preview. */
+const foreseenAfter = (row: SyncRow, change: RowChange, outcome: Outcome): Foreseen => {
+  const { kind, link, sent, columns = [] } = outcome
+  const written = Object.fromEntries(
+    columns.flatMap(({ key, field }) => (sent?.send[key] === undefined ? [] : [[field.name, sent.send[key].value]])),
+  )
+  const made = kind === 'created' && link === undefined ? { entity: 'lead' as const, id: newLeadId(row.id) } : link
+  const { patch, agreed } = change
+  return { row, patch, agreed, written, ...(made && { link: made }) }
+}
+
 const merge = async (batch: Batch, { record, into, link }: Outcome): Promise<void> => {
-  const { sql, plan, key } = batch
+  const { sql, plan, key, shown } = batch
   const rows = await lockedRows(sql, plan, [record.id, into!])
   const [from, target] = [rows.get(record.id), rows.get(into!)]
   if (from === undefined || target === undefined || from.removed) return
-  const changes = await mergeRecords(sql, plan, from, target, 'all', key.runId)
   const person = link ?? { entity: target.entity ?? plan.own, id: target.crmId }
+  const { changes } = planMerge(plan, from, target, 'all')
+  const entry = { recordId: record.id, crmId: isNewLead(person.id) ? null : person.id, entity: person.entity, changes }
+  const deed = { ...entry, kind: 'skipped' as const, code: 'mergedIntoRecord' }
   batch.counts.read += 1
+  if (shown !== undefined && !shown.has(deed)) {
+    batch.reasons.push({ ...entry, kind: 'skipped', code: 'changedSince' })
+    return
+  }
+  await mergeRecords(sql, plan, from, target, 'all', key.runId)
   batch.reasons.push({
-    kind: 'skipped',
-    code: 'mergedIntoRecord',
-    recordId: record.id,
-    crmId: person.id,
-    entity: person.entity,
-    changes,
+    ...deed,
     warnings: [
       { code: 'mergedIntoRecord', ids: [into!] },
       ...(target.removed ? [{ code: 'restored', ids: [into!] }] : []),
@@ -130,8 +154,25 @@ const merge = async (batch: Batch, { record, into, link }: Outcome): Promise<voi
   batch.delays.push({ recordId: into!, tries: 0, afterMs: 0 })
 }
 
+const writeAll = async (
+  { sql, plan }: Batch,
+  changes: RowChange[],
+  plain: Outcome[],
+  all: Outcome[],
+): Promise<void> => {
+  await writeRows(sql, plan.listId, changes)
+  await setLinks(sql, plain)
+  await finishCreations(
+    sql,
+    plan.connectionId,
+    all.flatMap(({ record, link }) =>
+      link === undefined ? [] : [{ recordId: record.id, entity: link.entity, crmId: link.id }],
+    ),
+  )
+}
+
 const settleAll = async (batch: Batch, outcomes: Outcome[]): Promise<void> => {
-  const { sql, plan, key, counts, rows } = batch
+  const { sql, plan, key, counts, rows, shown } = batch
   await findTwins(batch, outcomes)
   const merged = outcomes.filter(({ into }) => into !== undefined)
   const gone = outcomes.flatMap((outcome) => (outcome.gone === undefined ? [] : [outcome.gone]))
@@ -139,32 +180,32 @@ const settleAll = async (batch: Batch, outcomes: Outcome[]): Promise<void> => {
     ({ into, gone: left, kind }) => into === undefined && left === undefined && kind !== 'delayed',
   )
   const changes: RowChange[] = []
+  const foreseen: Foreseen[] = []
   for (const outcome of plain) {
     const row = rows.get(outcome.record.id)
     if (row === undefined) continue
     const { change, warnings } = applied(batch, row, outcome)
     if (outcome.link !== undefined || differs(row, change)) changes.push(change)
+    if (plan.previewId !== null) foreseen.push(foreseenAfter(row, change, outcome))
     note(batch, outcome, changesBetween(row.fields, change.patch), warnings)
   }
-  await writeRows(sql, plan.listId, changes)
-  await setLinks(sql, plain)
-  await finishCreations(
-    sql,
-    plan.connectionId,
-    outcomes.flatMap(({ record, link }) =>
-      link === undefined ? [] : [{ recordId: record.id, entity: link.entity, crmId: link.id }],
-    ),
-  )
+  if (plan.previewId === null) await writeAll(batch, changes, plain, outcomes)
+  else await foresee(sql, plan, foreseen)
   // before anything else happens to the same records: ids are in the order of what happened
   await insertEntries(sql, targetFor(plan, plan.own), key.runId, key.phase, batch.done)
-  await edits.insert(sql, { ...plan, runId: key.runId }, batch.notes)
+  if (plan.previewId === null) await edits.insert(sql, { ...plan, runId: key.runId }, batch.notes)
   for (const outcome of merged) await merge(batch, outcome)
-  const followed = await settleGone(sql, { plan, key }, gone, counts)
+  const followed = await settleGone(sql, { plan, key, ...(shown && { shown }) }, gone, counts)
   // whoever they became is written to next
   for (const { recordId } of followed) batch.delays.push({ recordId, tries: 0, afterMs: 0 })
   for (const { record, kind, delay } of outcomes)
     if (kind === 'delayed') batch.delays.push({ recordId: record.id, tries: 0, afterMs: 0, ...delay })
 }
+
+export const subjectsOf = (outcomes: Pick<Outcome, 'record' | 'link'>[]) => ({
+  recordIds: outcomes.map(({ record }) => record.id),
+  crmIds: outcomes.flatMap(({ record, link }) => [record.crmId, link?.id]).filter((id) => id != null),
+})
 
 /**
  * Stores what a push came to for some records, in one transaction with counts, entries and cursor. The records are locked, so what was edited here
@@ -183,7 +224,8 @@ export const storeOutcomes = (
     const counts = lanes.noLaneCounts()
     const ids = outcomes.map(({ record }) => record.id)
     const rows = await lockedRows(sql, plan, ids)
-    const batch: Batch = { sql, plan, key, counts, rows, delays: [], done: [], reasons: [], notes: [] }
+    const shown = await shownOf(sql, plan, true, subjectsOf(outcomes))
+    const batch: Batch = { sql, plan, key, counts, rows, delays: [], done: [], reasons: [], notes: [], shown }
     await settleAll(batch, outcomes)
     const target = targetFor(plan, plan.own)
     for (const kind of ['skipped', 'rejected'] as const) {

@@ -9,7 +9,7 @@ import { lists, runs } from '../schema.ts'
 
 type Transaction = outbox.Transaction
 export type Asked = {
-  kind: Exclude<RunKind, 'import' | 'upload' | 'preview'>
+  kind: Exclude<RunKind, 'import' | 'upload'>
   trigger: RunTrigger
   settings?: RunSettings
   /** while a run of the list is under way: wait for it to end instead of answering with it (R19) */
@@ -59,8 +59,8 @@ export const startMessage = (run: {
 })
 
 /**
- * Starts a sync, a key sweep, a verification or an undo of an imported list. `created` is false when a run of the list is under way: that run is the answer
- * (R19); with `queue` the new one begins when that one ends, and a second asker gets the one that waits. Errors: notFound, notConnected,
+ * Starts a sync, a key sweep, a verification, an undo or a preview of an imported list. `created` is false when a run of the list is under way: that run
+ * is the answer (R19), for a preview another preview; with `queue` the new one begins when that one ends, and a second asker gets the one that waits. Errors: notFound, notConnected,
  * connectorDisabled, conflict for a plain list.
  */
 export const request = (
@@ -79,7 +79,7 @@ export const request = (
         and(
           eq(runs.listId, listId),
           inArray(runs.state, [...activeStates]),
-          notInArray(runs.kind, ['upload', 'preview']),
+          kind === 'preview' ? eq(runs.kind, kind) : notInArray(runs.kind, ['upload', 'preview']),
         ),
       )
       .orderBy(asc(runs.id))
@@ -87,7 +87,7 @@ export const request = (
       .for('update')
     const waiting = active.find(({ state }) => state === 'queued')
     const working = active.find(({ state }) => state !== 'queued')
-    const answer = queue ? waiting : (working ?? waiting)
+    const answer = queue && kind !== 'preview' ? waiting : (working ?? waiting)
     if (answer !== undefined) return { runId: answer.id, created: false }
     const [run] = await tx
       .insert(runs)

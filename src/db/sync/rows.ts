@@ -42,13 +42,53 @@ export const lockPeople = async (sql: Sql, connectionId: string): Promise<void> 
   await sql`select pg_advisory_xact_lock(hashtextextended(${peopleLock(connectionId)}::text, 0))`
 }
 
+/** `previewId`: the preview as whose records are seen, instead of as they are. */
+type Of = { listId: string; connectionId: string; previewId?: string | null }
+
+export const theseIds = (sql: Sql, ids: readonly string[]) =>
+  sql`select unnest(string_to_array(${ids.join('\n')}::text, E'\n')::uuid[])`
+
+/** Records as a preview would have left them by now, and those that it would have added, in the order of ids; nothing is locked. */
+export const foreseenRows = async (
+  sql: Sql,
+  { listId, connectionId, previewId = null }: Of,
+  candidates: ReturnType<typeof theseIds>,
+): Promise<SyncRow[]> => {
+  const rows = await sql<Raw[]>`
+    select c.id::text, coalesce(v.crm_entity, r.crm_entity) as entity, coalesce(v.crm_id, r.crm_id) as "crmId",
+      coalesce(r.version, 0) + coalesce(v.version, 0) as version, coalesce(v.removed, r.removed_at is not null) as removed,
+      case when v.record_id is null then p.state else v.state end as state,
+      (coalesce(r.fields, '{}') || coalesce(v.fields, '{}'))::text as fields, coalesce(v.agreed, r.agreed)::text as agreed
+    from (${candidates}) c (id) left join records r on r.id = c.id and r.list_id = ${listId}::uuid
+      left join previewed_records v on v.run_id = ${previewId}::uuid and v.record_id = c.id
+      left join crm_people p on p.connection_id = ${connectionId}::uuid and p.entity = r.crm_entity and p.crm_id = r.crm_id
+    where r.id is not null or v.record_id is not null
+    order by c.id`
+  return rows.map(toSyncRow)
+}
+
+const foreseenLinked = async (sql: Sql, of: Of, entity: CrmEntity, ids: readonly string[]): Promise<SyncRow[]> => {
+  const people = sql`any(string_to_array(${ids.join('\n')}::text, E'\n'))`
+  const rows = await foreseenRows(
+    sql,
+    of,
+    sql`select id from records where list_id = ${of.listId}::uuid and crm_entity = ${entity} and crm_id = ${people}
+      union select record_id from previewed_records where run_id = ${of.previewId ?? null}::uuid and crm_entity = ${entity} and crm_id = ${people}`,
+  )
+  const asked = new Set(ids)
+  return rows.filter((row) => row.entity === entity && row.crmId !== null && asked.has(row.crmId))
+}
+
 /** The records of a list that are linked to these people, by CRM id. */
 export const linkedRows = async (
   sql: Sql,
-  { listId, connectionId }: { listId: string; connectionId: string },
+  of: Of,
   entity: CrmEntity,
   ids: readonly string[],
 ): Promise<Map<string, SyncRow>> => {
+  const { listId, connectionId, previewId } = of
+  if (previewId != null)
+    return new Map((await foreseenLinked(sql, of, entity, ids)).map((row) => [row.crmId!, row] as const))
   const rows = await sql<Raw[]>`
     select ${rowColumns(sql)} from ${withPeople(sql, connectionId)}
     where r.list_id = ${listId}::uuid and r.crm_entity = ${entity} and r.crm_id = any(string_to_array(${ids.join('\n')}::text, E'\n'))`
@@ -56,12 +96,11 @@ export const linkedRows = async (
 }
 
 /** Records by their own ids, locked for the transaction. */
-export const lockedRows = async (
-  sql: Sql,
-  { listId, connectionId }: { listId: string; connectionId: string },
-  ids: readonly string[],
-): Promise<Map<string, SyncRow>> => {
+export const lockedRows = async (sql: Sql, of: Of, ids: readonly string[]): Promise<Map<string, SyncRow>> => {
   if (ids.length === 0) return new Map()
+  const { listId, connectionId, previewId } = of
+  if (previewId != null)
+    return new Map((await foreseenRows(sql, of, theseIds(sql, ids))).map((row) => [row.id, row] as const))
   const rows = await sql<Raw[]>`
     select ${rowColumns(sql)} from ${withPeople(sql, connectionId)}
     where r.list_id = ${listId}::uuid and r.id = any(string_to_array(${ids.join('\n')}::text, E'\n')::uuid[])

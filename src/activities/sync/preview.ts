@@ -1,0 +1,49 @@
+import { isNewLead, newLeadsOf, writtenTo } from '../../db/sync/preview.ts'
+import type { SyncPlan } from '../../db/sync/plan.ts'
+import type { Crm, CrmField, CrmFound, CrmValue } from '../../domain/crm.ts'
+import { FairleadError } from '../../domain/errors.ts'
+import type { Dependencies } from '../dependencies.ts'
+
+/** A CRM that takes every change as it is, and sends none. */
+export const pretending = (crm: Crm): Crm => ({
+  ...crm,
+  batchable: () => false,
+  updateMany: async () => null,
+  createLead: async () => {
+    throw new FairleadError('internal', { detail: 'a preview creates nobody' })
+  },
+  update: async (_entity, _fields, person, changes) => {
+    const { values = {} } = person as Partial<CrmFound>
+    return { ...person, values: { ...values, ...changes } }
+  },
+})
+
+const newLead = (fields: readonly CrmField[], id: string, values: Record<string, CrmValue>): CrmFound => ({
+  id,
+  values: { ...Object.fromEntries(fields.map(({ name }) => [name, null])), ...values },
+  etag: null,
+  addressKey: null,
+})
+
+/** The CRM as a preview would have left it by now (S8): nothing goes out, and later steps see what the earlier ones would have written. */
+export const foreseen = (crm: Crm, { db }: Pick<Dependencies, 'db'>, plan: SyncPlan): Crm => ({
+  ...pretending(crm),
+  peopleById: async (entity, fields, ids, options) => {
+    const written = await writtenTo(db, plan, entity, ids)
+    const found = await crm.peopleById(
+      entity,
+      fields,
+      ids.filter((id) => !isNewLead(id)),
+      options,
+    )
+    const made = ids.filter(isNewLead).map((id) => newLead(fields, id, written.get(id) ?? {}))
+    const rows = found.rows.map((person) => ({ ...person, values: { ...person.values, ...written.get(person.id) } }))
+    return { ...found, rows: [...rows, ...made] }
+  },
+  peopleByEmail: async (entity, fields, emails, options) => {
+    const found = await crm.peopleByEmail(entity, fields, emails, options)
+    if (entity !== 'lead') return found
+    const made = (await newLeadsOf(db, plan, emails)).map(({ crmId, values }) => newLead(fields, crmId, values))
+    return { ...found, rows: [...found.rows, ...made] }
+  },
+})
