@@ -57,8 +57,12 @@ export const settle = async (sql: Sql, plan: SyncPlan, runId: string, outcomes: 
     candidates === undefined ? [] : [{ recordId: record.id, kind: 'match', candidates }],
   )
   const settled = outcomes.filter(
-    ({ kind, candidates, gone }) =>
-      candidates === undefined && gone === undefined && kind !== 'delayed' && kind !== 'rejected',
+    ({ kind, code, candidates, gone }) =>
+      candidates === undefined &&
+      gone === undefined &&
+      kind !== 'delayed' &&
+      kind !== 'rejected' &&
+      code !== 'changedSince',
   )
   await close(
     sql,

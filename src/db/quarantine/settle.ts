@@ -46,7 +46,7 @@ const park = async (sql: Sql, plan: SyncPlan, rows: (Rejected & { version: numbe
 const passed = ({ kind, code, gone, into }: Outcome): boolean =>
   gone === undefined &&
   into === undefined &&
-  (kind !== 'skipped' || !['removedHere', 'crmChanged', 'needsDecision'].includes(code ?? ''))
+  (kind !== 'skipped' || !['removedHere', 'crmChanged', 'needsDecision', 'changedSince'].includes(code ?? ''))
 
 /**
  * R23, with the outcomes of some records, after their entries: parks those that were rejected for one cause once more, and releases what was parked

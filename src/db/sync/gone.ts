@@ -153,10 +153,11 @@ export const settleGone = async (
     if (fate.kind === 'undecided') {
       const { candidates } = fate
       await skip('needsDecision', [{ code: 'candidates', ids: candidates.map(({ person }) => person.id) }])
-      await ask(sql, plan, key.runId, [{ recordId: row.id, kind: 'successor', person: { entity, id }, candidates }])
+      const person = { entity, id }
+      if (!previews) await ask(sql, plan, key.runId, [{ recordId: row.id, kind: 'successor', person, candidates }])
       continue
     }
-    await close(sql, [row.id])
+    if (!previews) await close(sql, [row.id])
     if (fate.kind === 'deleted') {
       counts.deleted += 1
       await insertEntries(sql, target, key.runId, key.phase, [{ ...subject, kind: 'deleted', code: 'deletedInCrm' }])

@@ -242,9 +242,11 @@ export const storeOutcomes = (
         (rows.get(record.id)?.version ?? record.version) === record.version ? [record.id] : [],
       ),
     )
-    const released = await quarantine.settle(sql, plan, key.runId, outcomes)
-    batch.delays.push(...released.map((recordId) => ({ recordId, tries: 0, afterMs: 0 })))
-    await decisions.settle(sql, plan, key.runId, outcomes)
+    if (plan.previewId === null) {
+      const released = await quarantine.settle(sql, plan, key.runId, outcomes)
+      batch.delays.push(...released.map((recordId) => ({ recordId, tries: 0, afterMs: 0 })))
+      await decisions.settle(sql, plan, key.runId, outcomes)
+    }
     await putOff(sql, plan, key.runId, batch.delays)
     await addWarnings(sql, { runId: key.runId, listId: plan.listId }, warnings)
     return lanes.advance(sql, key, { ...step, counts })
