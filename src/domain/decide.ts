@@ -132,7 +132,12 @@ export type Sent = {
 }
 
 /** What is agreed on of a value that was set back in the CRM: it is held here, unless somebody has edited it. */
-const hold = (own: CrmValue | undefined, value: CrmValue, known: Agreed | undefined, at: string): Agreed | undefined => {
+const hold = (
+  own: CrmValue | undefined,
+  value: CrmValue,
+  known: Agreed | undefined,
+  at: string,
+): Agreed | undefined => {
   if (sameValue(own, value)) return undefined
   return known === undefined || known.h === true ? { v: value, h: true, at } : { ...known, v: value }
 }

@@ -160,8 +160,12 @@ export const notUndoable: Record<Exclude<RunKind, 'sync'>, { detail: string; rem
   verify: { detail: 'A verification changes no values.', remedy: started },
   upload: {
     detail: 'An upload is not undone.',
-    remedy: 'Upload the rows as they were, or remove the records that it made; the CRM knows of an upload only after a sync.',
+    remedy:
+      'Upload the rows as they were, or remove the records that it made; the CRM knows of an upload only after a sync.',
   },
   preview: { detail: 'A preview has written nothing.', remedy: 'Undo the sync that applied it.' },
-  undo: { detail: 'An undo is not undone.', remedy: 'Edit the values that shall be otherwise; a sync then pushes them.' },
+  undo: {
+    detail: 'An undo is not undone.',
+    remedy: 'Edit the values that shall be otherwise; a sync then pushes them.',
+  },
 }

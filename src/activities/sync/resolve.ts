@@ -65,7 +65,9 @@ export const resolve = async (question: Question, all: SyncRow[]): Promise<{ job
     jobs.set(row.id, settled(row, { kind: 'skipped', code: 'removedHere' }))
   const first = new Map<string, SyncRow>()
   // somebody in the CRM is about to get this address: a new record waits until that is done
-  const moving = new Set(rows.filter(({ crmId, agreed }) => crmId !== null && isEdited(agreed[emailKeyColumn])).map(emailOf))
+  const moving = new Set(
+    rows.filter(({ crmId, agreed }) => crmId !== null && isEdited(agreed[emailKeyColumn])).map(emailOf),
+  )
   for (const row of rows.filter(({ crmId }) => crmId === null)) {
     const email = emailOf(row)
     if (email === null) jobs.set(row.id, settled(row, { kind: 'rejected', code: 'noEmail' }))

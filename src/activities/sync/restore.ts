@@ -64,8 +64,7 @@ export const restorePerson = async (question: Question, job: Restore): Promise<O
       return { ...outcome, decision: settled, sent: sent({ ...person.values, ...stored.values }) }
     } catch (error) {
       if (!isFairleadError(error)) throw error
-      const again =
-        error.code === 'crmChanged' && tried === 0 ? await reread(question, entity, person.id) : undefined
+      const again = error.code === 'crmChanged' && tried === 0 ? await reread(question, entity, person.id) : undefined
       if (again !== undefined) {
         person = again
         continue

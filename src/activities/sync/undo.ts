@@ -39,8 +39,7 @@ const codeOf = ({ fate }: Gone): string => {
 
 const jobOf = (row: SyncRow, deed: Deed, found: Job | undefined): Job => {
   if (deed.created) return settled(row, { kind: 'skipped', code: 'leadNotDeleted' })
-  if (Object.keys(deed.there).length === 0)
-    return { row, resolvedAt: Date.now(), kind: 'restore', deed, person: null }
+  if (Object.keys(deed.there).length === 0) return { row, resolvedAt: Date.now(), kind: 'restore', deed, person: null }
   if (found?.kind === 'write') return { row, resolvedAt: Date.now(), kind: 'restore', deed, person: found.person }
   if (found?.kind !== 'settled') return settled(row, { kind: 'skipped', code: 'notRestored' })
   const { gone } = found.outcome
@@ -144,7 +143,7 @@ export const undoActivities = (deps: Dependencies) => ({
     working(deps, { accountId, runId }, async (run) => {
       const { runId: undone } = sourceOf(run)
       const { counts } = await runs.get(deps.db, accountId, undone)
-      const pushed = counts?.['push'] !== undefined
+      const pushed = (counts?.['push']?.read ?? 0) > 0
       const sync = await withCrm(deps, accountId, run.connectionId!, async (crm) => {
         await readFields(deps, crm, run, pushed)
         return run.settings.sync ?? settingsOf(deps, await lists.get(deps.db, accountId, run.listId!))
