@@ -143,7 +143,7 @@ export const undoActivities = (deps: Dependencies) => ({
     working(deps, { accountId, runId }, async (run) => {
       const { runId: undone } = sourceOf(run)
       const { counts } = await runs.get(deps.db, accountId, undone)
-      const pushed = counts?.['push'] !== undefined
+      const pushed = (counts?.['push']?.read ?? 0) > 0
       const sync = await withCrm(deps, accountId, run.connectionId!, async (crm) => {
         await readFields(deps, crm, run, pushed)
         return run.settings.sync ?? settingsOf(deps, await lists.get(deps.db, accountId, run.listId!))
