@@ -1,10 +1,14 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { operator } from '../../src/db/audit.ts'
 import * as quarantine from '../../src/db/quarantine.ts'
-import type { Run } from '../../src/db/run/state.ts'
-import { openFairlead, type Fairlead } from '../support/fairlead.ts'
+import { retry, type Retried } from '../../src/db/run/retry.ts'
+import * as runs from '../../src/db/run/state.ts'
+import { request } from '../../src/db/sync/request.ts'
+import { openFairlead, until, type Fairlead } from '../support/fairlead.ts'
 import { addAll, createsAt, newPeople } from '../support/push.ts'
 import { openList, sumsAgree, type TestList } from '../support/sync.ts'
+
+type Run = runs.Run
 
 let fairlead: Fairlead
 
@@ -136,4 +140,97 @@ test('R23: another cause is another entry, and what lies between does not count'
     await list.run()
   }
   expect(await groups(list)).toMatchObject([{ code: 'crmRefused', detail: 'BadName', count: 1 }])
+})
+
+describe('R23: a retry', () => {
+  const again = async (list: TestList, of: Run, asked: Retried): Promise<Run> => {
+    const { runId } = await fairlead.db.transaction((tx) => retry(tx, fairlead.accountId, of.id, asked))
+    await fairlead.wiring.relay()
+    const run = await fairlead.finished(runId)
+    expect(sumsAgree(run)).toBe(true)
+    return run
+  }
+  const entriesOf = (run: Run) =>
+    fairlead.db.$client<{ id: string; recordId: string }[]>`
+      select id::text, record_id::text as "recordId" from entries where last_run_id = ${run.id} order by id`
+  const markOf = async ({ listId }: TestList) => {
+    const [row] = await fairlead.db.$client<[{ mark: Date; late: number }]>`
+      select mark, (select count(*)::int from late_rows where list_id = ${listId}) as late from lists where id = ${listId}`
+    return row
+  }
+
+  test('tries chosen entries and nothing else, then a whole code; they leave the quarantine, and the mark stays', async () => {
+    const list = await freshList()
+    const ids = await addAll(list, newPeople(4, 'retry'))
+    refuseLeads()
+    let run = await list.run()
+    for (const _ of [1, 2]) run = await list.run()
+    const mark = await markOf(list)
+    await list.create({ Email: 'bystander@new.example', LastName: 'Bystander', Company: 'Ltd' })
+    control().add({ entity: 'lead', values: { LastName: 'Not read', Company: 'Ltd' } })
+    control().clearFaults()
+    const chosen = (await entriesOf(run)).filter(({ recordId }) => ids.indexOf(recordId) < 2)
+    const some = await again(list, run, { entryIds: chosen.map(({ id }) => id) })
+    expect(some).toMatchObject({ state: 'succeeded', settings: { source: { runId: run.id, as: 'retry' } } })
+    expect(some.counts).toMatchObject({ pull: { read: 0 }, push: { read: 2, created: 2 } })
+    expect(await groups(list)).toMatchObject([{ count: 2 }])
+    const rest = await again(list, run, { code: 'crmRefused' })
+    expect(rest.counts!['push']).toMatchObject({ read: 2, created: 2 })
+    expect(await groups(list)).toEqual([])
+    expect(await markOf(list)).toEqual(mark)
+    await expect(again(list, rest, { code: 'crmRefused' })).rejects.toMatchObject({ code: 'nothingToRetry' })
+    await expect(again(list, rest, { entryIds: [chosen[0]!.id] })).rejects.toMatchObject({ code: 'invalidInput' })
+    // both sides' news waited for the next sync
+    expect((await push(list)).run.counts).toMatchObject({ pull: { created: 1 }, push: { created: 1 } })
+  })
+
+  test('that goes wrong again is counted, and parks at once what was parked; rejections of others go on counting beside it', async () => {
+    const list = await freshList()
+    await addAll(list, newPeople(2, 'wrong'))
+    refuseLeads()
+    await list.run()
+    const second = await list.run()
+    const [one] = await entriesOf(second)
+    const retried = await again(list, second, { entryIds: [one!.id] })
+    expect(await timesOf(list, retried)).toEqual([3])
+    expect(await groups(list)).toMatchObject([{ count: 1 }])
+    // the other one for the third time, and the probe
+    expect((await timesOf(list, (await push(list)).run)).toSorted()).toEqual([3, 4])
+    expect(await groups(list)).toMatchObject([{ count: 2 }])
+  })
+
+  test('reads people again whom a pull could not read, by id', async () => {
+    const list = await freshList()
+    const add = (LastName: string) => control().add({ entity: 'lead', values: { LastName, Company: 'Ltd' } }).ids[0]!
+    const [bad, good] = [add('Bad'), add('Good')]
+    control().addFault({ kind: 'poison', ids: [bad] })
+    const run = await list.run()
+    expect(run.counts!['pull']).toMatchObject({ rejected: 1 })
+    control().clearFaults()
+    control().edit({ entity: 'lead', id: good, values: { Title: 'Not read' } })
+    const retried = await again(list, run, { code: 'crmFailed' })
+    expect(retried.counts!['pull']).toMatchObject({ read: 1, created: 1 })
+    expect((await list.records()).find(({ crmId }) => crmId === bad)).toMatchObject({ values: { LastName: 'Bad' } })
+    expect((await markOf(list)).late).toBe(0)
+  })
+
+  test('waits for the run that is under way, and is refused where one waits already', async () => {
+    const list = await freshList()
+    await addAll(list, newPeople(1, 'queue'))
+    refuseLeads()
+    const run = await list.run()
+    const fault = control().addFault({ kind: 'slow', ms: 300, match: { kind: 'leads' } })
+    const { runId: busy } = await request(fairlead.db, fairlead.accountId, list.listId, {
+      kind: 'sync',
+      trigger: 'api',
+    })
+    await fairlead.wiring.relay()
+    await until('it runs', async () => (await runs.get(fairlead.db, fairlead.accountId, busy)).state === 'running')
+    const ask = () => fairlead.db.transaction((tx) => retry(tx, fairlead.accountId, run.id, { code: 'crmRefused' }))
+    const { runId } = await ask()
+    await expect(ask()).rejects.toMatchObject({ code: 'runActive' })
+    control().clearFaults(fault)
+    await fairlead.finished(busy)
+    expect((await fairlead.finished(runId)).counts!['push']).toMatchObject({ read: 1, rejected: 1 })
+  })
 })
