@@ -169,4 +169,76 @@ describe('S8: a preview', () => {
     await list.run()
     expect(crm.takeWrites()).toEqual([])
   })
+
+  test('applied later leaves alone, on both sides, whose situation has changed, and does the rest', async () => {
+    const { list, people, added, one, made, idOf } = await openWorld('since')
+    const shown = await preview(list)
+    const { control } = crm
+    const email = (await list.records()).find(({ id }) => id === made.nobody)!.values['Email']
+    control.edit({ entity: 'lead', id: people.changed, values: { Title: 'Once more' } })
+    control.edit({ entity: 'lead', id: added, values: { Title: 'Not as shown' } })
+    control.edit({ entity: 'contact', id: one, values: { Title: 'Promoted' } })
+    const rival = crm.add('lead', { Email: email, LastName: 'Rival' })
+    await list.edit(idOf('edited'), { Title: 'Edited again' })
+    await list.remove(idOf('both'))
+    // and what was not shown at all
+    control.edit({ entity: 'lead', id: people.back, values: { Title: 'Later' } })
+    const later = await list.create({ Email: 'later.since@example.com', LastName: 'Later', Company: 'Here' })
+    crm.takeWrites()
+    const before = new Map((await list.records()).map((record) => [record.id, record]))
+
+    const done = await apply(list, shown.id)
+    expectGood(done)
+    const entries = await list.entries(done.id)
+    const since = entries.filter(({ code }) => code === 'changedSince')
+    const left = [idOf('changed'), idOf('edited'), idOf('both'), made.nobody, made.one]
+    const ofRecords = since.flatMap(({ recordId }) => recordId ?? [])
+    expect(new Set(ofRecords)).toEqual(new Set([...left, made.added]))
+    expect(since.filter(({ recordId }) => recordId === null)).toMatchObject([{ crmId: added }])
+    const say = (id: string) => since.find(({ recordId }) => recordId === id)?.changes
+    expect(say(idOf('changed'))).toMatchObject({ Title: { before: 'Boss', after: 'Once more' } })
+    expect(say(idOf('edited'))).toMatchObject({ Title: { before: 'Boss', after: 'Edited again' } })
+    expect(say(made.one)).toMatchObject({ Title: { before: 'Promoted', after: 'Linked' } })
+    // untouched on both sides, and nobody else was read
+    const after = new Map((await list.records()).map((record) => [record.id, record]))
+    for (const id of [...left, made.added, idOf('back'), later]) expect(after.get(id)).toEqual(before.get(id))
+    const wrote = new Set(crm.takeWrites().map(({ id }) => id))
+    for (const id of [people.changed, people.edited, people.both, people.back, added, one, rival])
+      expect(wrote).not.toContain(id)
+    expect((await list.records()).some(({ crmId }) => crmId === added)).toBe(false)
+    // the rest is done
+    for (const id of [made.twice, made.twins]) expect(after.get(id)!.crmId).not.toBeNull()
+    expect(after.get(made.again)).toMatchObject({ removed: true, mergedInto: made.twice })
+    expect(after.get(made.listed)).toMatchObject({ removed: true, mergedInto: idOf('listed') })
+    for (const name of ['gone', 'owed'] as const) expect(after.get(idOf(name))!.state).toBe('deletedInCrm')
+    for (const name of ['became', 'moved'] as const) expect(after.get(idOf(name))!.crmEntity).toBe('contact')
+    // and the next sync, whose mark did not move, settles what was left
+    expectGood(await list.run())
+    expect(control.person('lead', people.edited)).toMatchObject({ Title: 'Edited again' })
+  })
+})
+
+describe('S8: a preview and its application', () => {
+  test('R4: with `all`, it shows who else is written to; with `hold`, who is asked about', async () => {
+    const contact = (): string => crm.add('contact', { Email: 'two@example.com', LastName: 'Two', Title: 'Old' })
+    const both = [contact(), contact()]
+    const { listId } = await fairlead.finished(await fairlead.startImport('lead', ['Title'], true))
+    const list = await openList(fairlead, listId!)
+    await list.settings({ enabled: true, addNew: true, updateExisting: true, fields: ['Title'] }, { enabled: false })
+    const id = await list.create({ Email: 'two@example.com', LastName: 'Two', Title: 'Fresh' })
+    const rule = (ambiguousMatch: 'all' | 'hold') =>
+      accounts.update(fairlead.db, fairlead.accountId, { ambiguousMatch }, operator)
+    await rule('hold')
+    const asked = await list.entries((await preview(list)).id)
+    expect(asked).toMatchObject([{ kind: 'skipped', code: 'needsDecision', recordId: id }])
+    await rule('all')
+    const shown = await preview(list)
+    expect(crm.takeWrites()).toEqual([])
+    await rule('hold')
+    const done = await apply(list, shown.id)
+    const [was] = await list.entries(shown.id)
+    expect(was).toMatchObject({ kind: 'updated', code: 'linkedByEmail', changes: { Title: { before: 'Old', after: 'Fresh' } } })
+    expect((await list.entries(done.id))[0]).toMatchObject({ warnings: was!.warnings! })
+    for (const each of both) expect(crm.control.person('contact', each)).toMatchObject({ Title: 'Fresh' })
+  })
 })
