@@ -91,6 +91,16 @@ const createdOutcome = (plan: SyncPlan, row: SyncRow, made: Draft, stored: CrmFo
   }
 }
 
+/** The lead that a preview would create: as it would be sent, everything else blank; what the CRM fills in by itself is not known. */
+const foreseenLead = (plan: SyncPlan, row: SyncRow, made: Draft): Outcome => {
+  const blank = made.columns.map(({ field }) => [field.name, null] as const)
+  const values = { ...Object.fromEntries(blank), ...made.changes }
+  const { link: _, ...outcome } = createdOutcome(plan, row, made, { id: '', values, etag: null, addressKey: null })
+  const decision = outcome.decision!
+  const changes = Object.fromEntries(Object.entries(decision.changes).filter(([, { after }]) => after !== null))
+  return { ...outcome, decision: { ...decision, changes } }
+}
+
 const neverConnected = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT'])
 
 /** The CRM may have carried the request out, or may still do so. */
@@ -113,8 +123,6 @@ const hasAll = ({ columns, send }: Draft, { values }: CrmFound): boolean =>
     const stored = values[field.name]
     return send[key] === undefined || stored === undefined || sameValue(send[key].value, stored)
   })
-
-const nobody: CrmFound = { id: '', values: {}, etag: null, addressKey: null }
 
 const delayed = (row: SyncRow, afterMs: number): Outcome => ({
   record: row,
@@ -150,15 +158,10 @@ export const createPerson = async (question: Question, job: Job & { kind: 'creat
     const warnings = made.missing.map((field) => ({ code: 'requiredMissing', field }))
     return { record: row, kind: 'rejected', code: 'requiredMissing', warnings }
   }
-  if (job.found !== undefined)
-    return hasAll(made, job.found)
-      ? createdOutcome(plan, row, made, job.found)
-      : writeTo(question, job, { entity: 'lead', person: job.found })
-  if (plan.previewId !== null) {
-    // nobody has an id yet
-    const { link: _, ...outcome } = createdOutcome(plan, row, made, { ...nobody, values: made.changes })
-    return outcome
-  }
+  if (job.found !== undefined && !hasAll(made, job.found))
+    return writeTo(question, job, { entity: 'lead', person: job.found })
+  if (plan.previewId !== null) return foreseenLead(plan, row, made)
+  if (job.found !== undefined) return createdOutcome(plan, row, made, job.found)
   const { accountId, connectionId, hashKey } = plan
   const applies = plan.source?.as === 'preview'
   const key = { accountId, connectionId, emailKey: emailHexOf(hashKey, email), recordId: row.id, runId }

@@ -1,6 +1,6 @@
 import { isNewLead, newLeadsOf, writtenTo } from '../../db/sync/preview.ts'
 import type { SyncPlan } from '../../db/sync/plan.ts'
-import type { Crm, CrmField, CrmFound, CrmValue } from '../../domain/crm.ts'
+import type { Crm, CrmFound, CrmValue } from '../../domain/crm.ts'
 import { FairleadError } from '../../domain/errors.ts'
 import type { Dependencies } from '../dependencies.ts'
 
@@ -18,9 +18,9 @@ export const pretending = (crm: Crm): Crm => ({
   },
 })
 
-const newLead = (fields: readonly CrmField[], id: string, values: Record<string, CrmValue>): CrmFound => ({
+const newLead = (id: string, values: Record<string, CrmValue>): CrmFound => ({
   id,
-  values: { ...Object.fromEntries(fields.map(({ name }) => [name, null])), ...values },
+  values,
   etag: null,
   addressKey: null,
 })
@@ -36,14 +36,14 @@ export const foreseen = (crm: Crm, { db }: Pick<Dependencies, 'db'>, plan: SyncP
       ids.filter((id) => !isNewLead(id)),
       options,
     )
-    const made = ids.filter(isNewLead).map((id) => newLead(fields, id, written.get(id) ?? {}))
+    const made = ids.filter(isNewLead).map((id) => newLead(id, written.get(id) ?? {}))
     const rows = found.rows.map((person) => ({ ...person, values: { ...person.values, ...written.get(person.id) } }))
     return { ...found, rows: [...rows, ...made] }
   },
   peopleByEmail: async (entity, fields, emails, options) => {
     const found = await crm.peopleByEmail(entity, fields, emails, options)
     if (entity !== 'lead') return found
-    const made = (await newLeadsOf(db, plan, emails)).map(({ crmId, values }) => newLead(fields, crmId, values))
+    const made = (await newLeadsOf(db, plan, emails)).map(({ crmId, values }) => newLead(crmId, values))
     return { ...found, rows: [...found.rows, ...made] }
   },
 })

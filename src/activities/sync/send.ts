@@ -7,6 +7,7 @@ import { shownOf, type Shown } from '../../db/sync/shown.ts'
 import type { CrmEntity, CrmWarning } from '../../domain/crm.ts'
 import { isFairleadError, type FairleadError } from '../../domain/errors.ts'
 import { changedSince, changesOf, type Outcome } from '../../domain/push.ts'
+import { sameValue } from '../../domain/values.ts'
 import { beat } from '../beat.ts'
 import { isRefusal } from '../crm.ts'
 import { createPerson } from './create.ts'
@@ -35,27 +36,14 @@ export type Push = Question & {
   refuse: (error: FairleadError) => Promise<never>
   /** what a preview has shown of the records of a page, for a run that applies it */
   shown?: Shown
+  /** records that the run has settled before */
+  settled?: ReadonlySet<string>
   /** a page was sent one by one: now a batch may be tried against that pace, once a segment */
   mayTry: boolean
 }
 
 const askAgainMs = 1000
 const backOffMs = (tries: number): number => Math.min(30_000, 500 * 2 ** tries)
-
-/**
- * S8: what a record comes to now is what a preview has shown of it; else the outcome that says so. Records that go into another one, and people who are
- * gone, are compared when that is stored; with what has failed or waits there is nothing to compare.
- */
-const differing = async (push: Push, job: Job): Promise<Outcome | undefined> => {
-  const { shown, plan, crm, runId, key } = push
-  if (shown === undefined) return undefined
-  const would = await work({ ...push, crm: pretending(crm), plan: { ...plan, previewId: runId } }, job)
-  const { kind, code, record, link, gone, into } = would
-  if (gone !== undefined || into !== undefined || kind === 'delayed' || code === 'crmFailed') return undefined
-  // looked at again, after another record went into it
-  if (kind === 'unchanged' && link === undefined && key.lane > 0) return undefined
-  return shown.has(entryOf(would)) ? undefined : changedSince(record, changesOf(would))
-}
 
 const work = async (push: Push, job: Job): Promise<Outcome> => {
   if (job.kind === 'settled') return job.outcome
@@ -94,6 +82,38 @@ const proveAlive = async (push: Push, job: Job, streak: { failures: number }, ca
   streak.failures = 0
 }
 
+/** The CRM has what was shown to be written already: done by an attempt that could not write it down, or by somebody else. */
+const isDone = ({ shown, plan }: Push, job: Job): boolean => {
+  if (job.kind !== 'write') return false
+  const { entity, person } = job.person
+  const { columns } = plan.of[entity]
+  const has = (key: string, value: unknown): boolean => {
+    const field = columns.find((column) => column.key === key)?.field.name
+    return field !== undefined && sameValue(person.values[field], value as CrmValue)
+  }
+  return shown!.ofRecord(job.row.id).some(({ kind, changes }) => {
+    const sent = Object.entries(changes ?? {}).filter(([, { side }]) => side === undefined)
+    return kind === 'updated' && sent.length > 0 && sent.every(([key, { after }]) => has(key, after))
+  })
+}
+
+/**
+ * S8: undefined where a record comes to what a preview has shown of it, else the outcome that says so. Records that go into another one, and people who
+ * are gone, are compared when that is stored; with what has failed or waits there is nothing to compare. A record that has nothing to be sent may
+ * have something as soon as another one went into it.
+ */
+const differing = async (push: Push, job: Job): Promise<Outcome | undefined> => {
+  const { shown, settled, plan, crm, runId, key } = push
+  if (shown === undefined) return undefined
+  const would = await work({ ...push, crm: pretending(crm), plan: { ...plan, previewId: runId } }, job)
+  const { kind, code, record, link, gone, into } = would
+  if (gone !== undefined || into !== undefined || kind === 'delayed' || code === 'crmFailed') return undefined
+  if (kind !== 'unchanged' || link !== undefined)
+    return shown.has(entryOf(would)) ? undefined : changedSince(record, changesOf(would))
+  if (settled?.has(record.id) || isDone(push, job)) return undefined
+  return key.lane === 0 ? { record, kind: 'delayed', code: null, warnings: [] } : changedSince(record)
+}
+
 /** What one record came to. A failure that may pass puts it off; one that is the record's own rejects it, and the run goes on (R21, R22). */
 const attempt = async (push: Push, job: Job, tries: number, streak: { failures: number }): Promise<Outcome> => {
   const record = job.row
@@ -124,6 +144,7 @@ export type Page = {
   jobs: Job[]
   warnings: CrmWarning[]
   shown?: Shown
+  settled?: ReadonlySet<string>
 }
 
 export const look = async (push: Push, rows: Page['rows']): Promise<Page> => {
@@ -131,12 +152,13 @@ export const look = async (push: Push, rows: Page['rows']): Promise<Page> => {
   const people = jobs.flatMap((job) => (job.kind === 'write' ? [job.person.person.id] : []))
   const subjects = { recordIds: rows.map(({ id }) => id), crmIds: people }
   const shown = await shownOf(push.deps.db.$client, push.plan, true, subjects)
-  return { rows, jobs, warnings, ...(shown && { shown }) }
+  if (shown === undefined) return { rows, jobs, warnings }
+  return { rows, jobs, warnings, shown, settled: await settledBy(push.deps.db, push.runId, subjects.recordIds) }
 }
 
 export const sendPage = async (
   push: Push,
-  { rows, jobs, warnings, shown }: Page,
+  { rows, jobs, warnings, shown, settled }: Page,
   step: (last: SyncRow) => { cursor: string | null; done: boolean },
   /** told when so few records are left that the next page may be looked up beside them */
   onFewLeft: () => void = () => undefined,

@@ -121,10 +121,11 @@ const note = (batch: Batch, outcome: Outcome, here: ValueChanges, warnings: Entr
 /** What the record and its person would be after this, for the later steps of a preview. */
 const foreseenAfter = (row: SyncRow, change: RowChange, outcome: Outcome): Foreseen => {
   const { kind, link, sent, columns = [] } = outcome
-  const written = Object.fromEntries(
-    columns.flatMap(({ key, field }) => (sent?.send[key] === undefined ? [] : [[field.name, sent.send[key].value]])),
-  )
-  const made = kind === 'created' && link === undefined ? { entity: 'lead' as const, id: newLeadId(row.id) } : link
+  const isNew = kind === 'created' && link === undefined
+  const went = columns.filter(({ key }) => sent?.send[key] !== undefined)
+  const sentValues = went.map(({ key, field }) => [field.name, sent!.send[key]!.value] as const)
+  const written = isNew ? { ...sent?.stored } : Object.fromEntries(sentValues)
+  const made = isNew ? { entity: 'lead' as const, id: newLeadId(row.id) } : link
   const { patch, agreed } = change
   return { row, patch, agreed, written, ...(made && { link: made }) }
 }

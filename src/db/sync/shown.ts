@@ -48,6 +48,18 @@ export const shownOf = async (
   }
 }
 
+/** Of these records, those that the push of a run has listed. */
+export const settledBy = async (
+  { $client: sql }: Database,
+  runId: string,
+  recordIds: readonly string[],
+): Promise<ReadonlySet<string>> => {
+  const rows = await sql<{ id: string }[]>`
+    select distinct record_id::text as id from entries where last_run_id = ${runId}::uuid and phase = 'push'
+      and record_id = any(string_to_array(${recordIds.join('\n')}::text, E'\n')::uuid[])`
+  return new Set(rows.map(({ id }) => id))
+}
+
 const kinds = ['created', 'updated', 'relinked', 'deleted', 'skipped'] as const
 
 /** Skips that change something nevertheless: a link, a record that goes into another one, what is known of a person. */

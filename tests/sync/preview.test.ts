@@ -1,0 +1,244 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { operator } from '../../src/db/audit.ts'
+import * as accounts from '../../src/db/account.ts'
+import * as previews from '../../src/db/preview.ts'
+import type { Run } from '../../src/db/run/state.ts'
+import { request } from '../../src/db/sync/request.ts'
+import { openFairlead, type Fairlead } from '../support/fairlead.ts'
+import { openList, sumsAgree, type EntryRow, type TestList } from '../support/sync.ts'
+import { openPeople, type People } from './people.ts'
+
+let fairlead: Fairlead
+let crm: People
+
+beforeAll(async () => {
+  fairlead = await openFairlead({ leads: 12, contacts: 4 })
+  crm = openPeople(fairlead)
+  await fairlead.connect()
+}, 60_000)
+afterAll(() => fairlead.close())
+beforeEach(() => void crm.takeWrites())
+
+const preview = async (list: TestList): Promise<Run> => {
+  const { runId } = await request(fairlead.db, fairlead.accountId, list.listId, { kind: 'preview', trigger: 'api' })
+  await fairlead.wiring.relay()
+  return fairlead.finished(runId)
+}
+const apply = async (list: TestList, previewId: string): Promise<Run> => {
+  const { runId } = await fairlead.db.transaction((tx) =>
+    previews.apply(tx, fairlead.accountId, list.listId, previewId, false),
+  )
+  await fairlead.wiring.relay()
+  return fairlead.finished(runId)
+}
+const expectGood = (run: Run): void => {
+  expect(run).toMatchObject({ state: 'succeeded', error: null })
+  expect(sumsAgree(run)).toBe(true)
+}
+
+/** Every row that a preview must leave as it is. */
+const everything = async (): Promise<unknown> => {
+  const sql = fairlead.db.$client
+  const rows = async (table: string) => [
+    ...(await sql.unsafe(`select t::text from ${table} t ${table === 'entries' ? 'where false' : ''} order by 1`)),
+  ]
+  const names = ['records', 'lists', 'late_rows', 'creations', 'crm_people', 'columns', 'sync_settings']
+  return Object.fromEntries(await Promise.all(names.map(async (name) => [name, await rows(name)])))
+}
+
+/** A list with something of everything that a sync does, on both sides. */
+const openWorld = async (tag: string) => {
+  const { control } = crm
+  const mail = (name: string): string => `${name}.${tag}@example.com`
+  const lead = (name: string, more: Record<string, unknown> = {}): string =>
+    crm.add('lead', { Email: mail(name), FirstName: 'Le', LastName: name, Company: 'Ltd', Title: 'Boss', ...more })
+  const contact = (name: string, email = name): string =>
+    crm.add('contact', { Email: mail(email), FirstName: 'Co', LastName: name, Title: 'Chief' })
+  const names = ['changed', 'both', 'edited', 'gone', 'owed', 'became', 'moved', 'listed', 'removed', 'back'] as const
+  const people = Object.fromEntries(names.map((name) => [name, lead(name)])) as Record<(typeof names)[number], string>
+  const imported = await fairlead.finished(await fairlead.startImport('lead', ['Title', 'Company', 'WorkPhone'], true))
+  const list = await openList(fairlead, imported.listId!)
+  await list.settings({ enabled: true, addNew: true, updateExisting: true, fields: ['Title', 'Company', 'WorkPhone'] })
+  const records = await list.records()
+  const idOf = (name: keyof typeof people): string => records.find(({ crmId }) => crmId === people[name])!.id
+
+  // what comes in
+  control.edit({ entity: 'lead', id: people.changed, values: { Title: 'Their title' } })
+  const added = lead('added')
+  for (const name of ['owed', 'became'] as const) {
+    await list.remove(idOf(name))
+    await list.restore(idOf(name))
+  }
+  control.remove({ entity: 'lead', ids: [people.owed] })
+  control.convert({ leadId: people.became })
+  await list.remove(idOf('removed'))
+  control.edit({ entity: 'lead', id: people.removed, values: { Title: 'Unseen' } })
+  // both
+  control.edit({ entity: 'lead', id: people.both, values: { Title: 'Theirs', WorkPhone: '5' } })
+  await list.edit(idOf('both'), { Title: 'Ours', Company: 'Our company' })
+  // what goes out
+  await list.edit(idOf('edited'), { Title: 'Edited here' })
+  await list.edit(idOf('gone'), { Title: 'Too late' })
+  control.remove({ entity: 'lead', ids: [people.gone] })
+  await list.edit(idOf('moved'), { Title: 'Goes along' })
+  control.convert({ leadId: people.moved })
+  const one = contact('one')
+  const twins = [contact('twin A', 'twins'), contact('twin B', 'twins')]
+  const make = (name: string, more: Record<string, string> = {}): Promise<string> =>
+    list.create({ Email: mail(name), LastName: `Rec ${name}`, Company: 'Here', ...more })
+  const made = {
+    nobody: await make('nobody', { Title: 'New' }),
+    twice: await make('twice'),
+    again: await make('twice', { Title: 'Second' }),
+    one: await make('one', { Title: 'Linked' }),
+    twins: await make('twins'),
+    listed: await make('listed', { WorkPhone: '77' }),
+    added: await make('added', { WorkPhone: '88' }),
+    blank: await list.create({ LastName: 'No address', Company: 'Here' }),
+    missing: await list.create({ Email: mail('missing') }),
+  }
+  return { list, people, added, one, twins, made, idOf }
+}
+
+type Told = { phase: string; kind: string; code: string | null; of: string; changes: unknown; warnings: unknown }
+
+/** Entries as they must be alike: a new lead has no id before it is there, nor what the CRM fills in by itself. */
+const told = (entries: EntryRow[], people: Map<string | null, string>): Told[] =>
+  entries
+    .map(({ phase, kind, code, recordId, crmId, changes, warnings }) => {
+      const isNew = kind === 'created'
+      const kept = Object.entries(changes ?? {}).filter(([, change]) => !isNew || !('side' in change))
+      return {
+        phase,
+        kind,
+        code,
+        of: people.get(recordId) ?? recordId ?? `${crmId}`,
+        changes: Object.fromEntries(kept),
+        warnings: (warnings ?? []).map(({ code: said, ids = [] }) =>
+          said === 'mergedIntoRecord' ? said : [said, ...ids],
+        ),
+      }
+    })
+    .toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
+
+/** Of a run that did it: people who came onto the list are told by their id, as in the preview, and listed. */
+const toldBy = async (list: TestList, run: Run): Promise<Told[]> => {
+  const sql = fairlead.db.$client
+  const made = await sql<{ id: string; crmId: string }[]>`
+    select id::text, crm_id as "crmId" from records where created_run_id = ${run.id} order by id`
+  return told(await list.entries(run.id), new Map(made.map(({ id, crmId }) => [id, crmId])))
+}
+const withoutAdded = (all: Told[]): Told[] => all.filter(({ phase, kind }) => !(phase === 'pull' && kind === 'created'))
+
+describe('S8: a preview', () => {
+  test('writes nothing on either side, and the sync after it does what it has shown', async () => {
+    const { list } = await openWorld('shown')
+    crm.takeWrites()
+    const before = await everything()
+    const shown = await preview(list)
+    expectGood(shown)
+    expect(crm.takeWrites()).toEqual([])
+    expect(await everything()).toEqual(before)
+    const sql = fairlead.db.$client
+    expect(await sql`select 1 from previewed_records`).toHaveLength(0)
+
+    const done = await list.run()
+    expectGood(done)
+    const [was, is] = [told(await list.entries(shown.id), new Map()), await toldBy(list, done)]
+    expect(withoutAdded(was)).toEqual(is)
+    const codes = new Set(is.map(({ phase, kind, code }) => `${phase} ${kind} ${code}`))
+    for (const each of ['pull deleted deletedInCrm', 'pull relinked converted', 'push deleted deletedInCrm'])
+      expect([...codes]).toContain(each)
+    expect(shown.counts).toEqual({ ...done.counts })
+  })
+
+  test('is applied exactly, once', async () => {
+    const { list } = await openWorld('applied')
+    const shown = await preview(list)
+    const done = await apply(list, shown.id)
+    expectGood(done)
+    const is = await toldBy(list, done)
+    expect(is.filter(({ code }) => code === 'changedSince')).toEqual([])
+    const deeds = withoutAdded(told(await list.entries(shown.id), new Map())).filter(
+      ({ kind, code }) => (kind !== 'skipped' && kind !== 'rejected') || code === 'mergedIntoRecord',
+    )
+    expect(is).toEqual(deeds)
+    await expect(apply(list, shown.id)).rejects.toMatchObject({ code: 'previewApplied' })
+    // nothing is left but what the preview had to skip
+    crm.takeWrites()
+    await list.run()
+    expect(crm.takeWrites()).toEqual([])
+  })
+
+  test('applied later leaves alone, on both sides, whose situation has changed, and does the rest', async () => {
+    const { list, people, added, one, made, idOf } = await openWorld('since')
+    const shown = await preview(list)
+    const { control } = crm
+    const email = (await list.records()).find(({ id }) => id === made.nobody)!.values['Email']
+    control.edit({ entity: 'lead', id: people.changed, values: { Title: 'Once more' } })
+    control.edit({ entity: 'lead', id: added, values: { Title: 'Not as shown' } })
+    control.edit({ entity: 'contact', id: one, values: { Title: 'Promoted' } })
+    const rival = crm.add('lead', { Email: email, LastName: 'Rival' })
+    await list.edit(idOf('edited'), { Title: 'Edited again' })
+    await list.remove(idOf('both'))
+    // and what was not shown at all
+    control.edit({ entity: 'lead', id: people.back, values: { Title: 'Later' } })
+    const later = await list.create({ Email: 'later.since@example.com', LastName: 'Later', Company: 'Here' })
+    crm.takeWrites()
+    const before = new Map((await list.records()).map((record) => [record.id, record]))
+
+    const done = await apply(list, shown.id)
+    expectGood(done)
+    const entries = await list.entries(done.id)
+    const since = entries.filter(({ code }) => code === 'changedSince')
+    const left = [idOf('changed'), idOf('edited'), idOf('both'), made.nobody, made.one]
+    const ofRecords = since.flatMap(({ recordId }) => recordId ?? [])
+    expect(new Set(ofRecords)).toEqual(new Set([...left, made.added]))
+    expect(since.filter(({ recordId }) => recordId === null)).toMatchObject([{ crmId: added }])
+    const say = (id: string) => since.find(({ recordId }) => recordId === id)?.changes
+    expect(say(idOf('changed'))).toMatchObject({ Title: { before: 'Boss', after: 'Once more' } })
+    expect(say(idOf('edited'))).toMatchObject({ Title: { before: 'Boss', after: 'Edited again' } })
+    expect(say(made.one)).toMatchObject({ Title: { before: 'Promoted', after: 'Linked' } })
+    // untouched on both sides, and nobody else was read
+    const after = new Map((await list.records()).map((record) => [record.id, record]))
+    for (const id of [...left, made.added, idOf('back'), later]) expect(after.get(id)).toEqual(before.get(id))
+    const wrote = new Set(crm.takeWrites().map(({ id }) => id))
+    for (const id of [people.changed, people.edited, people.both, people.back, added, one, rival])
+      expect(wrote).not.toContain(id)
+    expect((await list.records()).some(({ crmId }) => crmId === added)).toBe(false)
+    // the rest is done
+    for (const id of [made.twice, made.twins]) expect(after.get(id)!.crmId).not.toBeNull()
+    expect(after.get(made.again)).toMatchObject({ removed: true, mergedInto: made.twice })
+    expect(after.get(made.listed)).toMatchObject({ removed: true, mergedInto: idOf('listed') })
+    for (const name of ['gone', 'owed'] as const) expect(after.get(idOf(name))!.state).toBe('deletedInCrm')
+    for (const name of ['became', 'moved'] as const) expect(after.get(idOf(name))!.crmEntity).toBe('contact')
+    // and the next sync, whose mark did not move, settles what was left
+    expectGood(await list.run())
+    expect(control.person('lead', people.edited)).toMatchObject({ Title: 'Edited again' })
+  })
+})
+
+describe('S8: a preview and its application', () => {
+  test('R4: with `all`, it shows who else is written to; with `hold`, who is asked about', async () => {
+    const contact = (): string => crm.add('contact', { Email: 'two@example.com', LastName: 'Two', Title: 'Old' })
+    const both = [contact(), contact()]
+    const { listId } = await fairlead.finished(await fairlead.startImport('lead', ['Title'], true))
+    const list = await openList(fairlead, listId!)
+    await list.settings({ enabled: true, addNew: true, updateExisting: true, fields: ['Title'] }, { enabled: false })
+    const id = await list.create({ Email: 'two@example.com', LastName: 'Two', Title: 'Fresh' })
+    const rule = (ambiguousMatch: 'all' | 'hold') =>
+      accounts.update(fairlead.db, fairlead.accountId, { ambiguousMatch }, operator)
+    await rule('hold')
+    const asked = await list.entries((await preview(list)).id)
+    expect(asked).toMatchObject([{ kind: 'skipped', code: 'needsDecision', recordId: id }])
+    await rule('all')
+    const shown = await preview(list)
+    expect(crm.takeWrites()).toEqual([])
+    await rule('hold')
+    const done = await apply(list, shown.id)
+    const [was] = await list.entries(shown.id)
+    expect(was).toMatchObject({ kind: 'updated', code: 'linkedByEmail', changes: { Title: { before: 'Old', after: 'Fresh' } } })
+    expect((await list.entries(done.id))[0]).toMatchObject({ warnings: was!.warnings! })
+    for (const each of both) expect(crm.control.person('contact', each)).toMatchObject({ Title: 'Fresh' })
+  })
+})
