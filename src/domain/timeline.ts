@@ -147,6 +147,9 @@ export const changeHere = ({
   ...change
 }: TimelineChange): { before?: unknown; after?: unknown } | undefined => (side === 'here' ? change : here)
 
+/** Changes of the record's own external id stand among those of its values. */
+const externalIdKey = 'externalId'
+
 /**
  * Values as they were before changes, which come newest first. `fits`: each change left what was there afterwards; where one does not, something is
  * missing between.
@@ -159,7 +162,7 @@ export const rewind = (
   let fits = true
   for (const each of changes)
     for (const [key, change] of Object.entries(each)) {
-      const here = changeHere(change)
+      const here = key === externalIdKey ? undefined : changeHere(change)
       if (here === undefined) continue
       const now = state[key] as CrmValue | undefined
       fits &&= sameValue(now, here.after as CrmValue | undefined)

@@ -1,14 +1,17 @@
 import { buildApp } from '../../src/api/app.ts'
-import * as apiKeys from '../../src/db/apiKey.ts'
 import type { Event } from '../../src/api/record/timelineJson.ts'
+import * as apiKeys from '../../src/db/apiKey.ts'
 import type { Fairlead } from './fairlead.ts'
 
 export type Timelines = {
   /** the key that asks */
   apiKeyId: string
   call: (
+    method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
     url: string,
-  ) => Promise<{ status: number; body: { items: Event[]; nextCursor: string | null; current: unknown } }>
+    body?: object,
+    // oxlint-disable-next-line typescript/no-explicit-any -- tests look into whatever came back
+  ) => Promise<{ status: number; body: any }>
   /** Everything that happened to a record, oldest first. */
   read: (listId: string, recordId: string, limit?: number) => Promise<Event[]>
   close: () => Promise<void>
@@ -23,10 +26,11 @@ export const openTimelines = async ({ wiring, db, accountId }: Fairlead): Promis
     temporalNamespace: 'default',
   } as never)
   await app.ready()
-  const { apiKey, key } = await apiKeys.insert(db, accountId, { name: 'asks', role: 'viewer' })
-  const call: Timelines['call'] = async (url) => {
-    const answer = await app.inject({ method: 'GET', url, headers: { authorization: `Bearer ${key}` } })
-    return { status: answer.statusCode, body: answer.json() }
+  const { apiKey, key } = await apiKeys.insert(db, accountId, { name: 'asks', role: 'admin' })
+  const call: Timelines['call'] = async (method, url, payload) => {
+    const headers = { authorization: `Bearer ${key}` }
+    const answer = await app.inject({ method, url, headers, ...(payload === undefined ? {} : { payload }) })
+    return { status: answer.statusCode, body: answer.body === '' ? undefined : answer.json() }
   }
   return {
     apiKeyId: apiKey.id,
@@ -36,9 +40,10 @@ export const openTimelines = async ({ wiring, db, accountId }: Fairlead): Promis
       let cursor: string | null = ''
       while (cursor !== null) {
         const after: string = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`
-        const { status, body } = await call(`/v1/lists/${listId}/records/${recordId}/timeline?limit=${limit}${after}`)
+        const url = `/v1/lists/${listId}/records/${recordId}/timeline?limit=${limit}${after}`
+        const { status, body } = await call('GET', url)
         if (status !== 200) throw new Error(`the timeline answers ${status}: ${JSON.stringify(body)}`)
-        events.push(...body.items)
+        events.push(...(body.items as Event[]))
         cursor = body.nextCursor
       }
       return events.reverse()

@@ -138,6 +138,7 @@ const pageEdits = (db: Database, { accountId, id }: Subject, { before, key, limi
         eq(edits.accountId, accountId),
         eq(edits.recordId, id),
         ne(edits.kind, 'created'),
+        sql`${runs.kind} is distinct from 'preview'`,
         before === undefined ? undefined : lt(edits.id, before),
         key === undefined ? undefined : sql`jsonb_exists(${edits.changes}, ${key})`,
       ),
