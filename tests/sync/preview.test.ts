@@ -237,7 +237,11 @@ describe('S8: a preview and its application', () => {
     await rule('hold')
     const done = await apply(list, shown.id)
     const [was] = await list.entries(shown.id)
-    expect(was).toMatchObject({ kind: 'updated', code: 'linkedByEmail', changes: { Title: { before: 'Old', after: 'Fresh' } } })
+    expect(was).toMatchObject({
+      kind: 'updated',
+      code: 'linkedByEmail',
+      changes: { Title: { before: 'Old', after: 'Fresh' } },
+    })
     expect((await list.entries(done.id))[0]).toMatchObject({ warnings: was!.warnings! })
     for (const each of both) expect(crm.control.person('contact', each)).toMatchObject({ Title: 'Fresh' })
   })
