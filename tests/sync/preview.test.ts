@@ -107,7 +107,10 @@ const told = (entries: EntryRow[], people: Map<string | null, string>): Told[] =
   entries
     .map(({ phase, kind, code, recordId, crmId, changes, warnings }) => {
       const isNew = kind === 'created'
-      const kept = Object.entries(changes ?? {}).filter(([, change]) => !isNew || !('side' in change))
+      const isForeseen = ([name, change]: [string, { before?: unknown; after?: unknown; side?: string }]): boolean =>
+        change.side === undefined ||
+        (!isNew && name !== 'ModifyDate' && (change.before ?? null) !== (change.after ?? null))
+      const kept = Object.entries(changes ?? {}).filter(isForeseen)
       return {
         phase,
         kind,

@@ -102,7 +102,8 @@ export const entryOf = (outcome: Outcome, warnings: EntryWarning[] = [], here?: 
 const note = (batch: Batch, outcome: Outcome, here: ValueChanges, warnings: EntryWarning[]): void => {
   const { counts } = batch
   const { kind, link, decision, record } = outcome
-  const entry = entryOf(outcome, warnings, here)
+  // what the CRM answers by itself, no preview can know
+  const entry = entryOf(outcome, warnings, batch.plan.previewId === null ? here : undefined)
   counts.read += 1
   counts.conflicts += decision?.conflicts ?? 0
   if (link !== undefined && kind !== 'created') counts.relinked += 1
