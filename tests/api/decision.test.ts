@@ -100,7 +100,7 @@ describe('the decision inbox', () => {
   test('of two answers at once one holds', async () => {
     const { decisionIds, decide } = await furnish(await api.newAccount())
     const answers = await Promise.all(['C1', 'C2'].map((crmId) => decide(decisionIds[0]!, { crmId })))
-    expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 409])
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 409]))
   })
 
   test('R36: is nobody else’s, and a viewer decides nothing', async () => {
