@@ -34,13 +34,17 @@ export const removePreviews = (db: Database, days: number): Promise<number> =>
     return gone.length
   })
 
-/** Those of lists that were removed so long ago. Looks into each such list by itself: hardly any record is affected, and a join would read them all. */
+/** Those of lists that were removed so long ago, with what was parked and asked of them. Looks into each such list by itself: hardly any record is affected, and a join would read them all. */
 export const removeRecords = (db: Database, days: number): Promise<number> =>
   drain(async () => {
     const gone = await db.$client`
-      delete from records where id in (
-        select r.id from lists l cross join lateral (select id from records where list_id = l.id limit ${batch}) r
-        where l.removed_at < now() - make_interval(days => ${days}) limit ${batch}) returning 1`
+      with gone as (
+        delete from records where id in (
+          select r.id from lists l cross join lateral (select id from records where list_id = l.id limit ${batch}) r
+          where l.removed_at < now() - make_interval(days => ${days}) limit ${batch}) returning id),
+      parked as (delete from parked_records where record_id in (select id from gone)),
+      asked as (delete from decisions where record_id in (select id from gone))
+      select from gone`
     return gone.length
   })
 

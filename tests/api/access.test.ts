@@ -56,7 +56,15 @@ const furnish = async ({ id }: Account): Promise<Record<string, string>> => {
   const emailKey = emailKeyOf(await hashKeyOf(db, secrets, id), email)!
   const suppression = { accountId: id, email, emailKey, reason: 'manual' as const, source: 'api' as const }
   const [suppressed] = await db.insert(t.suppressions).values(suppression).returning()
-  const others = { segmentId: segment!.id, suppressionId: suppressed!.id, folderId: await defaultFolder(db, id) }
+  const candidates = [{ entity: 'contact' as const, id: 'CF8AAA000001', values: {} }]
+  const asked = { accountId: id, listId, recordId, kind: 'match' as const, candidates, runId }
+  const [decision] = await db.insert(t.decisions).values(asked).returning()
+  const others = {
+    segmentId: segment!.id,
+    suppressionId: suppressed!.id,
+    folderId: await defaultFolder(db, id),
+    decisionId: decision!.id,
+  }
   const uploadId = await addRun(db, id, { kind: 'upload', listId, settings: { upload: uploadExample } })
   return { listId, runId, recordId, uploadId, keyId: apiKey.id, ...others }
 }
@@ -161,7 +169,7 @@ describe('R36: keys and roles', () => {
 
   test('collections show the caller’s own rows only', async () => {
     const fresh = await api.newAccount()
-    for (const path of ['/v1/lists', '/v1/runs', '/v1/suppressions']) {
+    for (const path of ['/v1/lists', '/v1/runs', '/v1/suppressions', '/v1/quarantine', '/v1/decisions']) {
       const answer = await api.call('GET', path, { key: fresh.keys.admin })
       expect(answer.body).toEqual({ items: [], nextCursor: null })
     }
@@ -178,7 +186,8 @@ const snapshot = async (accountId: string) => {
   const audit = await db.select().from(t.audit).where(eq(t.audit.accountId, accountId))
   const segments = await db.select().from(t.segments).where(eq(t.segments.accountId, accountId))
   const suppressions = await db.select().from(t.suppressions).where(eq(t.suppressions.accountId, accountId))
-  return { lists, runs, keys, audit, segments, suppressions }
+  const decisions = await db.select().from(t.decisions).where(eq(t.decisions.accountId, accountId))
+  return { lists, runs, keys, audit, segments, suppressions, decisions }
 }
 
 describe('API keys', () => {

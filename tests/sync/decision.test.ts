@@ -112,7 +112,7 @@ describe('R16: a person whom several may have taken over', () => {
     const lead = crm.add('lead', { Email: email, FirstName: 'Con', LastName: 'Verted', Title: 'CEO', Company: 'Ltd' })
     const ids = [(await leads.run()).of(lead).id, (await second.run()).of(lead).id] as const
     const { contactId } = crm.control.convert({ leadId: lead })
-    const rival = contact(email, 'Rival')
+    const rival = contact(email, 'CEO')
     for (const [at, list] of [leads, second].entries()) await list.edit(ids[at]!, { Title: 'Owner' })
     await leads.run()
     await second.run()

@@ -109,7 +109,7 @@ test('R23: a parked record is tried again when it was edited, its settings chang
   const tried: (string | null)[] = []
   for (const _ of [1, 2, 3])
     tried.push(...(await list.entries((await push(list)).run.id)).map(({ recordId }) => recordId))
-  expect(tried.toSorted()).toEqual(ids.slice(0, 3).toSorted())
+  expect([tried.length, new Set(tried)]).toEqual([3, new Set(ids.slice(0, 3))])
   expect(await parkedIds()).toBe(3)
 
   await list.settings({ enabled: true, addNew: true, newLeadDefaults: { Title: 'Guest' } })
@@ -195,7 +195,7 @@ describe('R23: a retry', () => {
     expect(await timesOf(list, retried)).toEqual([3])
     expect(await groups(list)).toMatchObject([{ count: 1 }])
     // the other one for the third time, and the probe
-    expect((await timesOf(list, (await push(list)).run)).toSorted()).toEqual([3, 4])
+    expect(new Set(await timesOf(list, (await push(list)).run))).toEqual(new Set([3, 4]))
     expect(await groups(list)).toMatchObject([{ count: 2 }])
   })
 

@@ -24,7 +24,11 @@ export type Decision = {
   closedAt: Date | null
 }
 
-type Raw = Omit<Decision, 'list' | 'record' | 'candidates'> & {
+type Raw = Omit<Decision, 'list' | 'record' | 'candidates' | 'createdAt' | 'decidedAt' | 'closedAt'> & {
+  // the driver gives instants as text
+  createdAt: string
+  decidedAt: string | null
+  closedAt: string | null
   listId: string
   listName: string
   recordId: string
@@ -37,6 +41,8 @@ const columns = (sql: Database['$client']) => sql`
   l.id::text as "listId", l.name as "listName", r.id::text as "recordId", r.fields::text as fields, d.crm_entity as "crmEntity", d.crm_id as "crmId",
   d.candidates::text as candidates, d.created_at as "createdAt", d.decided_at as "decidedAt", d.decided_by::text as "decidedBy",
   d.chosen_entity as "chosenEntity", d.chosen_id as "chosenId", d.closed_at as "closedAt"`
+
+const dateOrNull = (at: string | null): Date | null => (at === null ? null : new Date(at))
 
 const labelsOf = async ({ $client: sql }: Database, listIds: string[]): Promise<Map<string, Map<string, string>>> => {
   const rows = await sql<{ listId: string; key: string; label: string }[]>`
@@ -55,11 +61,14 @@ const named = (labels: ReadonlyMap<string, string>, values: Values): Values =>
 
 const withNames = async (db: Database, rows: Raw[]): Promise<Decision[]> => {
   const labels = await labelsOf(db, [...new Set(rows.map(({ listId }) => listId))])
-  return rows.map(({ listId, listName, recordId, fields, candidates, ...rest }) => {
+  return rows.map(({ listId, listName, recordId, fields, candidates, createdAt, decidedAt, closedAt, ...rest }) => {
     const names = labels.get(listId) ?? new Map<string, string>()
     const people = parseValues(candidates) as unknown as (DecisionCandidate & { values: Values })[]
     return {
       ...rest,
+      createdAt: new Date(createdAt),
+      decidedAt: dateOrNull(decidedAt),
+      closedAt: dateOrNull(closedAt),
       list: { id: listId, name: listName },
       record: { id: recordId, values: named(names, parseValues(fields)) },
       candidates: people.map(({ entity, id, values }) => ({ entity, id, values: named(names, values) })),
