@@ -1,6 +1,7 @@
 import { bundleWorkflowCode, Worker } from '@temporalio/worker'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import * as runs from '../src/db/run/state.ts'
+import { requestUndo } from '../src/db/run/undo.ts'
 import * as sweeps from '../src/db/sweep.ts'
 import { request } from '../src/db/sync/request.ts'
 import type { WorkflowName } from '../src/temporal/flows.ts'
@@ -160,6 +161,15 @@ describe('what happens today replays, too', () => {
     const run = await fairlead.finished(runId)
     expect(run.counts!['verify']!.skipped).toBeGreaterThan(0)
     await prove('syncList.verify', run.workflowId)
+  })
+
+  test('an undo of a sync in both directions', async () => {
+    const [undone] = await fairlead.db.$client<{ id: string }[]>`
+      select id from runs where list_id = ${listId} and kind = 'sync' and counts -> 'push' ->> 'created' = '1'`
+    const { runId } = await requestUndo(fairlead.db, fairlead.accountId, undone!.id)
+    const run = await fairlead.finished(runId)
+    expect(run.counts).toMatchObject({ push: { skipped: expect.any(Number) as number }, pull: { read: 40 } })
+    await prove('syncList.undo', run.workflowId)
   })
 
   describe('an upload', () => {

@@ -135,7 +135,7 @@ const lookAgain =
   }
 
 const sum = (counts: runs.Run['counts']): number =>
-  [...Object.values(counts ?? {})].reduce((all, { created, updated }) => all + created + updated, 0)
+  Object.values(counts ?? {}).reduce((all, { created, updated }) => all + created + updated, 0)
 
 export const undoActivities = (deps: Dependencies) => ({
   /** Plans the undo: what was pushed and, from lane 1, what is put off on the way; what was pulled and, in lane 1, records that were made. */
@@ -144,10 +144,9 @@ export const undoActivities = (deps: Dependencies) => ({
       const { runId: undone } = sourceOf(run)
       const { counts } = await runs.get(deps.db, accountId, undone)
       const pushed = (counts?.['push']?.read ?? 0) > 0
-      const sync = await withCrm(deps, accountId, run.connectionId!, async (crm) => {
-        await readFields(deps, crm, run, pushed)
-        return run.settings.sync ?? settingsOf(deps, await lists.get(deps.db, accountId, run.listId!))
-      })
+      // what was pulled goes back without the CRM
+      if (pushed) await withCrm(deps, accountId, run.connectionId!, (crm) => readFields(deps, crm, run, pushed))
+      const sync = run.settings.sync ?? (await settingsOf(deps, await lists.get(deps.db, accountId, run.listId!)))
       const given = { after: undone, upTo: null, kind: 'given' as const }
       const fixed = { total: sum(counts), settings: { ...run.settings, sync } }
       const ranges = pushed ? [given, given] : []
