@@ -190,6 +190,7 @@ export const sendPage = async (
   const writing: Push = {
     ...push,
     ...(shown && { shown }),
+    ...(settled && { settled }),
     options: { signal: late },
     say: (found) => void said.push(...found),
   }
