@@ -8,28 +8,13 @@ import { freePort } from '../../src/embedded/port.ts'
 import { until } from '../support/fairlead.ts'
 import { openUploads, type Json } from '../support/upload.ts'
 import { expectAllThere, peopleFile } from '../support/uploadKills.ts'
-import { startWorker } from '../support/worker.ts'
+import { peakOf, startWorker, workerFlags } from '../support/worker.ts'
 
 const rows = 1_000_000
 const hourMs = 3_600_000
 
-/** As `npm run worker` starts it. */
-const workerFlags = (): string[] => {
-  const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: { worker: string } }
-  return scripts.worker.split(' ').filter((word) => /^--(max|initial)-/.test(word))
-}
-
 const residentOf = (pid: number): number =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
-
-/** The largest resident memory of a process so far, in MiB; 0 when it is gone. */
-const peakOf = (pid: number): number => {
-  try {
-    return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024
-  } catch {
-    return 0
-  }
-}
 
 test('1 million rows: the memory of API and worker is bounded, a SIGKILL in the middle harms nothing, every count is exact', async () => {
   const uploads = await openUploads({ worker: false })

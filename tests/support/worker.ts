@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { onTestFinished } from 'vitest'
 import type { Fairlead } from './fairlead.ts'
 
@@ -43,5 +44,20 @@ export const startWorker = async (
     output: () => output,
     kill: async () => void (await end('SIGKILL')),
     stop: () => end('SIGTERM'),
+  }
+}
+
+/** As `npm run worker` starts it. */
+export const workerFlags = (): string[] => {
+  const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: { worker: string } }
+  return scripts.worker.split(' ').filter((word) => /^--(max|initial)-/.test(word))
+}
+
+/** The largest resident memory of a process so far, in MiB; 0 when it is gone. */
+export const peakOf = (pid: number): number => {
+  try {
+    return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024
+  } catch {
+    return 0
   }
 }

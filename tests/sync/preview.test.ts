@@ -1,9 +1,17 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { operator } from '../../src/db/audit.ts'
 import * as accounts from '../../src/db/account.ts'
+import { removePreviews } from '../../src/db/housekeeping.ts'
+import * as lanes from '../../src/db/lane.ts'
 import * as previews from '../../src/db/preview.ts'
+import * as runs from '../../src/db/run/state.ts'
 import type { Run } from '../../src/db/run/state.ts'
+import { planOf } from '../../src/db/sync/plan.ts'
+import { storePull } from '../../src/db/sync/pull.ts'
 import { request } from '../../src/db/sync/request.ts'
+import { previewDays } from '../../src/domain/preview.ts'
+import { defaultSync } from '../../src/domain/sync.ts'
+import { addRun } from '../api/rows.ts'
 import { openFairlead, type Fairlead } from '../support/fairlead.ts'
 import { openList, sumsAgree, type EntryRow, type TestList } from '../support/sync.ts'
 import { openPeople, type People } from './people.ts'
@@ -247,5 +255,84 @@ describe('S8: a preview and its application', () => {
     })
     expect((await list.entries(done.id))[0]).toMatchObject({ warnings: was!.warnings! })
     for (const each of both) expect(crm.control.person('contact', each)).toMatchObject({ Title: 'Fresh' })
+  })
+
+  test('R19: it comes to its end while a sync of the list is held up, and is not held up by it', async () => {
+    const { listId } = await fairlead.finished(await fairlead.startImport('contact', ['Title'], true))
+    const list = await openList(fairlead, listId!)
+    const { id } = (await list.records())[0]!
+    await list.settings({ enabled: true, updateExisting: true, fields: ['Title'] })
+    await list.edit(id, { Title: 'Held up' })
+    crm.control.addFault({ kind: 'slow', ms: 3000, match: { method: 'PUT' } })
+    const { runId } = await request(fairlead.db, fairlead.accountId, listId!, { kind: 'sync', trigger: 'api' })
+    const shown = await preview(list)
+    expectGood(shown)
+    expect(await list.entries(shown.id)).toMatchObject([{ phase: 'push', kind: 'updated', recordId: id }])
+    crm.control.clearFaults()
+    await fairlead.finished(runId)
+    // what it has shown is done already
+    expect(await list.entries((await apply(list, shown.id)).id)).toMatchObject([{ code: 'changedSince', recordId: id }])
+  })
+
+  test('its entries go seven days after its end, the run stays; what syncs have skipped is never its', async () => {
+    const { listId } = await fairlead.finished(await fairlead.startImport('contact', ['Title'], true))
+    const list = await openList(fairlead, listId!)
+    await list.settings({ enabled: true, addNew: true, updateExisting: true, fields: ['Title'] })
+    await list.create({ LastName: 'No address' })
+    const first = await list.run()
+    const shown = [await preview(list), await preview(list)]
+    const second = await list.run()
+    expect((await list.entries(second.id)).map(({ times, code }) => [times, code])).toEqual([[2, 'noEmail']])
+    expect(await list.entries(first.id)).toEqual([])
+    for (const { id } of shown)
+      expect((await list.entries(id)).map(({ times, code }) => [times, code])).toEqual([[1, 'noEmail']])
+    const sql = fairlead.db.$client
+    const [old, young] = shown.map(({ id }) => id)
+    await sql`update runs set finished_at = now() - interval '7 days 1 minute' where id = ${old!}`
+    await sql`update runs set finished_at = now() - interval '6 days 23 hours' where id = ${young!}`
+    expect(await removePreviews(fairlead.db, previewDays)).toBe(1)
+    expect([await list.entries(old!), (await list.entries(young!)).length]).toEqual([[], 1])
+    await expect(apply(list, old!)).rejects.toMatchObject({ code: 'previewExpired' })
+  })
+
+  test('a step that is repeated, and one whose lane was taken over, double nothing', async () => {
+    const { listId, connectionId } = await fairlead.finished(await fairlead.startImport('lead', ['Title'], true))
+    const list = await openList(fairlead, listId!)
+    const { db, accountId } = fairlead
+    const sync = { ...defaultSync(), conflict: 'crmWins' as const, ambiguousMatch: 'best' as const, widenedAt: null }
+    const runId = await addRun(db, accountId, {
+      kind: 'preview',
+      state: 'running',
+      listId,
+      connectionId,
+      entity: 'lead',
+      settings: { sync },
+    })
+    const plan = await planOf(db, fairlead.wiring.secrets, await runs.get(db, accountId, runId))
+    const range = { after: null, upTo: null }
+    await lanes.plan(db, { accountId, runId, phase: 'pull' }, { ranges: [range, range] })
+    const claim = async (number: number): Promise<lanes.LaneKey> => {
+      const { lane, attempt } = await lanes.claim(db, accountId, runId, 'pull', number)
+      return { runId, phase: 'pull', lane, attempt }
+    }
+    const known = (await list.records())[0]!.crmId!
+    const rows = [known, 'LNEVERSEEN01'].map((id) => ({
+      id,
+      values: { Title: 'As it is now', Email: `${id}@example.com` },
+    }))
+    const page = { rows, next: null, unreadable: [], warnings: [], entity: 'lead' as const, gone: [] }
+    const [lost, own] = [await claim(0), await claim(0)]
+    await expect(storePull(db, plan, lost, 0, page)).rejects.toMatchObject({ code: 'leaseLost' })
+    await storePull(db, plan, own, 0, page)
+    // another lane reads the same two: they are as the first has shown them
+    await storePull(db, plan, await claim(1), 0, page)
+    expect((await list.entries(runId)).map(({ kind, crmId }) => [kind, crmId])).toEqual([
+      ['updated', known],
+      ['created', 'LNEVERSEEN01'],
+    ])
+    const [sums] = await db.$client`
+      select sum(created)::int as created, sum(updated)::int as updated, sum(unchanged)::int as unchanged from lanes where run_id = ${runId}`
+    expect(sums).toEqual({ created: 1, updated: 1, unchanged: 2 })
+    await db.$client`update runs set state = 'cancelled' where id = ${runId}`
   })
 })

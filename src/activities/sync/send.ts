@@ -81,14 +81,14 @@ const proveAlive = async (push: Push, job: Job, streak: { failures: number }, ca
   streak.failures = 0
 }
 
-/** The CRM has what was shown to be written already: done by an attempt that could not write it down, or by somebody else. */
+/** The CRM has what was shown to be written, and it is pending here: done by an attempt that could not write it down, or by somebody else. */
 const isDone = ({ shown, plan }: Push, job: Job): boolean => {
   if (job.kind !== 'write') return false
   const { entity, person } = job.person
   const { columns } = plan.of[entity]
   const has = (key: string, value: unknown): boolean => {
     const field = columns.find((column) => column.key === key)?.field.name
-    return field !== undefined && sameValue(person.values[field], value as CrmValue)
+    return field !== undefined && key in job.row.agreed && sameValue(person.values[field], value as CrmValue)
   }
   return shown!.ofRecord(job.row.id).some(({ kind, changes }) => {
     const sent = Object.entries(changes ?? {}).filter(([, { side }]) => side === undefined)
@@ -194,6 +194,7 @@ export const sendPage = async (
   const writing: Push = {
     ...push,
     ...(shown && { shown }),
+    ...(settled && { settled }),
     options: { signal: late },
     say: (found) => void said.push(...found),
   }

@@ -175,7 +175,7 @@ export const lastIdOf = (at: string): string => {
 const queryCanceled = '57014'
 
 /**
- * What all runs of a list did to single records, newest first, before the entry of a key; an entry that was renewed is as new as its last run.
+ * What all runs of a list did to single records, previews aside, newest first, before the entry of a key; an entry that was renewed is as new as its last run.
  * No index serves every search: it ends with queryTimeout after `timeoutMs`.
  */
 export const pageOfList = async (
@@ -189,7 +189,8 @@ export const pageOfList = async (
   const key = before && sql`(${before.at}::timestamptz, ${before.id}::uuid)`
   const find = async (tx: Transaction): Promise<Entry[]> => {
     await tx.execute(sql.raw(`set local statement_timeout = ${Math.round(timeoutMs)}`))
-    const ofList = and(eq(entries.accountId, accountId), eq(entries.listId, list))
+    const isDone = sql`not exists (select from runs p where p.id = ${entries.lastRunId} and p.kind = 'preview')`
+    const ofList = and(eq(entries.accountId, accountId), eq(entries.listId, list), isDone)
     const rows: Entry[] = await tx
       .select(selection)
       .from(entries)

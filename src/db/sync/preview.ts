@@ -98,6 +98,6 @@ export const newLeadsOf = async (
     select v.crm_id as "crmId", v.written::text as written
     from entries e join previewed_records v on v.run_id = e.last_run_id and v.record_id = e.record_id
     where e.account_id = ${plan.accountId}::uuid and e.last_run_id = ${plan.previewId}::uuid and e.phase = 'push' and e.kind = 'created'
-      and e.email_key in (select decode(x, 'hex') from unnest(string_to_array(${keys}::text, E'\n')) as u (x))`
+      and e.email_key = any(array(select decode(x, 'hex') from unnest(string_to_array(${keys}::text, E'\n')) as u (x)))`
   return rows.map(toWritten)
 }

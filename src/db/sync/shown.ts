@@ -28,12 +28,14 @@ export const shownOf = async (
   { recordIds, crmIds }: Subjects,
 ): Promise<Shown | undefined> => {
   if (source?.as !== 'preview') return undefined
-  const rows = await sql<Given[]>`
+  const selected = sql`
     select id, phase, kind, code, record_id as "recordId", crm_entity as "crmEntity", crm_id as "crmId", changes, warnings from entries
-    where last_run_id = ${source.runId}::uuid and (phase = 'push') = ${push} and id in (
-      select id from entries where record_id = any(string_to_array(${recordIds.join('\n')}::text, E'\n')::uuid[])
-      union all select id from entries where account_id = ${accountId}::uuid and crm_id = any(string_to_array(${crmIds.join('\n')}::text, E'\n')))
+    where last_run_id = ${source.runId}::uuid and (phase = 'push') = ${push}`
+  const found = await sql<Given[]>`
+    ${selected} and record_id = any(string_to_array(${recordIds.join('\n')}::text, E'\n')::uuid[])
+    union all ${selected} and account_id = ${accountId}::uuid and crm_id = any(string_to_array(${crmIds.join('\n')}::text, E'\n'))
     order by id`
+  const rows = found.filter(({ id }, at) => id !== found[at - 1]?.id)
   const of = (entity: CrmEntity, crmId: string): Given[] =>
     rows.filter((row) => row.crmEntity === entity && row.crmId === crmId)
   const ofRecord = (recordId: string): Given[] => rows.filter((row) => row.recordId === recordId)
