@@ -98,13 +98,12 @@ export const withReply = (
 }
 
 /** What a decision takes over here. */
-const takenOver = (decision: Decision | undefined): ValueChanges =>
-  Object.fromEntries(
-    Object.entries(decision?.changes ?? {}).map(([key, { conflict: _, ...change }]) => [
-      key,
-      change as ValueChanges[string],
-    ]),
-  )
+const takenOver = (decision: Decision | undefined): ValueChanges => {
+  const taken: ValueChanges = {}
+  for (const [key, { before, after }] of Object.entries(decision?.changes ?? {}))
+    taken[key] = before === undefined ? { after } : { before, after }
+  return taken
+}
 
 /** For the entry: what was written in the CRM, as it stored it, and what became of the record here (`here`, as it was changed in the end). */
 export const changesOf = (

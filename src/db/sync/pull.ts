@@ -165,7 +165,7 @@ export const storeKnown = async (
     sums.entries.push(...back)
     const written = await write(sql, plan, changed)
     for (const found of changed) {
-      const { person, row, decision } = found
+      const { row, decision } = found
       if (!written.has(row.id)) continue
       counts.conflicts += decision.conflicts
       const told = seen(columns, row, decision)
