@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { openFairlead } from './fairlead.ts'
-import { cases } from './randomPlan.ts'
-import { clearCrm, live } from './randomRun.ts'
+import { cases, type Case } from './randomPlan.ts'
+import { clearCrm, live, liveCrowd } from './randomRun.ts'
 import { openTimelines } from './timeline.ts'
 
 /** `seed`: the same cases each time, unless the environment says otherwise */
@@ -9,6 +9,8 @@ type Size = { cases: number; mostSteps: number; limitMs: number; seed?: number }
 export type Random = {
   /** Lives random cases through until so many held or the time is over; throws with the seed and the steps of one that did not. */
   holds: (size: Size) => Promise<void>
+  /** Lives one case with very many people through, and reads all their timelines. */
+  crowd: (plan: Case) => Promise<void>
   close: () => Promise<void>
 }
 
@@ -28,6 +30,11 @@ export const openRandom = async ({ leadHistory = false }: { leadHistory?: boolea
     async close() {
       await timelines.close()
       await fairlead.close()
+    },
+    async crowd(plan) {
+      count += 1
+      await liveCrowd(fairlead, `${prefix}-${count}`, plan, timelines)
+      clearCrm(fairlead)
     },
     async holds({ cases: numRuns, mostSteps, limitMs, seed: usual }) {
       const seed = given === 'any' ? undefined : given === undefined ? usual : Number(given)

@@ -5,7 +5,7 @@ import type { Fairlead } from './fairlead.ts'
 import { fieldNames, mailKey } from './randomFields.ts'
 import { lookAt, troublesOf } from './randomChecks.ts'
 import type { Case, Step } from './randomPlan.ts'
-import { createWitness } from './randomTimeline.ts'
+import { createWitness, type Witness } from './randomTimeline.ts'
 import { importLists, openWorld, type World } from './randomWorld.ts'
 import { sumsAgree } from './sync.ts'
 import type { Timelines } from './timeline.ts'
@@ -15,9 +15,6 @@ const longestRunMs = 90_000
 const mostRounds = 4
 /** What does not pass by itself is mended in the CRM after so long. */
 const mendAfterMs = 20_000
-
-/** Of each list; all cases together make more than a hundred records. */
-const timelinesOfList = 99
 
 const fail = (what: string, troubles: string[]): never => {
   throw new Error(`${what}:\n  ${troubles.join('\n  ')}`)
@@ -213,8 +210,8 @@ const quieten = async (world: World): Promise<Run[]> => {
   return all
 }
 
-/** Lives one case through, to its quiet end. Throws what does not hold. */
-export const live = async (fairlead: Fairlead, name: string, plan: Case, timelines: Timelines): Promise<void> => {
+/** The world of a case, with its lists imported, as somebody has looked at it first. */
+const begin = async (fairlead: Fairlead, name: string, plan: Case, timelines: Timelines) => {
   const { control } = fairlead.simulator
   control.clearFaults()
   control.settings({
@@ -232,6 +229,40 @@ export const live = async (fairlead: Fairlead, name: string, plan: Case, timelin
   await gate.check()
   const witness = createWitness(world, timelines)
   await witness.look()
+  return { world, gate, witness }
+}
+
+const checkTimelines = async (witness: Witness, plan: Case, least = 0): Promise<void> => {
+  await witness.look()
+  const { read, troubles } = await witness.check(plan)
+  if (troubles.length > 0) fail('a timeline does not lead to the values', troubles)
+  if (read < least) fail('too few timelines were read', [`${read}`])
+}
+
+/** Lives the case of a crowd through, and reads at least a hundred timelines. */
+export const liveCrowd = async (fairlead: Fairlead, name: string, plan: Case, timelines: Timelines): Promise<void> => {
+  const { world, gate, witness } = await begin(fairlead, name, plan, timelines)
+  for (const action of plan.first) await world.apply(action)
+  const sync = async (): Promise<void> => {
+    for (const each of world.lists) await checkLedger(world, await runList(world, each, 'sync'))
+    await gate.check()
+    await witness.look()
+  }
+  for (const { before } of plan.steps) {
+    for (const action of before) await world.apply(action)
+    await witness.look()
+    await sync()
+  }
+  // what one list has written is read by the other
+  await sync()
+  await sync()
+  await checkTimelines(witness, plan, 100)
+}
+
+/** Lives one case through, to its quiet end. Throws what does not hold. */
+export const live = async (fairlead: Fairlead, name: string, plan: Case, timelines: Timelines): Promise<void> => {
+  const { control } = fairlead.simulator
+  const { world, gate, witness } = await begin(fairlead, name, plan, timelines)
   for (const action of plan.first) await world.apply(action)
   control.settings({ latencyMs: plan.crm.latencyMs })
   for (const step of plan.steps) {
@@ -252,9 +283,7 @@ export const live = async (fairlead: Fairlead, name: string, plan: Case, timelin
   const troubles: string[] = []
   for (const at of world.lists.keys()) troubles.push(...troublesOf(await lookAt(world, plan, at)))
   if (troubles.length > 0) fail('the two sides do not agree', troubles)
-  await witness.look()
-  const holes = await witness.troubles(plan, timelinesOfList)
-  if (holes.length > 0) fail('a timeline does not lead to the values', holes)
+  await checkTimelines(witness, plan)
 }
 
 /** Nobody is left in the CRM for the next case. */

@@ -31,8 +31,11 @@ const differing = (what: string, a: State, b: State): string[] =>
         `${what}, ${field}: ${JSON.stringify(a[field])} by the timeline, ${JSON.stringify(b[field])} on the record`,
     )
 
-/** Plays events forward over the first values; `seen` are the record's values at moments between. */
-const hereTroubles = (events: Event[], seen: { before: string; values: State }[]): string[] => {
+/** The record's values at a moment: after all events with smaller ids. */
+export type Seen = { before: string; values: State }
+
+/** Plays events, oldest first, over the first values: what does not fit what was seen at moments between. */
+export const hereTroubles = (events: Event[], seen: readonly Seen[]): string[] => {
   const made = events.find(({ kind }) => kind === 'created')
   if (made === undefined) return ['nothing says how it was made']
   const troubles: string[] = made.complete === true ? [] : ['its history is said to be incomplete']
@@ -82,13 +85,13 @@ const crmOf = (events: Event[]): { link: string; values: State } => {
 export type Witness = {
   /** Takes down what the records hold at this moment, at which nothing moves. */
   look: () => Promise<void>
-  /** What is wrong with the timelines of up to so many records of each list. */
-  troubles: (plan: Case, most: number) => Promise<string[]>
+  /** Reads the timelines of all records: how many, and what is wrong with them. */
+  check: (plan: Case) => Promise<{ read: number; troubles: string[] }>
 }
 
 export const createWitness = (world: World, timelines: Timelines): Witness => {
   const { fairlead, lists, deeds } = world
-  const seen = new Map<string, { before: string; values: State }[]>()
+  const seen = new Map<string, Seen[]>()
   const look = async (): Promise<void> => {
     const [{ now }] = await fairlead.db.$client<[{ now: string }]>`select uuidv7()::text as now`
     for (const { list } of lists)
@@ -136,15 +139,15 @@ export const createWitness = (world: World, timelines: Timelines): Witness => {
   }
   return {
     look,
-    async troubles(plan, most) {
-      const found: string[] = []
+    async check(plan) {
+      const troubles: string[] = []
+      let read = 0
       for (const [at, { list }] of lists.entries()) {
         const records = await list.records()
-        // ids end in random digits
-        const chosen = records.toSorted((a, b) => (a.id.slice(-6) < b.id.slice(-6) ? -1 : 1)).slice(0, most)
-        found.push(...(await troublesOf(plan, at, chosen)))
+        read += records.length
+        troubles.push(...(await troublesOf(plan, at, records)))
       }
-      return found
+      return { read, troubles }
     },
   }
 }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, test } from 'vitest'
+import { crowd } from '../support/randomCrowd.ts'
 import { openRandom, type Random } from '../support/random.ts'
 
 let random: Random
@@ -12,4 +13,10 @@ test(
   'R1–R17, R21–R24: whatever both sides and the network do, a list ends in step, and the sync after that writes nothing',
   { timeout: 300_000 },
   () => random.holds({ cases: 100, mostSteps: 4, limitMs: 25_000, seed: 20_261_125 }),
+)
+
+test(
+  'the timeline alone is enough to compute the values of each of a hundred random people, on both sides, at every moment',
+  { timeout: 300_000 },
+  () => random.crowd(crowd({ of: 14, steps: 3, seed: Number(process.env['RANDOM_SEED'] ?? 20_261_126) })),
 )

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Event } from '../../src/api/record/timelineJson.ts'
 import { openFairlead, type Fairlead } from '../support/fairlead.ts'
 import { openList, type TestList } from '../support/sync.ts'
+import { hereTroubles, type Seen } from '../support/randomTimeline.ts'
 import { openTimelines, type Timelines } from '../support/timeline.ts'
 import { openPeople, type People } from './people.ts'
 
@@ -204,4 +205,30 @@ test('a converted lead is followed, and its own entries stay with the record', a
     run: sweep.id,
     crm: contactId,
   })
+})
+
+test('a timeline without one of its events does not lead to the values', async () => {
+  const sql = fairlead.db.$client
+  const recordId = await list.create({ Email: 'hole@example.com', LastName: 'Hole', Title: 'CEO' })
+  const seen: Seen[] = []
+  const look = async (): Promise<void> => {
+    const [{ before }] = await sql<[{ before: string }]>`select uuidv7()::text as before`
+    seen.push({ before, values: (await list.records()).find(({ id }) => id === recordId)!.values })
+  }
+  const troubles = async (): Promise<string[]> => hereTroubles(await timelines.read(list.listId, recordId), seen)
+  await look()
+  for (const Title of ['Boss', 'Owner']) {
+    await list.edit(recordId, { Title })
+    await look()
+  }
+  expect(await troubles()).toEqual([])
+  const edits = await sql<{ id: string }[]>`select id from edits where record_id = ${recordId} and kind = 'edited'`
+  expect(edits).toHaveLength(2)
+  for (const { id } of edits) {
+    await sql`update edits set record_id = uuidv7() where id = ${id}`
+    expect(await troubles()).not.toEqual([])
+    await sql`update edits set record_id = ${recordId} where id = ${id}`
+  }
+  await sql`update edits set record_id = uuidv7() where record_id = ${recordId}`
+  expect(await troubles()).not.toEqual([])
 })
