@@ -137,6 +137,7 @@ describe('R36: keys and roles', () => {
       'POST /v1/api-keys',
       'POST /v1/connection/reconfirm',
       'POST /v1/connection/reset',
+      'POST /v1/runs/{runId}/undo',
       'PUT /v1/connection',
     ])
     expect(byRole['marketer']?.some((route) => route.startsWith('GET'))).toBe(false)

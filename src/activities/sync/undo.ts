@@ -1,21 +1,21 @@
-import { pageGiven, type Given } from '../../db/run/given.ts'
+import { pageGiven } from '../../db/run/given.ts'
 import * as lanes from '../../db/lane.ts'
 import * as lists from '../../db/list.ts'
 import * as runs from '../../db/run/state.ts'
-import { planOf, type SyncPlan } from '../../db/sync/plan.ts'
+import { planOf } from '../../db/sync/plan.ts'
 import { storeOutcomes } from '../../db/sync/push.ts'
 import { lockedRows, type SyncRow } from '../../db/sync/rows.ts'
 import { pageCreated, storeRemoved, storeSetBack } from '../../db/sync/undo.ts'
 import type { CrmWarning } from '../../domain/crm.ts'
 import type { Gone } from '../../domain/gone.ts'
-import { groupBy } from '../../domain/groupBy.ts'
 import type { RunSource } from '../../domain/run.ts'
-import { deedOf, undoneKinds, type Deed } from '../../domain/undo.ts'
+import { undoneKinds, type Deed } from '../../domain/undo.ts'
 import { withCrm } from '../crm.ts'
 import type { Dependencies, RunInput } from '../dependencies.ts'
 import { working } from '../run.ts'
 import { readSegment, type SegmentResult } from '../segment.ts'
 import { readFields, settingsOf } from './begin.ts'
+import { begunOn, chainsOf, deedsOf, type Chains } from './deed.ts'
 import { settled, type Job } from './job.ts'
 import { readLinked } from './linked.ts'
 import { columnsOf } from './restore.ts'
@@ -24,7 +24,6 @@ import { sendPage, type Page, type Push } from './send.ts'
 
 /** Entries that are read together. */
 const pageSize = 500
-const mostEntries = 1_000_000
 
 const sourceOf = ({ settings: { source } }: runs.Run): RunSource => {
   if (source === undefined) throw new Error('an undo without a run to be undone')
@@ -48,40 +47,6 @@ const jobOf = (row: SyncRow, deed: Deed, found: Job | undefined): Job => {
 
 const isThere = (row: SyncRow, { there, created, person }: Deed): boolean =>
   !created && Object.keys(there).length > 0 && row.entity === person.entity && row.crmId === person.id
-
-type Chains = Map<string, Given[]>
-
-/** All that the run did to some records in one direction, by record. */
-const chainsOf = async (
-  { db }: Dependencies,
-  plan: SyncPlan,
-  source: RunSource,
-  push: boolean,
-  records: readonly string[],
-): Promise<Chains> => {
-  if (records.length === 0) return new Map()
-  const which = { push, kinds: undoneKinds, records }
-  const of = { accountId: plan.accountId, listId: plan.listId, source }
-  return groupBy(await pageGiven(db, of, which, source.runId, mostEntries), ({ recordId }) => recordId)
-}
-
-/** Of a page of entries the records whose first entry is on it: one that has several is looked at once. */
-const begunOn = async (
-  deps: Dependencies,
-  plan: SyncPlan,
-  source: RunSource,
-  push: boolean,
-  page: Given[],
-): Promise<Chains> => {
-  const here = new Set(page.map(({ id }) => id))
-  const records = [...new Set(page.flatMap(({ recordId }) => recordId ?? []))]
-  return new Map([...(await chainsOf(deps, plan, source, push, records))].filter(([, [first]]) => here.has(first!.id)))
-}
-
-/** Deeds of the records that an undo looks at. */
-const deedsOf = (chains: Chains, push: boolean): Map<string, Deed> =>
-  new Map([...chains].flatMap(([id, chain]) => [[id, deedOf(chain, push)] as const].filter(isTold)))
-const isTold = (pair: readonly [string, Deed | undefined]): pair is [string, Deed] => pair[1] !== undefined
 
 /** Records that the run has pushed, with their people as they are now. */
 const lookAt = async (push: Push, chains: Chains): Promise<Page> => {
