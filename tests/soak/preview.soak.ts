@@ -1,4 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest'
+import { apply } from '../../src/db/preview.ts'
 import { request } from '../../src/db/sync/request.ts'
 import { openFairlead, until } from '../support/fairlead.ts'
 import { openList, sumsAgree } from '../support/sync.ts'
@@ -9,7 +10,7 @@ const hourMs = 3_600_000
 const changes = Number(process.env['PREVIEW_CHANGES'] ?? 100_000)
 const half = Math.floor(changes / 2)
 
-test(`S8: a preview of ${changes} changes survives a SIGKILL, writes nothing, and the memory of the worker is bounded`, async () => {
+test(`S8: a preview of ${changes} changes survives a SIGKILL, writes nothing, is applied as a whole, and the memory of the worker is bounded`, async () => {
   const fairlead = await openFairlead({ worker: false, leads: changes, contacts: 20 })
   onTestFinished(fairlead.close)
   const { db, accountId, simulator, wiring } = fairlead
@@ -54,7 +55,18 @@ test(`S8: a preview of ${changes} changes survives a SIGKILL, writes nothing, an
   expect(await shown()).toBe(changes)
   expect(await picture()).toEqual(before)
   expect(await sql`select 1 from previewed_records limit 1`).toHaveLength(0)
-  const seconds = (performance.now() - began) / 1000
+  const ended = performance.now()
+  const applied = await db.transaction((tx) => apply(tx, accountId, list.listId, runId, false))
+  await wiring.relay()
+  const done = await fairlead.finished(applied.runId, hourMs)
+  expect(done).toMatchObject({ state: 'succeeded', error: null })
+  expect(sumsAgree(done)).toBe(true)
+  expect(done.counts).toMatchObject({
+    pull: { read: changes - half, updated: changes - half },
+    push: { read: half, updated: half },
+  })
+  expect((await picture()).sums).toMatchObject({ theirs: changes - half, pending: 0 })
+  const seconds = (ended - began) / 1000
   console.log(
     `${changes} changes in ${seconds.toFixed(1)} s with a kill between; resident MiB of the worker: ${peak.toFixed(0)} peak`,
   )

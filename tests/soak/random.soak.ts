@@ -14,3 +14,12 @@ for (const leadHistory of [false, true]) {
     }
   })
 }
+
+test('S8: whatever both sides have done, a preview writes nothing, and what it shows is what a sync and its application do', async () => {
+  const random = await openRandom()
+  try {
+    await random.holds({ cases: 400, mostSteps: 4, limitMs: 5 * minute, previews: true })
+  } finally {
+    await random.close()
+  }
+})

@@ -4,8 +4,8 @@ import { cases, type Case } from './randomPlan.ts'
 import { clearCrm, live, liveCrowd } from './randomRun.ts'
 import { openTimelines } from './timeline.ts'
 
-/** `seed`: the same cases each time, unless the environment says otherwise */
-type Size = { cases: number; mostSteps: number; limitMs: number; seed?: number }
+/** `seed`: the same cases each time, unless the environment says otherwise. `previews`: syncs that nothing disturbs are previewed. */
+type Size = { cases: number; mostSteps: number; limitMs: number; seed?: number; previews?: boolean }
 export type Random = {
   /** Lives random cases through until so many held or the time is over; throws with the seed and the steps of one that did not. */
   holds: (size: Size) => Promise<void>
@@ -37,11 +37,14 @@ export const openRandom = async ({ leadHistory = false }: { leadHistory?: boolea
       clearCrm(fairlead)
     },
     async holds({ cases: numRuns, mostSteps, limitMs, seed: usual }) {
+    close: () => fairlead.close(),
+    async holds({ cases: numRuns, mostSteps, limitMs, seed: usual, previews }) {
       const seed = given === 'any' ? undefined : given === undefined ? usual : Number(given)
       const property = fc.asyncProperty(cases(mostSteps), async (plan) => {
         count += 1
         try {
           await live(fairlead, `${prefix}-${count}`, plan, timelines)
+          await live(fairlead, `${prefix}-${count}`, plan, previews)
         } finally {
           clearCrm(fairlead)
         }

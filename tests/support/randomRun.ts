@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Run } from '../../src/db/run/state.ts'
+import { apply } from '../../src/db/preview.ts'
 import * as syncSettings from '../../src/db/sync/settings.ts'
 import type { Fairlead } from './fairlead.ts'
 import { fieldNames, mailKey } from './randomFields.ts'
@@ -24,7 +25,7 @@ const fail = (what: string, troubles: string[]): never => {
 const runList = async (
   { fairlead }: World,
   { list }: World['lists'][number],
-  kind: 'sync' | 'sweep' | 'verify',
+  kind: 'sync' | 'sweep' | 'verify' | 'preview',
 ): Promise<Run> => {
   try {
     return await list.run(kind, longestRunMs)
@@ -33,6 +34,77 @@ const runList = async (
       .$client`select id, kind, state, phase, error from runs where list_id = ${list.listId} and finished_at is null`
     throw new Error(`a ${kind} does not end: ${JSON.stringify(waiting)}`, { cause: error })
   }
+}
+
+/** What a run says it did, each as often as it did it; people who came onto the list are no entries of a sync. */
+const saidBy = async ({ fairlead }: World, run: Run): Promise<string[]> => {
+  const rows = await fairlead.db.$client<{ said: string }[]>`
+    select concat_ws(' ', phase, kind, code) as said from entries
+    where last_run_id = ${run.id} and (phase, kind) <> ('pull', 'created') order by 1`
+  return rows.map(({ said }) => said)
+}
+
+/**
+ * S8: a preview writes nothing. Then either it is applied, which finds nothing changed, or the sync after it counts what it has counted. Answers
+ * that sync, or the one after the application.
+ */
+const runPreviewed = async (world: World, each: World['lists'][number]): Promise<Run> => {
+  const { fairlead } = world
+  const { control } = fairlead.simulator
+  const [before, { writes }] = [await picture(world), control.gauges()]
+  const shown = await runList(world, each, 'preview')
+  await checkLedger(world, shown)
+  if (control.gauges().writes !== writes) fail('a preview writes to the CRM', [shown.id])
+  const after = await picture(world)
+  if (after.join('\n') !== before.join('\n'))
+    fail(
+      'a preview writes here',
+      after.filter((row) => !before.includes(row)),
+    )
+  world.previewed += 1
+  if (shown.state === 'succeeded' && world.previewed % 2 === 0) {
+    const applied = await applyPreview(world, each, shown)
+    await checkLedger(world, applied)
+    if ((await saidBy(world, applied)).some((said) => said.includes('changedSince')))
+      fail('nothing has changed since the preview', await entriesOf(world, [shown, applied]))
+    return runList(world, each, 'sync')
+  }
+  const done = await runList(world, each, 'sync')
+  const [was, is] = [shown, done].map(phasesOf)
+  const [said, says] = [await saidBy(world, shown), await saidBy(world, done)]
+  if (was !== is || said.join() !== says.join())
+    fail('a preview shows something else than the sync does', [was!, is!, ...(await entriesOf(world, [shown, done]))])
+  return done
+}
+
+const applyPreview = async ({ fairlead }: World, { list }: World['lists'][number], { id }: Run): Promise<Run> => {
+  const { runId } = await fairlead.db.transaction((tx) => apply(tx, fairlead.accountId, list.listId, id, false))
+  await fairlead.wiring.relay()
+  return fairlead.finished(runId, longestRunMs)
+}
+
+const entriesOf = async ({ fairlead }: World, [one, two]: [Run, Run]): Promise<string[]> => {
+  const rows = await fairlead.db.$client`
+    select last_run_id = ${one.id} as shown, phase, kind, code, record_id, crm_id, changes, warnings from entries
+    where last_run_id in (${one.id}, ${two.id}) order by 1 desc, id`
+  return rows.map((row) => JSON.stringify(row))
+}
+
+const phasesOf = ({ counts }: Run): string =>
+  JSON.stringify(
+    Object.entries(counts ?? {})
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([phase, sums]) => [phase, Object.entries(sums).toSorted(([a], [b]) => (a < b ? -1 : 1))]),
+  )
+
+/** Every row that a preview must leave as it is. */
+const picture = async ({ fairlead }: World): Promise<string[]> => {
+  const sql = fairlead.db.$client
+  const names = ['records', 'lists', 'late_rows', 'creations', 'crm_people']
+  const rows = await Promise.all(
+    names.map((name) => sql.unsafe<{ row: string }[]>(`select '${name} ' || t::text as row from ${name} t order by 1`)),
+  )
+  return rows.flatMap((each) => each.map(({ row }) => row))
 }
 
 type Listed = { phase: string; kind: string; count: number }
@@ -124,6 +196,19 @@ const createGate = (world: World) => {
 
 type Gate = ReturnType<typeof createGate>
 
+const oneByOne = async <Item, Result>(items: Item[], work: (item: Item) => Promise<Result>): Promise<Result[]> => {
+  const results: Result[] = []
+  for (const item of items) results.push(await work(item))
+  return results
+}
+
+/** The same case without what happens while runs work, and with a CRM that stores what it is sent: then a preview can be exact. */
+const calm = (plan: Case): Case => ({
+  ...plan,
+  crm: { ...plan.crm, latencyMs: 0, rewrites: false },
+  steps: plan.steps.map((step) => ({ ...step, during: [], troubles: [] })),
+})
+
 const runStep = async (world: World, gate: Gate, step: Step): Promise<void> => {
   const { lists } = world
   for (const action of step.before) await world.apply(action)
@@ -134,7 +219,10 @@ const runStep = async (world: World, gate: Gate, step: Step): Promise<void> => {
     const chosen = step.run === 'one' ? lists.slice(0, 1) : lists
     const kind = step.run === 'one' ? 'sync' : step.run
     world.isRunning = true
-    const running = Promise.all(chosen.map((each) => runList(world, each, kind)))
+    const comes = world.previews && kind === 'sync' && !world.deeds.rules.has('all')
+    const running = comes
+      ? oneByOne(chosen, (each) => runPreviewed(world, each))
+      : Promise.all(chosen.map((each) => runList(world, each, kind)))
     const mending = setTimeout(() => world.fairlead.simulator.control.clearFaults(), mendAfterMs)
     running.catch(() => undefined).finally(() => clearTimeout(mending))
     for (const { pause, action } of step.during) {
@@ -156,6 +244,8 @@ const runStep = async (world: World, gate: Gate, step: Step): Promise<void> => {
   await gate.check()
 }
 
+const syncOf = (world: World, each: World['lists'][number]): Promise<Run> => runList(world, each, 'sync')
+
 const versions = async ({ fairlead, lists }: World): Promise<string[]> => {
   const ids = lists.map(({ list }) => list.listId)
   const rows = await fairlead.db.$client<{ id: string; version: number }[]>`
@@ -170,7 +260,8 @@ const quieten = async (world: World): Promise<Run[]> => {
   const sync = async (): Promise<{ writes: number; runs: Run[] }> => {
     const { writes } = control.gauges()
     const runs: Run[] = []
-    for (const each of world.lists) runs.push(await runList(world, each, 'sync'))
+    for (const each of world.lists)
+      runs.push(await (world.previews && !world.deeds.rules.has('all') ? runPreviewed : syncOf)(world, each))
     for (const run of runs) await checkLedger(world, run)
     all.push(...runs)
     return { writes: control.gauges().writes - writes, runs }
@@ -212,6 +303,9 @@ const quieten = async (world: World): Promise<Run[]> => {
 
 /** The world of a case, with its lists imported, as somebody has looked at it first. */
 const begin = async (fairlead: Fairlead, name: string, plan: Case, timelines: Timelines) => {
+/** Lives one case through, to its quiet end. Throws what does not hold. */
+export const live = async (fairlead: Fairlead, name: string, drawn: Case, previews = false): Promise<void> => {
+  const plan = previews ? calm(drawn) : drawn
   const { control } = fairlead.simulator
   control.clearFaults()
   control.settings({
@@ -221,7 +315,7 @@ const begin = async (fairlead: Fairlead, name: string, plan: Case, timelines: Ti
       ? { Lead: { WorkPhone: 'digits' }, LeadAddress: { City: 'upper' }, Address: { City: 'upper' } }
       : {},
   })
-  const world = await openWorld(fairlead, name, [])
+  const world = await openWorld(fairlead, name, [], previews)
   for (const person of plan.people) await world.apply({ do: 'crmAdd', ...person })
   world.lists.push(...(await importLists(fairlead, plan, fieldNames)))
   world.epochs.push(...world.lists.map(() => 0))

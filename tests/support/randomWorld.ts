@@ -49,6 +49,10 @@ export type World = {
   isRunning: boolean
   /** `0:3`: the run that ended the third epoch of the first list was a sync that nothing disturbed */
   clean: Set<string>
+  /** each sync that nothing disturbs is previewed */
+  previews: boolean
+  /** how many were */
+  previewed: number
 }
 
 const personOf = (entity: CrmEntity, values: Values): Record<string, unknown> => {
@@ -66,7 +70,12 @@ const nthOf = <Item>(items: readonly Item[], nth: number): Item | undefined =>
   items.length === 0 ? undefined : items[nth % items.length]
 
 /** Lets the people and the lists of one case change as its actions say, and keeps what the oracle must know of that. */
-export const openWorld = async (fairlead: Fairlead, name: string, lists: World['lists']): Promise<World> => {
+export const openWorld = async (
+  fairlead: Fairlead,
+  name: string,
+  lists: World['lists'],
+  previews: boolean,
+): Promise<World> => {
   const { control } = fairlead.simulator
   const deeds: Deeds = {
     crm: [],
@@ -256,6 +265,8 @@ export const openWorld = async (fairlead: Fairlead, name: string, lists: World['
     people,
     epochs: [],
     isRunning: false,
+    previews,
+    previewed: 0,
     clean: new Set(),
     note,
     async apply(action) {

@@ -84,7 +84,7 @@ export const openList = async (fairlead: Fairlead, listId: string) => {
         on conflict (list_id) do update set version = sync_settings.version + 1, push = excluded.push, pull = excluded.pull`
       if (widened) await sql`update lists set widened_at = now() where id = ${listId}`
     },
-    async run(kind: 'sync' | 'sweep' | 'verify' = 'sync', timeoutMs?: number): Promise<Run> {
+    async run(kind: 'sync' | 'sweep' | 'verify' | 'preview' = 'sync', timeoutMs?: number): Promise<Run> {
       const { runId } = await request(fairlead.db, accountId, listId, { kind, trigger: 'api' })
       await fairlead.wiring.relay()
       return fairlead.finished(runId, timeoutMs)
