@@ -36,15 +36,12 @@ export const openRandom = async ({ leadHistory = false }: { leadHistory?: boolea
       await liveCrowd(fairlead, `${prefix}-${count}`, plan, timelines)
       clearCrm(fairlead)
     },
-    async holds({ cases: numRuns, mostSteps, limitMs, seed: usual }) {
-    close: () => fairlead.close(),
     async holds({ cases: numRuns, mostSteps, limitMs, seed: usual, previews }) {
       const seed = given === 'any' ? undefined : given === undefined ? usual : Number(given)
       const property = fc.asyncProperty(cases(mostSteps), async (plan) => {
         count += 1
         try {
-          await live(fairlead, `${prefix}-${count}`, plan, timelines)
-          await live(fairlead, `${prefix}-${count}`, plan, previews)
+          await live(fairlead, `${prefix}-${count}`, plan, timelines, previews)
         } finally {
           clearCrm(fairlead)
         }

@@ -302,10 +302,7 @@ const quieten = async (world: World): Promise<Run[]> => {
 }
 
 /** The world of a case, with its lists imported, as somebody has looked at it first. */
-const begin = async (fairlead: Fairlead, name: string, plan: Case, timelines: Timelines) => {
-/** Lives one case through, to its quiet end. Throws what does not hold. */
-export const live = async (fairlead: Fairlead, name: string, drawn: Case, previews = false): Promise<void> => {
-  const plan = previews ? calm(drawn) : drawn
+const begin = async (fairlead: Fairlead, name: string, plan: Case, timelines: Timelines, previews = false) => {
   const { control } = fairlead.simulator
   control.clearFaults()
   control.settings({
@@ -354,9 +351,16 @@ export const liveCrowd = async (fairlead: Fairlead, name: string, plan: Case, ti
 }
 
 /** Lives one case through, to its quiet end. Throws what does not hold. */
-export const live = async (fairlead: Fairlead, name: string, plan: Case, timelines: Timelines): Promise<void> => {
+export const live = async (
+  fairlead: Fairlead,
+  name: string,
+  drawn: Case,
+  timelines: Timelines,
+  previews = false,
+): Promise<void> => {
+  const plan = previews ? calm(drawn) : drawn
   const { control } = fairlead.simulator
-  const { world, gate, witness } = await begin(fairlead, name, plan, timelines)
+  const { world, gate, witness } = await begin(fairlead, name, plan, timelines, previews)
   for (const action of plan.first) await world.apply(action)
   control.settings({ latencyMs: plan.crm.latencyMs })
   for (const step of plan.steps) {

@@ -89,7 +89,7 @@ export const renewEntries = async (
   const [counted] = await sql<{ count: number }[]>`
     with ${given(sql, target, entries)},
     previous as (
-      select id from runs where list_id = ${target.listId}::uuid and id < ${runId}::uuid and kind not in ('upload', 'preview')
+      select id from runs where list_id = ${target.listId}::uuid and id < ${runId}::uuid and kind not in ('upload', 'preview', 'undo')
         and ${target.previewId ?? null}::uuid is null order by id desc limit 1),
     whole as (
       select id from runs where ${phase}::text = 'push' and list_id = ${target.listId}::uuid and id < ${runId}::uuid and kind = 'sync'
