@@ -63,6 +63,18 @@ describe('O6: expiry', () => {
     expect(await sql`select from runs where id in ${sql([first, second])}`).toHaveLength(2)
   })
 
+  test('edits of records go after 90 days', async () => {
+    const { db, accountId } = fairlead
+    const ages = ['90 days 1 minute', '89 days 23 hours']
+    for (const age of ages)
+      await db.$client`
+        insert into edits (account_id, list_id, record_id, kind, changes, at)
+        values (${accountId}, ${listId}, uuidv7(), 'edited', ${JSON.stringify({ c1: { after: age } })}::text::jsonb, now() - ${age}::interval)`
+    await housekeep()
+    const left = await db.$client`select changes #>> '{c1,after}' as age from edits where list_id = ${listId}`
+    expect(left.map((row) => row['age'])).toEqual(['89 days 23 hours'])
+  })
+
   test('records go 30 days after their list was removed; its run and the records of other lists stay', async () => {
     const { db, accountId } = fairlead
     const sql = db.$client

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { openFairlead } from './fairlead.ts'
-import { cases, type Case } from './randomPlan.ts'
+import { crowd } from './randomCrowd.ts'
+import { cases } from './randomPlan.ts'
 import { clearCrm, live, liveCrowd } from './randomRun.ts'
 import { openTimelines } from './timeline.ts'
 
@@ -10,7 +11,7 @@ export type Random = {
   /** Lives random cases through until so many held or the time is over; throws with the seed and the steps of one that did not. */
   holds: (size: Size) => Promise<void>
   /** Lives one case with very many people through, and reads all their timelines. */
-  crowd: (plan: Case) => Promise<void>
+  crowd: (size: { of: number; steps: number; seed: number }) => Promise<void>
   close: () => Promise<void>
 }
 
@@ -31,10 +32,16 @@ export const openRandom = async ({ leadHistory = false }: { leadHistory?: boolea
       await timelines.close()
       await fairlead.close()
     },
-    async crowd(plan) {
+    async crowd({ of, steps, seed: usual }) {
       count += 1
-      await liveCrowd(fairlead, `${prefix}-${count}`, plan, timelines)
-      clearCrm(fairlead)
+      const seed = given === 'any' ? Date.now() % 2 ** 31 : Number(given ?? usual)
+      try {
+        await liveCrowd(fairlead, `${prefix}-${count}`, crowd({ of, steps, seed }), timelines)
+      } catch (error) {
+        throw new Error(`${String(error)}\n\nAgain by RANDOM_SEED=${seed}`, { cause: error })
+      } finally {
+        clearCrm(fairlead)
+      }
     },
     async holds({ cases: numRuns, mostSteps, limitMs, seed: usual, previews }) {
       const seed = given === 'any' ? undefined : given === undefined ? usual : Number(given)
