@@ -335,6 +335,7 @@ export const liveCrowd = async (fairlead: Fairlead, name: string, plan: Case, ti
   const { world, gate, witness } = await begin(fairlead, name, plan, timelines)
   for (const action of plan.first) await world.apply(action)
   const sync = async (): Promise<void> => {
+    await gate.open()
     for (const each of world.lists) await checkLedger(world, await runList(world, each, 'sync'))
     await gate.check()
     await witness.look()

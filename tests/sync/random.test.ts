@@ -13,9 +13,3 @@ test(
   { timeout: 300_000 },
   () => random.holds({ cases: 100, mostSteps: 4, limitMs: 25_000, seed: 20_261_125 }),
 )
-
-test(
-  'the timeline alone is enough to compute the values of each of a hundred random people, on both sides, at every moment',
-  { timeout: 300_000 },
-  () => random.crowd({ of: 16, steps: 3, seed: 20_261_126 }),
-)
