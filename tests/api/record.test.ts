@@ -167,6 +167,7 @@ describe('a record', () => {
       suppressed: false,
       version: 1,
       pending: [],
+      held: [],
       createdAt: expect.stringMatching(/Z$/),
       updatedAt: answer.body.createdAt,
       removedAt: null,
