@@ -91,5 +91,5 @@ test('1 million rows: the memory of API and worker is bounded, a SIGKILL in the 
   )
   expect(apiPeak).toBeLessThan(400)
   expect(peakOf(api.pid!)).toBeLessThan(450)
-  expect(workerPeak).toBeLessThan(450)
+  expect(workerPeak).toBeLessThan(400)
 })
