@@ -234,3 +234,14 @@ describe('R23: a retry', () => {
     expect((await fairlead.finished(runId)).counts!['push']).toMatchObject({ read: 1, rejected: 1 })
   })
 })
+
+test('R23: a preview leaves parked records out, tried before or not', async () => {
+  const list = await freshList()
+  await addAll(list, newPeople(3, 'shown'))
+  refuseLeads()
+  for (const _ of [1, 2, 3]) await list.run()
+  expect((await list.run('preview')).counts).toMatchObject({ push: { read: 0 } })
+  expect((await push(list)).counts).toMatchObject({ read: 1, rejected: 1 })
+  expect((await list.run('preview')).counts).toMatchObject({ push: { read: 0 } })
+  expect(await groups(list)).toMatchObject([{ count: 3 }])
+})
