@@ -3,6 +3,7 @@ import { operator } from '../../src/db/audit.ts'
 import * as quarantine from '../../src/db/quarantine.ts'
 import { retry, type Retried } from '../../src/db/run/retry.ts'
 import * as runs from '../../src/db/run/state.ts'
+import { requestUndo } from '../../src/db/run/undo.ts'
 import { request } from '../../src/db/sync/request.ts'
 import { openFairlead, until, type Fairlead } from '../support/fairlead.ts'
 import { addAll, createsAt, newPeople } from '../support/push.ts'
@@ -244,4 +245,28 @@ test('R23: a preview leaves parked records out, tried before or not', async () =
   expect((await push(list)).counts).toMatchObject({ read: 1, rejected: 1 })
   expect((await list.run('preview')).counts).toMatchObject({ push: { read: 0 } })
   expect(await groups(list)).toMatchObject([{ count: 3 }])
+})
+
+describe('R23: an undo', () => {
+  const undo = async ({ id }: Run): Promise<Run> => {
+    const { runId } = await requestUndo(fairlead.db, fairlead.accountId, id)
+    await fairlead.wiring.relay()
+    const run = await fairlead.finished(runId)
+    expect(sumsAgree(run)).toBe(true)
+    return run
+  }
+  const refuseUpdates = () =>
+    control().addFault({ kind: 'errorArray', status: 400, match: { method: 'PUT', kind: 'leads' } })
+
+  test('leaves parked what it passes by', async () => {
+    const list = await freshList()
+    const ids = await addAll(list, newPeople(2, 'undone'))
+    const { run: made } = await push(list)
+    for (const id of ids) await list.edit(id, { Title: 'Refused' })
+    refuseUpdates()
+    for (const _ of [1, 2, 3]) await list.run()
+    expect((await undo(made)).counts).toMatchObject({ push: { read: 2, skipped: 2 } })
+    expect(await groups(list)).toMatchObject([{ count: 2 }])
+    expect((await push(list)).counts).toMatchObject({ read: 1, rejected: 1 })
+  })
 })

@@ -244,7 +244,8 @@ export const storeOutcomes = (
         (rows.get(record.id)?.version ?? record.version) === record.version ? [record.id] : [],
       ),
     )
-    if (plan.previewId === null) {
+    // an undo tries nothing of what is parked, and answers no question
+    if (plan.previewId === null && plan.source?.as !== 'undo') {
       const released = await quarantine.settle(sql, plan, key.runId, outcomes)
       batch.delays.push(...released.map((recordId) => ({ recordId, tries: 0, afterMs: 0 })))
       await decisions.settle(sql, plan, key.runId, outcomes)
