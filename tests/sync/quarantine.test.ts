@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { operator } from '../../src/db/audit.ts'
 import * as quarantine from '../../src/db/quarantine.ts'
+import * as entryRows from '../../src/db/run/entry.ts'
 import { retry, type Retried } from '../../src/db/run/retry.ts'
 import * as runs from '../../src/db/run/state.ts'
 import { requestUndo } from '../../src/db/run/undo.ts'
@@ -27,9 +28,9 @@ const control = () => fairlead.simulator.control
 const required = { Lead: ['LastName', 'Company'], Contact: ['LastName', 'Account'] }
 
 const freshList = async (): Promise<TestList> => {
-  const run = await fairlead.finished(await fairlead.startImport('lead', ['Company', 'Title'], true))
+  const run = await fairlead.finished(await fairlead.startImport('lead', ['Company', 'Title', 'WorkPhone'], true))
   const list = await openList(fairlead, run.listId!)
-  await list.settings({ enabled: true, addNew: true, updateExisting: true, fields: ['Title'] })
+  await list.settings({ enabled: true, addNew: true, updateExisting: true, fields: ['Title', 'WorkPhone'] })
   return list
 }
 const groups = (list: TestList) =>
@@ -268,5 +269,25 @@ describe('R23: an undo', () => {
     expect((await undo(made)).counts).toMatchObject({ push: { read: 2, skipped: 2 } })
     expect(await groups(list)).toMatchObject([{ count: 2 }])
     expect((await push(list)).counts).toMatchObject({ read: 1, rejected: 1 })
+  })
+
+  test('has entries of its own: what it could not do counts for no cause, and what goes on beside it is not listed', async () => {
+    const list = await freshList()
+    const [id] = await addAll(list, newPeople(1, 'beside'))
+    await list.run()
+    await list.edit(id!, { Title: 'Pushed' })
+    const { run: pushed } = await push(list)
+    await list.edit(id!, { WorkPhone: '5' })
+    refuseUpdates()
+    expect(await timesOf(list, (await push(list)).run)).toEqual([1])
+    const undone = await undo(pushed)
+    expect(await timesOf(list, undone)).toEqual([1])
+    for (const times of [2, 3]) expect(await timesOf(list, (await push(list)).run)).toEqual([times])
+    expect(await groups(list)).toMatchObject([{ count: 1 }])
+    const listed = await entryRows.page(fairlead.db, fairlead.accountId, { ...undone, listName: '' } as never, {
+      limit: 10,
+    })
+    expect(listed).toMatchObject([{ kind: 'rejected', firstRunId: undone.id, lastRunId: undone.id, times: 1 }])
+    expect(await entryRows.causes(fairlead.db, fairlead.accountId, undone as never)).toMatchObject([{ count: 1 }])
   })
 })
