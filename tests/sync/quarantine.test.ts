@@ -291,3 +291,18 @@ describe('R23: an undo', () => {
     expect(await entryRows.causes(fairlead.db, fairlead.accountId, undone as never)).toMatchObject([{ count: 1 }])
   })
 })
+
+test('R23: a record whose person is gone from the CRM is parked no more', async () => {
+  const list = await freshList()
+  const ids = await addAll(list, newPeople(2, 'gone'))
+  await list.run()
+  for (const id of ids) await list.edit(id, { Title: 'Refused' })
+  control().addFault({ kind: 'errorArray', status: 400, match: { method: 'PUT', kind: 'leads' } })
+  for (const _ of [1, 2, 3]) await list.run()
+  expect(await groups(list)).toMatchObject([{ count: 2 }])
+  const { crmId } = (await list.records()).find(({ id }) => id === ids[0])!
+  control().remove({ entity: 'lead', ids: [crmId!] })
+  await list.run('sweep')
+  expect((await push(list)).counts).toMatchObject({ read: 1, rejected: 1 })
+  expect(await groups(list)).toMatchObject([{ count: 1, sampleRecordIds: [ids[1]] }])
+})
