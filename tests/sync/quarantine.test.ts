@@ -306,3 +306,21 @@ test('R23: a record whose person is gone from the CRM is parked no more', async 
   expect((await push(list)).counts).toMatchObject({ read: 1, rejected: 1 })
   expect(await groups(list)).toMatchObject([{ count: 1, sampleRecordIds: [ids[1]] }])
 })
+
+test('R23: a run that was cancelled before it pushed does not begin the count anew', async () => {
+  const list = await freshList()
+  await addAll(list, newPeople(2, 'cancelled'))
+  refuseLeads()
+  for (const _ of [1, 2]) await list.run()
+  const fault = control().addFault({ kind: 'slow', ms: 300, match: { kind: 'leads' } })
+  const asked = { kind: 'sync', trigger: 'api' } as const
+  const { runId } = await request(fairlead.db, fairlead.accountId, list.listId, asked)
+  await fairlead.wiring.relay()
+  await until('it runs', async () => (await runs.get(fairlead.db, fairlead.accountId, runId)).state === 'running')
+  await runs.requestCancel(fairlead.db, fairlead.accountId, runId)
+  control().clearFaults(fault)
+  const cancelled = await fairlead.finished(runId)
+  expect(cancelled).toMatchObject({ state: 'cancelled', counts: { pull: {} } })
+  expect(new Set(await timesOf(list, (await push(list)).run))).toEqual(new Set([3]))
+  expect(await groups(list)).toMatchObject([{ count: 2 }])
+})

@@ -94,7 +94,7 @@ export const renewEntries = async (
       order by id desc limit 1),
     whole as (
       select id from runs where exists (select from renewing) and ${phase}::text = 'push' and list_id = ${target.listId}::uuid and id < ${runId}::uuid and kind = 'sync'
-        and settings->'source' is null order by id desc limit 1),
+        and settings->'source' is null and state in ('succeeded', 'incomplete') and counts ? 'push' order by id desc limit 1),
     -- since the last one that pushed everything
     between_runs as (
       select r.id from runs r, whole w where r.list_id = ${target.listId}::uuid and r.id >= w.id and r.id < ${runId}::uuid and r.kind = 'sync'),
