@@ -1,3 +1,4 @@
+import { eq } from 'drizzle-orm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import * as t from '../../src/db/schema.ts'
 import { openApi, type TestApi } from '../support/api.ts'
@@ -214,10 +215,15 @@ describe('GET …/timeline', () => {
         field: 'Title',
         value: 'CTO',
         pending: true,
+        held: false,
         agreed: 'CEO',
         eventId: items[0].id,
       })
     }
+    const held = { c8: { v: 'CEO', h: true, at: '2026-11-23T10:00:00.000Z' } }
+    await api.db.update(t.records).set({ agreed: held }).where(eq(t.records.id, recordId))
+    const undone = await timeline(recordId, '?field=Title')
+    expect(undone.current).toMatchObject({ value: 'CTO', pending: false, held: true, agreed: 'CEO' })
     const email = await timeline(recordId, '?field=Email')
     expect(email.current).toMatchObject({ value: 'why@example.com', pending: false, eventId: recordId })
     const unknown = await call('GET', `${records()}/${recordId}/timeline?field=Nothing`)
