@@ -73,6 +73,7 @@ describe('R23: 200 records that are rejected for one cause', () => {
     control().clearFaults()
     const fifth = await push(list)
     expect(fifth.counts).toEqual({ read: 200, created: 200, rejected: 0 })
+    expect(fifth.run.warnings).toEqual([])
     expect(await groups(list)).toEqual([])
     expect((await push(list)).counts).toEqual({ read: 0, created: 0, rejected: 0 })
   }, 60_000)
