@@ -172,6 +172,12 @@ describe('what runs did', () => {
       { kind: 'asked', run: { id: runId }, by: null, candidates: [{ id: 'L1' }, { id: 'L2' }] },
       { kind: 'created' },
     ])
+    const link = { firstRunId: runId, phase: 'push', kind: 'updated', code: 'linkedByEmail', recordId } as const
+    const chosen = await addEntry({ ...link, crmEntity: 'lead', crmId: 'L2' })
+    const other = await addEntry({ ...link, crmEntity: 'lead', crmId: 'L1' })
+    const { items } = await timeline(recordId)
+    const ruleOf = (id: string) => items.find((each: { id: string }) => each.id === id).rule.code
+    expect([ruleOf(chosen), ruleOf(other)]).toEqual(['decidedByPerson', 'matchedByEmail'])
   })
 
   test('where a change is missing, the history is said to be incomplete', async () => {
