@@ -83,6 +83,9 @@ export const activeStates: readonly RunState[] = ['queued', 'running', 'held']
 /** Uploads and previews take no list's place (R19): they run beside its syncs. */
 export const standsAside = (kind: RunKind): boolean => kind === 'upload' || kind === 'preview'
 
+/** Their entries are their own: other runs of the list renew what the run before them has listed. */
+export const renewsNone = (kind: RunKind): boolean => standsAside(kind) || kind === 'undo'
+
 /** These runs see everybody, and their ledger compares the keys of both sides. */
 export const comparesKeys = (kind: RunKind): boolean => ['import', 'sweep', 'verify'].includes(kind)
 

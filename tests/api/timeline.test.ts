@@ -1,3 +1,4 @@
+import { eq } from 'drizzle-orm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import * as t from '../../src/db/schema.ts'
 import { openApi, type TestApi } from '../support/api.ts'
@@ -171,6 +172,12 @@ describe('what runs did', () => {
       { kind: 'asked', run: { id: runId }, by: null, candidates: [{ id: 'L1' }, { id: 'L2' }] },
       { kind: 'created' },
     ])
+    const link = { firstRunId: runId, phase: 'push', kind: 'updated', code: 'linkedByEmail', recordId } as const
+    const chosen = await addEntry({ ...link, crmEntity: 'lead', crmId: 'L2' })
+    const other = await addEntry({ ...link, crmEntity: 'lead', crmId: 'L1' })
+    const { items } = await timeline(recordId)
+    const ruleOf = (id: string) => items.find((each: { id: string }) => each.id === id).rule.code
+    expect([ruleOf(chosen), ruleOf(other)]).toEqual(['decidedByPerson', 'matchedByEmail'])
   })
 
   test('where a change is missing, the history is said to be incomplete', async () => {
@@ -214,10 +221,15 @@ describe('GET …/timeline', () => {
         field: 'Title',
         value: 'CTO',
         pending: true,
+        held: false,
         agreed: 'CEO',
         eventId: items[0].id,
       })
     }
+    const held = { c8: { v: 'CEO', h: true, at: '2026-11-23T10:00:00.000Z' } }
+    await api.db.update(t.records).set({ agreed: held }).where(eq(t.records.id, recordId))
+    const undone = await timeline(recordId, '?field=Title')
+    expect(undone.current).toMatchObject({ value: 'CTO', pending: false, held: true, agreed: 'CEO' })
     const email = await timeline(recordId, '?field=Email')
     expect(email.current).toMatchObject({ value: 'why@example.com', pending: false, eventId: recordId })
     const unknown = await call('GET', `${records()}/${recordId}/timeline?field=Nothing`)

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { update } from '../../src/db/account.ts'
 import { operator } from '../../src/db/audit.ts'
 import * as decisions from '../../src/db/decision.ts'
+import { requestUndo } from '../../src/db/run/undo.ts'
 import { openFairlead, type Fairlead } from '../support/fairlead.ts'
 import { openList } from '../support/sync.ts'
 import { openPeople, type People } from './people.ts'
@@ -146,5 +147,27 @@ describe('R16: a person whom several may have taken over', () => {
     expect((await second.run()).of(ids[1])).toMatchObject({ crmId: lead, state: 'deletedInCrm' })
     expect((await leads.run('sweep')).of(ids[0])).toMatchObject({ state: 'deletedInCrm' })
     expect([await inbox(), await inbox('open', second)]).toEqual([[], []])
+  })
+
+  test('stays a question when a run that had written to that person is undone', async () => {
+    const email = address()
+    const lead = crm.add('lead', { Email: email, FirstName: 'Un', LastName: 'Done', Title: 'CEO', Company: 'Ltd' })
+    const { id } = (await leads.run()).of(lead)
+    await leads.edit(id, { Title: 'Pushed' })
+    await leads.run()
+    const [pushed] = await fairlead.db.$client<[{ runId: string }]>`
+      select last_run_id::text as "runId" from entries where record_id = ${id} and phase = 'push' and kind = 'updated'`
+    const { contactId } = crm.control.convert({ leadId: lead })
+    const rival = contact(email, 'CEO')
+    await leads.edit(id, { Title: 'Owner' })
+    await leads.run()
+    const [question] = await inbox()
+    const { runId } = await requestUndo(fairlead.db, fairlead.accountId, pushed.runId)
+    await fairlead.wiring.relay()
+    expect((await fairlead.finished(runId)).counts).toMatchObject({ push: { read: 1, skipped: 1 } })
+    expect(await inbox()).toMatchObject([{ id: question!.id, state: 'open' }])
+    await decide(question!.id, rival)
+    expect((await leads.run()).of(id)).toMatchObject({ crmId: rival })
+    expect(contactId).not.toBe(rival)
   })
 })

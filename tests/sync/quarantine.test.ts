@@ -1,8 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { operator } from '../../src/db/audit.ts'
 import * as quarantine from '../../src/db/quarantine.ts'
+import * as entryRows from '../../src/db/run/entry.ts'
 import { retry, type Retried } from '../../src/db/run/retry.ts'
 import * as runs from '../../src/db/run/state.ts'
+import { requestUndo } from '../../src/db/run/undo.ts'
 import { request } from '../../src/db/sync/request.ts'
 import { openFairlead, until, type Fairlead } from '../support/fairlead.ts'
 import { addAll, createsAt, newPeople } from '../support/push.ts'
@@ -26,9 +28,9 @@ const control = () => fairlead.simulator.control
 const required = { Lead: ['LastName', 'Company'], Contact: ['LastName', 'Account'] }
 
 const freshList = async (): Promise<TestList> => {
-  const run = await fairlead.finished(await fairlead.startImport('lead', ['Company', 'Title'], true))
+  const run = await fairlead.finished(await fairlead.startImport('lead', ['Company', 'Title', 'WorkPhone'], true))
   const list = await openList(fairlead, run.listId!)
-  await list.settings({ enabled: true, addNew: true, updateExisting: true, fields: ['Title'] })
+  await list.settings({ enabled: true, addNew: true, updateExisting: true, fields: ['Title', 'WorkPhone'] })
   return list
 }
 const groups = (list: TestList) =>
@@ -71,6 +73,7 @@ describe('R23: 200 records that are rejected for one cause', () => {
     control().clearFaults()
     const fifth = await push(list)
     expect(fifth.counts).toEqual({ read: 200, created: 200, rejected: 0 })
+    expect(fifth.run.warnings).toEqual([])
     expect(await groups(list)).toEqual([])
     expect((await push(list)).counts).toEqual({ read: 0, created: 0, rejected: 0 })
   }, 60_000)
@@ -233,4 +236,92 @@ describe('R23: a retry', () => {
     await fairlead.finished(busy)
     expect((await fairlead.finished(runId)).counts!['push']).toMatchObject({ read: 1, rejected: 1 })
   })
+})
+
+test('R23: a preview leaves parked records out, tried before or not', async () => {
+  const list = await freshList()
+  await addAll(list, newPeople(3, 'shown'))
+  refuseLeads()
+  for (const _ of [1, 2, 3]) await list.run()
+  expect((await list.run('preview')).counts).toMatchObject({ push: { read: 0 } })
+  expect((await push(list)).counts).toMatchObject({ read: 1, rejected: 1 })
+  expect((await list.run('preview')).counts).toMatchObject({ push: { read: 0 } })
+  expect(await groups(list)).toMatchObject([{ count: 3 }])
+})
+
+describe('R23: an undo', () => {
+  const undo = async ({ id }: Run): Promise<Run> => {
+    const { runId } = await requestUndo(fairlead.db, fairlead.accountId, id)
+    await fairlead.wiring.relay()
+    const run = await fairlead.finished(runId)
+    expect(sumsAgree(run)).toBe(true)
+    return run
+  }
+  const refuseUpdates = () =>
+    control().addFault({ kind: 'errorArray', status: 400, match: { method: 'PUT', kind: 'leads' } })
+
+  test('leaves parked what it passes by', async () => {
+    const list = await freshList()
+    const ids = await addAll(list, newPeople(2, 'undone'))
+    const { run: made } = await push(list)
+    for (const id of ids) await list.edit(id, { Title: 'Refused' })
+    refuseUpdates()
+    for (const _ of [1, 2, 3]) await list.run()
+    expect((await undo(made)).counts).toMatchObject({ push: { read: 2, skipped: 2 } })
+    expect(await groups(list)).toMatchObject([{ count: 2 }])
+    expect((await push(list)).counts).toMatchObject({ read: 1, rejected: 1 })
+  })
+
+  test('has entries of its own: what it could not do counts for no cause, and what goes on beside it is not listed', async () => {
+    const list = await freshList()
+    const [id] = await addAll(list, newPeople(1, 'beside'))
+    await list.run()
+    await list.edit(id!, { Title: 'Pushed' })
+    const { run: pushed } = await push(list)
+    await list.edit(id!, { WorkPhone: '5' })
+    refuseUpdates()
+    expect(await timesOf(list, (await push(list)).run)).toEqual([1])
+    const undone = await undo(pushed)
+    expect(await timesOf(list, undone)).toEqual([1])
+    for (const times of [2, 3]) expect(await timesOf(list, (await push(list)).run)).toEqual([times])
+    expect(await groups(list)).toMatchObject([{ count: 1 }])
+    const listed = await entryRows.page(fairlead.db, fairlead.accountId, { ...undone, listName: '' } as never, {
+      limit: 10,
+    })
+    expect(listed).toMatchObject([{ kind: 'rejected', firstRunId: undone.id, lastRunId: undone.id, times: 1 }])
+    expect(await entryRows.causes(fairlead.db, fairlead.accountId, undone as never)).toMatchObject([{ count: 1 }])
+  })
+})
+
+test('R23: a record whose person is gone from the CRM is parked no more', async () => {
+  const list = await freshList()
+  const ids = await addAll(list, newPeople(2, 'gone'))
+  await list.run()
+  for (const id of ids) await list.edit(id, { Title: 'Refused' })
+  control().addFault({ kind: 'errorArray', status: 400, match: { method: 'PUT', kind: 'leads' } })
+  for (const _ of [1, 2, 3]) await list.run()
+  expect(await groups(list)).toMatchObject([{ count: 2 }])
+  const { crmId } = (await list.records()).find(({ id }) => id === ids[0])!
+  control().remove({ entity: 'lead', ids: [crmId!] })
+  await list.run('sweep')
+  expect((await push(list)).counts).toMatchObject({ read: 1, rejected: 1 })
+  expect(await groups(list)).toMatchObject([{ count: 1, sampleRecordIds: [ids[1]] }])
+})
+
+test('R23: a run that was cancelled before it pushed does not begin the count anew', async () => {
+  const list = await freshList()
+  await addAll(list, newPeople(2, 'cancelled'))
+  refuseLeads()
+  for (const _ of [1, 2]) await list.run()
+  const fault = control().addFault({ kind: 'slow', ms: 300, match: { kind: 'leads' } })
+  const asked = { kind: 'sync', trigger: 'api' } as const
+  const { runId } = await request(fairlead.db, fairlead.accountId, list.listId, asked)
+  await fairlead.wiring.relay()
+  await until('it runs', async () => (await runs.get(fairlead.db, fairlead.accountId, runId)).state === 'running')
+  await runs.requestCancel(fairlead.db, fairlead.accountId, runId)
+  control().clearFaults(fault)
+  const cancelled = await fairlead.finished(runId)
+  expect(cancelled).toMatchObject({ state: 'cancelled', counts: { pull: {} } })
+  expect(new Set(await timesOf(list, (await push(list)).run))).toEqual(new Set([3]))
+  expect(await groups(list)).toMatchObject([{ count: 2 }])
 })

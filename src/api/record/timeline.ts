@@ -6,6 +6,7 @@ import * as timelines from '../../db/record/timeline.ts'
 import { columnFinder } from '../../domain/counterpart.ts'
 import { misplaced } from '../../domain/errors.ts'
 import { entryDays } from '../../domain/run.ts'
+import { isEdited } from '../../domain/sync.ts'
 import { changeHere } from '../../domain/timeline.ts'
 import { cutPage, readCursor, writeCursor } from '../cursor.ts'
 import { exampleOf, Id, PageQuery, text } from '../schemas.ts'
@@ -26,8 +27,9 @@ const Current = z
     field: z.string(),
     value: Value.optional().meta({ description: 'missing where it is absent' }),
     pending: z.boolean().meta({ description: 'changed here, and the CRM has not agreed to it yet' }),
+    held: z.boolean().meta({ description: 'set back by an undo: neither pushed nor pulled until either side changes' }),
     agreed: Value.optional().meta({
-      description: 'of a pending value: what both sides had before, as far as is known',
+      description: 'of a pending value what both sides had before, of a held one what the CRM has, as far as is known',
     }),
     eventId: z
       .string()
@@ -60,7 +62,8 @@ export const timelineRoutes: FastifyPluginAsyncZod<Services> = async (app, { db,
     return {
       field: name(key),
       ...(value === undefined ? {} : { value: plain(value) }),
-      pending: waiting !== undefined,
+      pending: isEdited(waiting),
+      held: waiting?.h === true,
       ...(waiting?.v === undefined ? {} : { agreed: plain(waiting.v) }),
       eventId: last?.id ?? (isKept ? subject.id : null),
     }

@@ -212,7 +212,7 @@ const entryEvent = (row: Of<'entry'>, name: Names): Event => {
   const crm = personJson(row.crmEntity, row.crmId)
   return {
     ...blank(row.id, entryEventKind(row), row.code),
-    rule: ruleJson(entryRule(row, crm !== null)),
+    rule: ruleJson(row.decided ? 'decidedByPerson' : entryRule(row, crm !== null)),
     run: runJson(row),
     crm,
     changes: changesJson(entryChanges(row), name),

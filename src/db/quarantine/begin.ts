@@ -1,6 +1,7 @@
 import type { Database, Sql } from '../database.ts'
 import { addWarnings } from '../run/warning.ts'
 import type { SyncPlan } from '../sync/plan.ts'
+import { withPeople } from '../sync/rows.ts'
 import { mappingOf } from './mapping.ts'
 
 /** Whether records of a list are parked. */
@@ -16,7 +17,9 @@ export const isUsed = async (db: Database, listId: string): Promise<boolean> => 
 const releaseChanged = async (sql: Sql, plan: SyncPlan, runId: string): Promise<void> => {
   await sql`
     delete from parked_records k where k.list_id = ${plan.listId}::uuid and (k.mapping = '' and k.probe_run_id is distinct from ${runId}::uuid
-      or not exists (select from records r where r.id = k.record_id and r.removed_at is null))`
+      or not exists (
+        select from ${withPeople(sql, plan.connectionId)}
+        where r.id = k.record_id and r.removed_at is null and p.state is distinct from 'deletedInCrm'))`
   await sql`
     update parked_records k set mapping = '', probe_run_id = ${runId}::uuid from records r
     where k.list_id = ${plan.listId}::uuid and r.id = k.record_id and (k.mapping <> ${mappingOf(plan)} or k.version <> r.version)`

@@ -171,7 +171,8 @@ const creationOf = async (db: Database, { accountId, id, createdRunId }: Subject
   return { ...edit, ...run }
 }
 
-type EntryEvent = { of: 'entry'; id: string } & Awaited<ReturnType<typeof pageEntries>>[number]
+/** `decided`: the record was linked to whom somebody had chosen for it. */
+type EntryEvent = { of: 'entry'; id: string; decided: boolean } & Awaited<ReturnType<typeof pageEntries>>[number]
 type EditEvent = { of: 'edit'; id: string } & Awaited<ReturnType<typeof pageEdits>>[number]
 type DecisionEvent = { of: 'asked' | 'decided'; id: string } & Awaited<ReturnType<typeof allDecisions>>[number]
 type CreationEvent = { of: 'creation'; id: string } & Awaited<ReturnType<typeof creationOf>>
@@ -182,6 +183,18 @@ const idAt = (id: string, at: Date): string => {
   const hex = at.getTime().toString(16).padStart(12, '0')
   return `${hex.slice(0, 8)}-${hex.slice(8)}-${id.slice(14)}`
 }
+
+const linkingCodes: ReadonlySet<string | null> = new Set(['linkedByEmail', 'existsNotUpdated', 'converted', 'merged'])
+
+/** Whether an entry links the record to the answer of an earlier question. */
+const isDecided =
+  (questions: Awaited<ReturnType<typeof allDecisions>>) =>
+  ({ id, code, crmEntity, crmId }: Awaited<ReturnType<typeof pageEntries>>[number]): boolean =>
+    linkingCodes.has(code) &&
+    questions.some(
+      ({ id: asked, chosenEntity, chosenId }) =>
+        chosenId !== null && chosenId === crmId && chosenEntity === crmEntity && asked < id,
+    )
 
 const people = (links: Link[]): SQL | undefined =>
   or(...links.map(({ entity, id }) => and(eq(entries.crmEntity, entity), eq(entries.crmId, id))))
@@ -203,13 +216,13 @@ export const page = async (
     isNull(entries.recordId),
     people(links),
   )
-  const questions = key === undefined ? await allDecisions(db, subject) : []
+  const asked = await allDecisions(db, subject)
+  const decided = isDecided(asked)
+  const questions = key === undefined ? asked : []
+  const own = await pageEntries(db, subject, ofRecord(subject), part)
+  const theirs = links.length === 0 ? [] : await pageEntries(db, subject, ofPeople, part)
   const events: TimelineEvent[] = [
-    ...(await pageEntries(db, subject, ofRecord(subject), part)).map((row) => ({ of: 'entry' as const, ...row })),
-    ...(links.length === 0 ? [] : await pageEntries(db, subject, ofPeople, part)).map((row) => ({
-      of: 'entry' as const,
-      ...row,
-    })),
+    ...[...own, ...theirs].map((row) => ({ of: 'entry' as const, decided: decided(row), ...row })),
     ...(await pageEdits(db, subject, part)).map((row) => ({ of: 'edit' as const, ...row })),
     ...questions.map((row) => ({ of: 'asked' as const, ...row })),
     ...questions.flatMap((row) =>

@@ -1,6 +1,6 @@
 import { and, asc, count, desc, eq, gt, gte, inArray, isNotNull, isNull, lte, or, sql, type SQL } from 'drizzle-orm'
 import { FairleadError } from '../../domain/errors.ts'
-import { standsAside, type EntryKind, type EntryWarning } from '../../domain/run.ts'
+import { renewsNone, type EntryKind, type EntryWarning } from '../../domain/run.ts'
 import type { Database } from '../database.ts'
 import { failureCode } from '../failure.ts'
 import type { Transaction } from '../outbox.ts'
@@ -13,14 +13,14 @@ export type Entry = Omit<typeof entries.$inferSelect, 'emailKey' | 'accountId'>
 export type Wanted = { kind?: EntryKind; code?: string; phase?: string; person?: Person; limit: number }
 
 /**
- * The run's own entries and those of the list that it renewed: ids are in order of time. Each is one entry of each of these runs, but for those that
- * stand aside and renew none.
+ * The run's own entries and those of the list that it renewed: ids are in order of time. Each is one entry of each of these runs, but for those
+ * between that renew none.
  */
 const ofRun = (accountId: string, run: RunRow) =>
   and(
     eq(entries.accountId, accountId),
     run.listId === null ? isNull(entries.listId) : eq(entries.listId, run.listId),
-    ...(standsAside(run.kind)
+    ...(renewsNone(run.kind)
       ? [eq(entries.lastRunId, run.id)]
       : [lte(entries.firstRunId, run.id), gte(entries.lastRunId, run.id)]),
   )

@@ -75,7 +75,7 @@ export const insertEntries = async (
  * Skips and rejections: one equal to the list's run before this one renews that entry (`times` + 1, kept from now on) instead of making another.
  * An entry that this run holds already is left alone, so a repeated step counts once. Answers how many are new to this run. Equal are those of one
  * cause. Where runs that did not push everything lie between, an entry of its own goes on counting (R23). A preview
- * renews none and is renewed by none.
+ * and an undo renew none and are renewed by none.
  * Of two lanes that renew one entry at the same moment the second sees it as the first has left it, and lists the person for itself.
  */
 export const renewEntries = async (
@@ -88,12 +88,13 @@ export const renewEntries = async (
   if (entries.length === 0) return 0
   const [counted] = await sql<{ count: number }[]>`
     with ${given(sql, target, entries)},
+    renewing as (select from runs where id = ${runId}::uuid and kind <> 'undo' and ${target.previewId ?? null}::uuid is null),
     previous as (
-      select id from runs where list_id = ${target.listId}::uuid and id < ${runId}::uuid and kind not in ('upload', 'preview', 'undo')
-        and ${target.previewId ?? null}::uuid is null order by id desc limit 1),
+      select id from runs where exists (select from renewing) and list_id = ${target.listId}::uuid and id < ${runId}::uuid and kind not in ('upload', 'preview', 'undo')
+      order by id desc limit 1),
     whole as (
-      select id from runs where ${phase}::text = 'push' and list_id = ${target.listId}::uuid and id < ${runId}::uuid and kind = 'sync'
-        and settings->'source' is null and ${target.previewId ?? null}::uuid is null order by id desc limit 1),
+      select id from runs where exists (select from renewing) and ${phase}::text = 'push' and list_id = ${target.listId}::uuid and id < ${runId}::uuid and kind = 'sync'
+        and settings->'source' is null and state in ('succeeded', 'incomplete') and counts ? 'push' order by id desc limit 1),
     -- since the last one that pushed everything
     between_runs as (
       select r.id from runs r, whole w where r.list_id = ${target.listId}::uuid and r.id >= w.id and r.id < ${runId}::uuid and r.kind = 'sync'),

@@ -7,7 +7,7 @@ type Of = { runId: string; listId: string }
 
 /**
  * Adds to a run's warnings, one of each code and field with its count, in the transaction of what it is about; call it late, since it locks the
- * run. A field that the CRM no longer knows makes its column stale (R24).
+ * run. A count below zero takes back what was said. A field that the CRM no longer knows makes its column stale (R24).
  */
 export const addWarnings = async (sql: Sql, { runId, listId }: Of, found: CrmWarning[]): Promise<void> => {
   if (found.length === 0) return
@@ -19,7 +19,8 @@ export const addWarnings = async (sql: Sql, { runId, listId }: Of, found: CrmWar
     if (known === undefined) merged.push(warning)
     else merged[index] = { ...known, count: known.count + warning.count }
   }
-  await sql`update runs set warnings = ${JSON.stringify(merged)}::text::jsonb where id = ${runId}`
+  const left = merged.filter(({ count }) => count > 0)
+  await sql`update runs set warnings = ${JSON.stringify(left)}::text::jsonb where id = ${runId}`
   const missing = found
     .filter(({ code, field }) => code === 'fieldMissing' && field !== undefined)
     .map(({ field }) => field)

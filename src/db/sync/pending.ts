@@ -20,8 +20,11 @@ const editedHere = (sql: Sql, plan: SyncPlan) => {
   return sql`r.agreed ?| ${ticked} and exists (select from jsonb_each(r.agreed) e where e.key = any(${ticked}) and not e.value ? 'h')`
 }
 
-/** R23: a parked record is left alone as long as it and the mapping are what they were, unless this run tries it for all that have its cause. */
-const notParked = (sql: Sql, plan: SyncPlan, runId: string | null = null) => sql`
+/**
+ * R23: a parked record is left alone as long as it and the mapping are what they were, unless this run tries it for all that have its cause; a preview
+ * tries none.
+ */
+const notParked = (sql: Sql, plan: SyncPlan, runId: string) => sql`
   not exists (select from parked_records k where k.record_id = r.id and k.version = r.version and k.mapping = ${mappingOf(plan)}
     and k.probe_run_id is distinct from ${runId}::uuid)`
 
@@ -31,13 +34,19 @@ export type Pending = { rows: SyncRow[]; next: string | null }
 const nextOf = (ids: string[], limit: number): string | null => (ids.length < limit ? null : ids.at(-1)!)
 
 /** The same as a preview would have left it: records that are pending, and those that it would have edited. */
-const pageForeseen = async (db: Database, plan: SyncPlan, after: string | null, limit: number): Promise<Pending> => {
+const pageForeseen = async (
+  db: Database,
+  plan: SyncPlan,
+  runId: string,
+  after: string | null,
+  limit: number,
+): Promise<Pending> => {
   const sql = db.$client
   const beyond = (id: ReturnType<Sql>) => (after === null ? sql`true` : sql`${id} > ${after}::uuid`)
   const candidates = await sql<{ id: string }[]>`
     select id::text from (
       (select r.id from records r where r.list_id = ${plan.listId}::uuid and (r.agreed <> '{}' or r.crm_id is null) and r.removed_at is null
-        and ${beyond(sql`r.id`)} and ${notParked(sql, plan)} order by r.id limit ${limit})
+        and ${beyond(sql`r.id`)} and ${notParked(sql, plan, runId)} order by r.id limit ${limit})
       union (select v.record_id from previewed_records v where v.run_id = ${plan.previewId}::uuid and v.agreed <> '{}'
         and ${beyond(sql`v.record_id`)} order by v.record_id limit ${limit})) c
     order by c.id limit ${limit}`
@@ -60,7 +69,7 @@ export const pagePending = async (
   after: string | null,
   limit: number,
 ): Promise<Pending> => {
-  if (plan.previewId !== null) return pageForeseen(db, plan, after, limit)
+  if (plan.previewId !== null) return pageForeseen(db, plan, runId, after, limit)
   const sql = db.$client
   const edited = editedHere(sql, plan)
   const rows = await sql<Raw[]>`

@@ -224,6 +224,7 @@ export const storeOutcomes = (
   db.$client.begin(async (tx) => {
     const sql = tx as unknown as Sql
     const counts = lanes.noLaneCounts()
+    const said = [...warnings]
     const ids = outcomes.map(({ record }) => record.id)
     const rows = await lockedRows(sql, plan, ids)
     const shown = await shownOf(sql, plan, true, subjectsOf(outcomes))
@@ -244,12 +245,15 @@ export const storeOutcomes = (
         (rows.get(record.id)?.version ?? record.version) === record.version ? [record.id] : [],
       ),
     )
-    if (plan.previewId === null) {
+    // an undo tries nothing of what is parked, and answers no question
+    if (plan.previewId === null && plan.source?.as !== 'undo') {
       const released = await quarantine.settle(sql, plan, key.runId, outcomes)
       batch.delays.push(...released.map((recordId) => ({ recordId, tries: 0, afterMs: 0 })))
+      // they were said to be left out
+      if (released.length > 0) said.push({ code: 'parked', count: -released.length })
       await decisions.settle(sql, plan, key.runId, outcomes)
     }
     await putOff(sql, plan, key.runId, batch.delays)
-    await addWarnings(sql, { runId: key.runId, listId: plan.listId }, warnings)
+    await addWarnings(sql, { runId: key.runId, listId: plan.listId }, said)
     return lanes.advance(sql, key, { ...step, counts })
   }) as Promise<lanes.Moved>
