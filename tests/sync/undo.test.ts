@@ -225,6 +225,24 @@ describe('a sync in both directions', () => {
   })
 })
 
+describe('records that are not as they were', () => {
+  test('stay where the sync had added them and a record of ours went into theirs, or somebody brought them back', async () => {
+    const Email = 'undo.mine@example.com'
+    const mine = await list.create({ Email, LastName: 'Mine', Company: 'M' })
+    const theirs = crm.add('lead', { Email, LastName: 'Mine', Company: 'M' })
+    const back = crm.add('lead', { Email: 'undo.back@example.com', LastName: 'Back', Company: 'B' })
+    const run = await good()
+    expect(await record(mine)).toMatchObject({ removed: true, mergedInto: (await record(theirs)).id })
+    const { said } = await undo(run.id)
+    expect(said(theirs)).toMatchObject([{ phase: 'pull', kind: 'skipped', code: 'changedSince' }])
+    expect(await record(theirs)).toMatchObject({ removed: false })
+    expect(await record(back)).toMatchObject({ removed: true })
+    await list.restore((await record(back)).id)
+    await undo(run.id)
+    expect(await record(back)).toMatchObject({ removed: false })
+  })
+})
+
 describe('people who are not as they were', () => {
   test('changed between our read and our write, they are read once more; gone, they are named and not marked', async () => {
     const people = await leads(16)

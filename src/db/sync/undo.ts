@@ -87,11 +87,12 @@ export const storeSetBack = (
     return close(sql, page, entries, unchanged)
   }) as Promise<lanes.Moved>
 
-/** Of these records, those that somebody has given an external id, or whose edits a push has sent. */
+/** Of these records, those that somebody has given an external id, brought back or edited, whose edits a push has sent, or into which another record went. */
 const touchedOf = async (sql: Sql, ids: readonly string[]): Promise<Set<string>> => {
   const found = await sql<{ id: string }[]>`
     select r.id::text as id from records r where r.id = any(string_to_array(${ids.join('\n')}::text, E'\n')::uuid[])
-      and (r.external_id is not null or exists (select from entries e where e.record_id = r.id and e.phase = 'push' and e.kind = 'updated'))`
+      and (r.external_id is not null or exists (select from entries e where e.record_id = r.id and e.phase in ('push', 'upload') and e.kind = 'updated')
+        or exists (select from edits d where d.record_id = r.id and d.kind in ('edited', 'restored', 'merged')))`
   return new Set(found.map(({ id }) => id))
 }
 
