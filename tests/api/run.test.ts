@@ -350,6 +350,22 @@ describe('sweeps', () => {
     expect((await api.call('POST', `/v1/runs/${runId}/confirm-deletions`)).body.code).toBe('nothingToConfirm')
   })
 
+  test.each(['sync', 'preview', 'undo'] as const)(
+    'R15: a %s has not seen everybody: it is not confirmed',
+    async (kind) => {
+      const error = { code: 'massDeletion', detail: 'Many are gone.', remedy: 'Start a sweep.' }
+      const runId = await addRun(api.db, api.account.id, {
+        kind,
+        state: 'incomplete',
+        listId: await freshList(`unseen ${kind}`),
+        connectionId,
+        entity: 'lead',
+        error,
+      })
+      expect((await api.call('POST', `/v1/runs/${runId}/confirm-deletions`)).body.code).toBe('nothingToConfirm')
+    },
+  )
+
   test('R15: a sweep that stopped before a mass deletion is confirmed by a new one', async () => {
     const error = { code: 'massDeletion', detail: 'Many are gone.', remedy: 'Confirm.' }
     const list = await freshList('mass')

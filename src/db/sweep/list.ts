@@ -1,6 +1,6 @@
 import { and, eq, isNotNull, isNull, sql } from 'drizzle-orm'
 import { FairleadError } from '../../domain/errors.ts'
-import type { RunSettings } from '../../domain/run.ts'
+import { comparesKeys, type RunSettings } from '../../domain/run.ts'
 import type { Database } from '../database.ts'
 import type { Transaction } from '../outbox.ts'
 import { lists, runs } from '../schema.ts'
@@ -29,8 +29,8 @@ export const confirm = async (
     .from(runs)
     .where(and(eq(runs.accountId, accountId), eq(runs.id, runId)))
   if (run === undefined) throw new FairleadError('notFound')
-  // a sync says so too, without having looked at everybody: a sweep does
-  if (run.error?.code !== 'massDeletion' || run.kind === 'sync' || run.listId === null)
+  // syncs, previews and undos say so too, without having looked at everybody: a sweep does
+  if (run.error?.code !== 'massDeletion' || !comparesKeys(run.kind) || run.listId === null)
     throw new FairleadError('nothingToConfirm')
   const [newer] = await db
     .select({ id: runs.id })
