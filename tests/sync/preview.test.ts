@@ -257,6 +257,27 @@ describe('S8: a preview and its application', () => {
     for (const each of both) expect(crm.control.person('contact', each)).toMatchObject({ Title: 'Fresh' })
   })
 
+  test('R3: it finds people by the addresses that its own earlier steps would have given them', async () => {
+    const lead = crm.add('lead', { Email: 'moves@example.com', LastName: 'Moves', Company: 'Ltd', Title: 'Old' })
+    const { listId } = await fairlead.finished(await fairlead.startImport('lead', ['Title', 'Company'], true))
+    const list = await openList(fairlead, listId!)
+    await list.settings({ enabled: true, addNew: true, updateExisting: true, fields: ['Email', 'Title'] })
+    const { id } = (await list.records()).find(({ crmId }) => crmId === lead)!
+    await list.edit(id, { Email: 'Moved@Example.com' })
+    await list.create({ Email: 'moved@example.com', LastName: 'Moves', Company: 'Ltd', Title: 'New' })
+    const shown = await preview(list)
+    expectGood(shown)
+    const was = told(await list.entries(shown.id), new Map())
+    expect(was.map(({ kind, code }) => [kind, code])).toEqual([
+      ['skipped', 'mergedIntoRecord'],
+      ['updated', null],
+      ['updated', null],
+    ])
+    const done = await apply(list, shown.id)
+    expectGood(done)
+    expect(await toldBy(list, done)).toEqual(was)
+  })
+
   test('R19: it comes to its end while a sync of the list is held up, and is not held up by it', async () => {
     const { listId } = await fairlead.finished(await fairlead.startImport('contact', ['Title'], true))
     const list = await openList(fairlead, listId!)

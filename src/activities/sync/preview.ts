@@ -1,6 +1,7 @@
-import { isNewLead, newLeadsOf, writtenTo } from '../../db/sync/preview.ts'
+import { isNewLead, movedTo, newLeadsOf, writtenTo } from '../../db/sync/preview.ts'
 import type { SyncPlan } from '../../db/sync/plan.ts'
 import type { Crm, CrmFound, CrmValue } from '../../domain/crm.ts'
+import { normaliseEmail } from '../../domain/email.ts'
 import { FairleadError } from '../../domain/errors.ts'
 import type { Dependencies } from '../dependencies.ts'
 
@@ -42,8 +43,20 @@ export const foreseen = (crm: Crm, { db }: Pick<Dependencies, 'db'>, plan: SyncP
   },
   peopleByEmail: async (entity, fields, emails, options) => {
     const found = await crm.peopleByEmail(entity, fields, emails, options)
-    if (entity !== 'lead') return found
+    const known = new Set(found.rows.map(({ id }) => id))
+    const moved = (await movedTo(db, plan, entity, emails)).filter((id) => !known.has(id))
+    const came = moved.length === 0 ? [] : (await crm.peopleById(entity, fields, moved, options)).rows
+    const people = [...found.rows, ...came]
+    const ids = people.map(({ id }) => id)
+    const written = await writtenTo(db, plan, entity, ids)
+    const wanted = new Set(emails)
+    const rows = people
+      .map((person) => ({ ...person, values: { ...person.values, ...written.get(person.id) } }))
+      .filter(
+        ({ id, values }) => !('Email' in (written.get(id) ?? {})) || wanted.has(normaliseEmail(values['Email']) ?? ''),
+      )
+    if (entity !== 'lead') return { ...found, rows }
     const made = (await newLeadsOf(db, plan, emails)).map(({ crmId, values }) => newLead(crmId, values))
-    return { ...found, rows: [...found.rows, ...made] }
+    return { ...found, rows: [...rows, ...made] }
   },
 })

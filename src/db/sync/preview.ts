@@ -1,4 +1,6 @@
 import type { CrmEntity, CrmPerson, CrmValue } from '../../domain/crm.ts'
+import { normaliseEmail } from '../../domain/email.ts'
+import { emailKeyColumn } from '../../domain/list.ts'
 import type { EntryChanges } from '../../domain/run.ts'
 import type { AgreedValues } from '../../domain/sync.ts'
 import { readValues } from '../../domain/values.ts'
@@ -85,6 +87,23 @@ export const writtenTo = async (
     where run_id = ${plan.previewId}::uuid and crm_entity = ${entity} and written <> '{}'
       and crm_id = any(string_to_array(${crmIds.join('\n')}::text, E'\n'))`
   return new Map(rows.map(toWritten).map(({ crmId, values }) => [crmId, values]))
+}
+
+/** People of the CRM to whom a preview would have given one of these addresses by now. */
+export const movedTo = async (
+  { $client: sql }: Database,
+  { previewId, of }: SyncPlan,
+  entity: CrmEntity,
+  emails: readonly string[],
+): Promise<string[]> => {
+  if (!of[entity].columns.some(({ key, pushed }) => pushed && key === emailKeyColumn)) return []
+  const wanted = new Set(emails)
+  const folded = (text: ReturnType<Sql>) => sql`casefold(normalize(btrim(${text})) collate pg_unicode_fast)`
+  const rows = await sql<{ crmId: string; email: string | null }[]>`
+    select crm_id as "crmId", written->>'Email' as email from previewed_records
+    where run_id = ${previewId}::uuid and crm_entity = ${entity} and written ? 'Email' and crm_id not like ${`${newPrefix}%`}
+      and ${folded(sql`written->>'Email'`)} in (select ${folded(sql`x`)} from unnest(string_to_array(${emails.join('\n')}::text, E'\n')) as u (x))`
+  return rows.flatMap(({ crmId, email }) => (wanted.has(normaliseEmail(email) ?? '') ? [crmId] : []))
 }
 
 /** Leads that a preview would have created with these addresses by now. */
