@@ -23,13 +23,15 @@ export const removeEdits = (db: Database, days: number): Promise<number> =>
     return gone.length
   })
 
-/** Those of previews that ended so long ago; the runs stay. Older ones than a hundred days have none left. */
+/** Those of previews that ended so long ago, unless they are being applied; the runs stay. Older ones than a hundred days have none left. */
 export const removePreviews = (db: Database, days: number): Promise<number> =>
   drain(async () => {
     const gone = await db.$client`
       delete from entries where id in (
         select e.id from runs r join entries e on e.last_run_id = r.id
         where r.kind = 'preview' and r.finished_at < now() - make_interval(days => ${days}) and r.finished_at > now() - interval '100 days'
+          and not exists (select from runs a where a.list_id = r.list_id and a.state in ('queued', 'running', 'held')
+            and a.settings->'source'->>'runId' = r.id::text)
         limit ${batch}) returning 1`
     return gone.length
   })

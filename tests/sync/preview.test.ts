@@ -311,6 +311,11 @@ describe('S8: a preview and its application', () => {
     const [old, young] = shown.map(({ id }) => id)
     await sql`update runs set finished_at = now() - interval '7 days 1 minute' where id = ${old!}`
     await sql`update runs set finished_at = now() - interval '6 days 23 hours' where id = ${young!}`
+    // one that waits to be applied keeps them
+    const settings = { source: { runId: old!, as: 'preview' as const } }
+    const waiting = await addRun(fairlead.db, fairlead.accountId, { kind: 'sync', state: 'queued', listId, settings })
+    expect(await removePreviews(fairlead.db, previewDays)).toBe(0)
+    await sql`update runs set state = 'cancelled' where id = ${waiting}`
     expect(await removePreviews(fairlead.db, previewDays)).toBe(1)
     expect([await list.entries(old!), (await list.entries(young!)).length]).toEqual([[], 1])
     await expect(apply(list, old!)).rejects.toMatchObject({ code: 'previewExpired' })
