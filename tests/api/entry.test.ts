@@ -142,6 +142,20 @@ describe('entries of a person', () => {
   })
 })
 
+test('fields whose column was removed since are named as it was', async () => {
+  const listId = await freshList('removed column')
+  const runId = await addRun(api.db, api.account.id, { listId, kind: 'undo' })
+  const warnings = [{ code: 'notRestored', field: 'c8' }]
+  await addEntries(listId, runId, [{ kind: 'updated', changes: { c8: { before: 'CEO', after: 'CTO' } }, warnings }])
+  const url = `/v1/lists/${listId}/columns`
+  const { body } = await api.call('GET', url)
+  const { id, name } = body.items.find(({ key }: { key: string }) => key === 'c8')
+  expect((await api.call('DELETE', `${url}/${id}`)).status).toBeLessThan(300)
+  const [entry] = (await api.call('GET', `/v1/runs/${runId}/entries`)).body.items
+  expect(entry).toMatchObject({ changes: { [name]: { before: 'CEO', after: 'CTO' } }, warnings: [{ field: name }] })
+  expect(entry.warnings[0].message).toContain(name)
+})
+
 describe('what was created', () => {
   test('is what the pull put on the list and what the push put into the CRM, in the order of time', async () => {
     const listId = await freshList('created')

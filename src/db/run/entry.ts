@@ -1,6 +1,7 @@
 import { and, asc, count, desc, eq, gt, gte, inArray, isNotNull, isNull, lte, or, sql, type SQL } from 'drizzle-orm'
 import { FairleadError } from '../../domain/errors.ts'
 import { renewsNone, type EntryKind, type EntryWarning } from '../../domain/run.ts'
+import { lostNames } from '../column.ts'
 import type { Database } from '../database.ts'
 import { failureCode } from '../failure.ts'
 import type { Transaction } from '../outbox.ts'
@@ -25,14 +26,14 @@ const ofRun = (accountId: string, run: RunRow) =>
       : [lte(entries.firstRunId, run.id), gte(entries.lastRunId, run.id)]),
   )
 
-/** Values are stored by column key; people read names. */
+/** Values are stored by column key; people read names, also of columns that were removed since. */
 const labelsOf = async (db: Database, accountId: string, listId: string | null): Promise<Map<string, string>> => {
   if (listId === null) return new Map()
   const rows = await db
     .select({ key: columns.key, label: sql<string>`coalesce(${columns.crmField}, ${columns.name})` })
     .from(columns)
     .where(and(eq(columns.accountId, accountId), eq(columns.listId, listId)))
-  return new Map(rows.map(({ key, label }) => [key, label]))
+  return new Map([...(await lostNames(db, accountId, listId)), ...rows.map(({ key, label }) => [key, label] as const)])
 }
 
 const withLabels = async (db: Database, accountId: string, listId: string | null, rows: Entry[]): Promise<Entry[]> => {
