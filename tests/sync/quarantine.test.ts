@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { operator } from '../../src/db/audit.ts'
+import * as previews from '../../src/db/preview.ts'
 import * as quarantine from '../../src/db/quarantine.ts'
 import * as entryRows from '../../src/db/run/entry.ts'
 import { retry, type Retried } from '../../src/db/run/retry.ts'
@@ -125,6 +126,30 @@ test('R23: a parked record is tried again when it was edited, its settings chang
   // what was released goes through, and so does the one that is left: it is tried for its cause
   expect((await push(list)).counts).toEqual({ read: 3, created: 3, rejected: 0 })
   expect(await parkedIds()).toBe(0)
+})
+
+test('S8: a preview leaves parked records out and says how many; the application tries none of them', async () => {
+  const list = await freshList()
+  const ids = await addAll(list, newPeople(3, 'shown'))
+  refuseLeads()
+  for (const _ of [1, 2, 3]) await list.run()
+  const parked = await groups(list)
+  expect(parked).toMatchObject([{ count: 3 }])
+  const shown = await list.run('preview')
+  expect(shown.counts!['push']).toMatchObject({ read: 0 })
+  expect(shown.warnings).toMatchObject([{ code: 'parked', count: 3 }])
+  // one that changed is shown, and is tried by the next push, too
+  await list.edit(ids[1]!, { Title: 'Edited' })
+  const again = await list.run('preview')
+  expect(await list.entries(again.id)).toMatchObject([{ kind: 'created', recordId: ids[1] }])
+  expect(again.warnings).toMatchObject([{ code: 'parked', count: 2 }])
+  control().clearFaults()
+  const { runId } = await fairlead.db.transaction((tx) =>
+    previews.apply(tx, fairlead.accountId, list.listId, again.id, false),
+  )
+  await fairlead.wiring.relay()
+  expect((await fairlead.finished(runId)).counts!['push']).toMatchObject({ read: 1, created: 1 })
+  expect(await groups(list)).toMatchObject([{ count: 2 }])
 })
 
 test('R23: another cause is another entry, and what lies between does not count', async () => {

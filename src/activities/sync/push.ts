@@ -110,8 +110,9 @@ const takePending = async (deps: Dependencies, run: runs.Run): Promise<number> =
   const { db, secrets } = deps
   if (isRetry(run)) return takeRetried(deps, run)
   const pending = await countPending(db, run.listId!)
-  if (run.kind !== 'sync' || run.settings.source !== undefined) return pending
-  const parked = await quarantine.begin(db, await planOf(db, secrets, run), run.id)
+  if (run.settings.source !== undefined) return pending
+  const leaveOut = run.kind === 'preview' ? quarantine.leaveOut : quarantine.begin
+  const parked = await leaveOut(db, await planOf(db, secrets, run), run.id)
   return Math.max(0, pending - parked)
 }
 

@@ -33,6 +33,24 @@ const chooseProbes = (sql: Sql, { listId }: SyncPlan, runId: string) => sql`
     order by code, detail, coalesce(probe_run_id = ${runId}::uuid, false) desc, probe_run_id nulls first, parked_at, record_id)
   update parked_records k set probe_run_id = ${runId}::uuid from chosen c where k.record_id = c.record_id`
 
+/** Once, though the step may be repeated. */
+const say = async (sql: Sql, { listId }: SyncPlan, runId: string, parked: number): Promise<number> => {
+  const [run] = await sql<[{ said: boolean }]>`
+    select warnings @> '[{"code":"parked"}]' as said from runs where id = ${runId}::uuid for no key update`
+  if (parked > 0 && !run.said) await addWarnings(sql, { runId, listId }, [{ code: 'parked', count: parked }])
+  return parked
+}
+
+/** For a preview, which changes nothing and tries none for its cause: how many it leaves out, which a warning of the run says. */
+export const leaveOut = (db: Database, plan: SyncPlan, runId: string): Promise<number> =>
+  db.$client.begin(async (tx) => {
+    const sql = tx as unknown as Sql
+    const [{ parked }] = await sql<[{ parked: number }]>`
+      select count(*)::int as parked from parked_records k join records r on r.id = k.record_id
+      where k.list_id = ${plan.listId}::uuid and k.version = r.version and k.mapping = ${mappingOf(plan)} and r.removed_at is null`
+    return say(sql, plan, runId, parked)
+  }) as Promise<number>
+
 /**
  * R23, before a push: parked records of which something changed are parked no more; of each cause one is tried, and the others are left out, which a
  * warning of the run says. Answers how many; may be called again.
@@ -42,10 +60,7 @@ export const begin = (db: Database, plan: SyncPlan, runId: string): Promise<numb
     const sql = tx as unknown as Sql
     await releaseChanged(sql, plan, runId)
     await chooseProbes(sql, plan, runId)
-    const [found] = await sql<[{ parked: number; said: boolean }]>`
-      select (select count(*)::int from parked_records where list_id = ${plan.listId}::uuid and probe_run_id is distinct from ${runId}::uuid) as parked,
-        warnings @> '[{"code":"parked"}]' as said from runs where id = ${runId}::uuid for no key update`
-    const { parked, said } = found
-    if (parked > 0 && !said) await addWarnings(sql, { runId, listId: plan.listId }, [{ code: 'parked', count: parked }])
-    return parked
+    const [{ parked }] = await sql<[{ parked: number }]>`
+      select count(*)::int as parked from parked_records where list_id = ${plan.listId}::uuid and probe_run_id is distinct from ${runId}::uuid`
+    return say(sql, plan, runId, parked)
   }) as Promise<number>
