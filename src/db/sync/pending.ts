@@ -26,7 +26,7 @@ const editedHere = (sql: Sql, plan: SyncPlan) => {
  */
 const notParked = (sql: Sql, plan: SyncPlan, runId: string) => sql`
   not exists (select from parked_records k where k.record_id = r.id and k.version = r.version and k.mapping = ${mappingOf(plan)}
-    and ${runId === null ? sql`true` : sql`k.probe_run_id is distinct from ${runId}::uuid`})`
+    and k.probe_run_id is distinct from ${runId}::uuid)`
 
 /** `next`: the id to go on after, null when nothing is left */
 export type Pending = { rows: SyncRow[]; next: string | null }
