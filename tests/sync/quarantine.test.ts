@@ -265,7 +265,7 @@ describe('R23: a retry', () => {
 
 test('R23: a preview leaves parked records out, tried before or not', async () => {
   const list = await freshList()
-  await addAll(list, newPeople(3, 'shown'))
+  await addAll(list, newPeople(3, 'hidden'))
   refuseLeads()
   for (const _ of [1, 2, 3]) await list.run()
   expect((await list.run('preview')).counts).toMatchObject({ push: { read: 0 } })
