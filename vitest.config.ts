@@ -8,7 +8,7 @@ export default defineConfig({
     reporters: ['default', './tests/support/reporter.ts'],
     pool: 'forks',
     // Files also share their machine with Postgres, Temporal, and the workers that they start.
-    maxWorkers: 4,
+    maxWorkers: 3,
     // A limit for what hangs, and no measure: a busy machine takes several times as long.
     testTimeout: 90_000,
     hookTimeout: 90_000,
