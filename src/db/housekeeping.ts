@@ -9,19 +9,17 @@ const drain = async (remove: () => Promise<number>): Promise<number> => {
   return total
 }
 
-export const removeEntries = (db: Database, days: number): Promise<number> =>
+const removeOlder = (db: Database, table: 'entries' | 'edits', days: number): Promise<number> =>
   drain(async () => {
+    const rows = db.$client(table)
     const gone = await db.$client`
-      delete from entries where id in (select id from entries where at < now() - make_interval(days => ${days}) limit ${batch}) returning 1`
+      delete from ${rows} where id in (select id from ${rows} where at < now() - make_interval(days => ${days}) limit ${batch}) returning 1`
     return gone.length
   })
 
-export const removeEdits = (db: Database, days: number): Promise<number> =>
-  drain(async () => {
-    const gone = await db.$client`
-      delete from edits where id in (select id from edits where at < now() - make_interval(days => ${days}) limit ${batch}) returning 1`
-    return gone.length
-  })
+export const removeEntries = (db: Database, days: number): Promise<number> => removeOlder(db, 'entries', days)
+
+export const removeEdits = (db: Database, days: number): Promise<number> => removeOlder(db, 'edits', days)
 
 /** Those of previews that ended so long ago, unless they are being applied; the runs stay. Older ones than a hundred days have none left. */
 export const removePreviews = (db: Database, days: number): Promise<number> =>

@@ -44,6 +44,17 @@ const Change = z
 const Person = z.object({ entity: Entity, id: z.string() })
 const By = z.object({ apiKeyId: Id, name: z.string().nullable() })
 
+/** What most events have nothing of. */
+const nothingElse = {
+  otherRecordId: null,
+  said: null,
+  warnings: [],
+  candidates: null,
+  values: null,
+  complete: null,
+  times: 1,
+}
+
 const example = {
   id: '019ab3c5-2200-7000-8000-8899aabbccdd',
   at: '2026-11-23T11:31:12.000Z',
@@ -64,13 +75,7 @@ const example = {
       here: { before: '+1 555 0199', after: '15550199' },
     },
   },
-  otherRecordId: null,
-  said: null,
-  warnings: [],
-  candidates: null,
-  values: null,
-  complete: null,
-  times: 1,
+  ...nothingElse,
   lastRunId: null,
   lastAt: '2026-11-23T11:31:12.000Z',
 }
@@ -195,13 +200,7 @@ const blank = (id: string, kind: TimelineKind, code: string | null = null): Even
   by: null,
   crm: null,
   changes: {},
-  otherRecordId: null,
-  said: null,
-  warnings: [],
-  candidates: null,
-  values: null,
-  complete: null,
-  times: 1,
+  ...nothingElse,
   lastRunId: null,
   lastAt: timeOf(id),
 })

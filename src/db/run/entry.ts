@@ -17,7 +17,7 @@ export type Wanted = { kind?: EntryKind; code?: string; phase?: string; person?:
  * The run's own entries and those of the list that it renewed: ids are in order of time. Each is one entry of each of these runs, but for those
  * between that renew none.
  */
-const ofRun = (accountId: string, run: RunRow) =>
+export const ofRun = (accountId: string, run: Pick<RunRow, 'id' | 'kind' | 'listId'>) =>
   and(
     eq(entries.accountId, accountId),
     run.listId === null ? isNull(entries.listId) : eq(entries.listId, run.listId),

@@ -1,7 +1,8 @@
-import { and, asc, eq, gt, gte, inArray, lte, ne, type SQL } from 'drizzle-orm'
+import { and, asc, eq, gt, inArray, ne, type SQL } from 'drizzle-orm'
 import type { RunSource } from '../../domain/run.ts'
 import type { Database } from '../database.ts'
 import { entries } from '../schema.ts'
+import { ofRun } from './entry.ts'
 
 /** What a run did to one record, for another run that goes by it. Values by column key. */
 export type Given = Pick<
@@ -30,12 +31,7 @@ export const pageGiven = (
     .from(entries)
     .where(
       and(
-        eq(entries.accountId, accountId),
-        eq(entries.listId, listId),
-        // an entry that was renewed is one of each of these runs: ids are in order of time; those of a preview are its own
-        ...(source.as === 'preview'
-          ? [eq(entries.lastRunId, source.runId)]
-          : [lte(entries.firstRunId, source.runId), gte(entries.lastRunId, source.runId)]),
+        ofRun(accountId, { id: source.runId, listId, kind: source.as === 'preview' ? 'preview' : 'sync' }),
         push ? eq(phase, 'push') : ne(phase, 'push'),
         inArray(kind, [...kinds]),
         records === undefined ? undefined : inArray(recordId, [...records]),

@@ -1,9 +1,10 @@
-import { and, eq, gte, inArray, isNotNull, lte, or, sql } from 'drizzle-orm'
+import { and, eq, inArray, isNotNull, or, sql } from 'drizzle-orm'
 import { FairleadError, misplaced } from '../../domain/errors.ts'
 import type { RunKind } from '../../domain/run.ts'
 import type { Transaction } from '../outbox.ts'
 import { entries, parkedRecords } from '../schema.ts'
 import { request } from '../sync/request.ts'
+import { ofRun } from './entry.ts'
 import { get, type Run } from './state.ts'
 
 export type Retried = { code: string } | { entryIds: string[] }
@@ -14,10 +15,7 @@ const retriable: ReadonlySet<RunKind> = new Set(['import', 'sync', 'sweep', 'ver
 /** What can be tried again: records by their id, and people of the CRM by theirs. */
 const chosen = (run: Run, asked: Retried) =>
   and(
-    eq(entries.accountId, run.accountId),
-    eq(entries.listId, run.listId!),
-    lte(entries.firstRunId, run.id),
-    gte(entries.lastRunId, run.id),
+    ofRun(run.accountId, run),
     inArray(entries.kind, ['skipped', 'rejected']),
     or(and(eq(entries.phase, 'push'), isNotNull(entries.recordId)), isNotNull(entries.crmId)),
     'code' in asked ? eq(entries.code, asked.code) : inArray(entries.id, asked.entryIds),

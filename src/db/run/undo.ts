@@ -1,6 +1,6 @@
 import { and, asc, eq, inArray, isNull, sql } from 'drizzle-orm'
 import { FairleadError } from '../../domain/errors.ts'
-import { activeStates, isOver } from '../../domain/run.ts'
+import { activeStates, entryDays, isOver } from '../../domain/run.ts'
 import { notUndoable } from '../../domain/undo.ts'
 import * as connections from '../connection.ts'
 import type { Database } from '../database.ts'
@@ -8,9 +8,6 @@ import type { Transaction } from '../outbox.ts'
 import * as runs from './state.ts'
 import { lists, runs as table } from '../schema.ts'
 import { request } from '../sync/request.ts'
-
-/** Entries, with the values from before, are kept so long. */
-const entryDays = 90
 
 const isExpired = ({ startedAt, queuedAt }: runs.Run): boolean =>
   (startedAt ?? queuedAt).getTime() < Date.now() - entryDays * 86_400_000

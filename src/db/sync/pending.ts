@@ -2,7 +2,7 @@ import { isEdited } from '../../domain/sync.ts'
 import type { Database, Sql } from '../database.ts'
 import { mappingOf } from '../quarantine/mapping.ts'
 import type { SyncPlan } from './plan.ts'
-import { foreseenRows, rowColumns, theseIds, toSyncRow, withPeople, type SyncRow } from './rows.ts'
+import { foreseenOf, rowColumns, toSyncRow, withPeople, type SyncRow } from './rows.ts'
 
 type Raw = Parameters<typeof toSyncRow>[0]
 export type PutOff = SyncRow & { tries: number }
@@ -19,6 +19,13 @@ const editedHere = (sql: Sql, plan: SyncPlan) => {
   const ticked = sql`string_to_array(${keys.join('\n')}::text, E'\n')`
   return sql`r.agreed ?| ${ticked} and exists (select from jsonb_each(r.agreed) e where e.key = any(${ticked}) and not e.value ? 'h')`
 }
+
+/** Not linked yet, or edited here in any way: what the index of pending records has, but for those that were removed. */
+const isOpen = (sql: Sql) => sql`(r.agreed <> '{}' or r.crm_id is null) and r.removed_at is null`
+
+/** Not linked yet, or edited here in a ticked column and not gone from the CRM; `p` is what is known of the person. */
+const goesOut = (sql: Sql, plan: SyncPlan) =>
+  sql`(r.crm_id is null or (p.state is distinct from 'deletedInCrm' and ${editedHere(sql, plan)}))`
 
 /**
  * R23: a parked record is left alone as long as it and the mapping are what they were, unless this run tries it for all that have its cause; a preview
@@ -45,14 +52,14 @@ const pageForeseen = async (
   const beyond = (id: ReturnType<Sql>) => (after === null ? sql`true` : sql`${id} > ${after}::uuid`)
   const candidates = await sql<{ id: string }[]>`
     select id::text from (
-      (select r.id from records r where r.list_id = ${plan.listId}::uuid and (r.agreed <> '{}' or r.crm_id is null) and r.removed_at is null
+      (select r.id from records r where r.list_id = ${plan.listId}::uuid and ${isOpen(sql)}
         and ${beyond(sql`r.id`)} and ${notParked(sql, plan, runId)} order by r.id limit ${limit})
       union (select v.record_id from previewed_records v where v.run_id = ${plan.previewId}::uuid and v.agreed <> '{}'
         and ${beyond(sql`v.record_id`)} order by v.record_id limit ${limit})) c
     order by c.id limit ${limit}`
   const ids = candidates.map(({ id }) => id)
   const keys = pushedKeys(plan)
-  const rows = ids.length === 0 ? [] : await foreseenRows(sql, plan, theseIds(sql, ids))
+  const rows = await foreseenOf(sql, plan, ids)
   const isPending = ({ removed, crmId, state, agreed }: SyncRow): boolean =>
     !removed && (crmId === null || (state !== 'deletedInCrm' && keys.some((key) => isEdited(agreed[key]))))
   return { rows: rows.filter(isPending), next: nextOf(ids, limit) }
@@ -71,11 +78,10 @@ export const pagePending = async (
 ): Promise<Pending> => {
   if (plan.previewId !== null) return pageForeseen(db, plan, runId, after, limit)
   const sql = db.$client
-  const edited = editedHere(sql, plan)
   const rows = await sql<Raw[]>`
     select ${rowColumns(sql)} from ${withPeople(sql, plan.connectionId)}
-    where r.list_id = ${plan.listId}::uuid and (r.agreed <> '{}' or r.crm_id is null) and r.removed_at is null
-      and (r.crm_id is null or (p.state is distinct from 'deletedInCrm' and ${edited})) and ${after === null ? sql`true` : sql`r.id > ${after}::uuid`}
+    where r.list_id = ${plan.listId}::uuid and ${isOpen(sql)}
+      and ${goesOut(sql, plan)} and ${after === null ? sql`true` : sql`r.id > ${after}::uuid`}
       and ${notParked(sql, plan, runId)}
     order by r.id limit ${limit}`
   const ids = rows.map(({ id }) => id)
@@ -89,7 +95,7 @@ export const takeGiven = async (db: Database, plan: SyncPlan, runId: string, rec
     insert into put_off (run_id, record_id, account_id)
     select ${runId}::uuid, r.id, r.account_id from ${withPeople(sql, plan.connectionId)}
     where r.id = any(string_to_array(${recordIds.join('\n')}::text, E'\n')::uuid[]) and r.list_id = ${plan.listId}::uuid and r.removed_at is null
-      and (r.crm_id is null or (p.state is distinct from 'deletedInCrm' and ${editedHere(sql, plan)}))
+      and ${goesOut(sql, plan)}
     on conflict do nothing returning 1`
   return rows.count
 }
@@ -99,7 +105,7 @@ export const countPending = async (db: Database, listId: string): Promise<number
   const sql = db.$client
   const [found] = await sql<{ count: number }[]>`
     select count(*)::int as count from records r
-    where r.list_id = ${listId}::uuid and (r.agreed <> '{}' or r.crm_id is null) and r.removed_at is null
+    where r.list_id = ${listId}::uuid and ${isOpen(sql)}
       and (r.crm_id is null or jsonb_path_exists(r.agreed, '$.* ? (!exists(@.h))'))`
   return found!.count
 }
@@ -117,7 +123,7 @@ const foreseenPutOff = async (sql: Sql, plan: SyncPlan, limit: number): Promise<
     select record_id::text as id, tries from put_off where run_id = ${plan.previewId}::uuid and due_at <= now()
     order by due_at, record_id limit ${limit}`
   const ids = due.map(({ id }) => id)
-  const rows = ids.length === 0 ? [] : await foreseenRows(sql, plan, theseIds(sql, ids))
+  const rows = await foreseenOf(sql, plan, ids)
   const found = new Map(rows.map((row) => [row.id, row]))
   return due.flatMap(({ id, tries }) => (found.has(id) ? [{ ...found.get(id)!, tries }] : []))
 }

@@ -45,14 +45,11 @@ export const lockPeople = async (sql: Sql, connectionId: string): Promise<void> 
 /** `previewId`: the preview as whose records are seen, instead of as they are. */
 type Of = { listId: string; connectionId: string; previewId?: string | null }
 
-export const theseIds = (sql: Sql, ids: readonly string[]) =>
-  sql`select unnest(string_to_array(${ids.join('\n')}::text, E'\n')::uuid[])`
-
 /** Records as a preview would have left them by now, and those that it would have added, in the order of ids; nothing is locked. */
-export const foreseenRows = async (
+const foreseenRows = async (
   sql: Sql,
   { listId, connectionId, previewId = null }: Of,
-  candidates: ReturnType<typeof theseIds>,
+  candidates: ReturnType<typeof rowColumns>,
 ): Promise<SyncRow[]> => {
   const rows = await sql<Raw[]>`
     select c.id::text, coalesce(v.crm_entity, r.crm_entity) as entity, coalesce(v.crm_id, r.crm_id) as "crmId",
@@ -66,6 +63,12 @@ export const foreseenRows = async (
     order by c.id`
   return rows.map(toSyncRow)
 }
+
+/** The same, of these records. */
+export const foreseenOf = async (sql: Sql, of: Of, ids: readonly string[]): Promise<SyncRow[]> =>
+  ids.length === 0
+    ? []
+    : foreseenRows(sql, of, sql`select unnest(string_to_array(${ids.join('\n')}::text, E'\n')::uuid[])`)
 
 const foreseenLinked = async (sql: Sql, of: Of, entity: CrmEntity, ids: readonly string[]): Promise<SyncRow[]> => {
   const people = sql`any(string_to_array(${ids.join('\n')}::text, E'\n'))`
@@ -99,8 +102,7 @@ export const linkedRows = async (
 export const lockedRows = async (sql: Sql, of: Of, ids: readonly string[]): Promise<Map<string, SyncRow>> => {
   if (ids.length === 0) return new Map()
   const { listId, connectionId, previewId } = of
-  if (previewId != null)
-    return new Map((await foreseenRows(sql, of, theseIds(sql, ids))).map((row) => [row.id, row] as const))
+  if (previewId != null) return new Map((await foreseenOf(sql, of, ids)).map((row) => [row.id, row] as const))
   const rows = await sql<Raw[]>`
     select ${rowColumns(sql)} from ${withPeople(sql, connectionId)}
     where r.list_id = ${listId}::uuid and r.id = any(string_to_array(${ids.join('\n')}::text, E'\n')::uuid[])

@@ -3,7 +3,7 @@ import { isSameDeed, type Deed } from '../../domain/preview.ts'
 import type { Database, Sql } from '../database.ts'
 import { pageGiven, type Given } from '../run/given.ts'
 import type { SyncPlan } from './plan.ts'
-import { foreseenRows, linkedRows, theseIds, type SyncRow } from './rows.ts'
+import { foreseenOf, linkedRows, type SyncRow } from './rows.ts'
 
 export type Subjects = { recordIds: readonly string[]; crmIds: readonly string[] }
 
@@ -124,7 +124,7 @@ export const pageShownRecords = async (
   const { rows: deeds, next } = await pageDeeds(db, plan, true, after, limit)
   const ids = recordsOf(deeds)
   const shown = (await shownOf(sql, plan, true, { recordIds: ids, crmIds: peopleOf(deeds) }))!
-  const known = new Map((await foreseenRows(sql, plan, theseIds(sql, ids))).map((row) => [row.id, row]))
+  const known = new Map((await foreseenOf(sql, plan, ids)).map((row) => [row.id, row]))
   // people whom the pull of the preview would have added have a record by now
   const added = deeds.filter(({ recordId }) => recordId === null)
   for (const entity of ['lead', 'contact'] as const) {
