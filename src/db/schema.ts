@@ -40,6 +40,8 @@ import type { EditChanges, EditKind } from '../domain/edit.ts'
 import type { LaneKind, LanePhase } from '../domain/lane.ts'
 import type { ListKind } from '../domain/list.ts'
 import type { SuppressionReason, SuppressionSource } from '../domain/suppression.ts'
+import type { AlertDetails, AlertKind } from '../domain/alert.ts'
+import type { FiringOutcome, PausedBy, ScheduleSpec, ScheduleState } from '../domain/schedule.ts'
 import type { PullSettings, PushSettings } from '../domain/sync.ts'
 
 const bytea = customType<{ data: Buffer; driverData: Buffer }>({ dataType: () => 'bytea' })
@@ -238,6 +240,25 @@ export const lists = pgTable(
   ],
 )
 
+/** A1: account-wide names of columns, and what each is in the CRM. */
+export const standardFields = pgTable(
+  'standard_fields',
+  {
+    id: id(),
+    accountId: accountId(),
+    name: text().notNull(),
+    /** further names that columns are recognised by */
+    aliases: jsonb().$type<string[]>().notNull().default([]),
+    /** code of what the CRM uses it as (domain/standardField.ts); null: known by name only */
+    systemUsage: text(),
+    leadField: text(),
+    contactField: text(),
+    position: integer().notNull(),
+    createdAt: createdAt(),
+  },
+  (t) => [uniqueIndex('standard_fields_name').on(t.accountId, sql`lower(${t.name})`)],
+)
+
 export const columns = pgTable(
   'columns',
   {
@@ -252,6 +273,8 @@ export const columns = pgTable(
     type: text().$type<FieldType>().notNull(),
     /** canonical name of the bound CRM field */
     crmField: text(),
+    /** what a column without a bound field is in the CRM (A1) */
+    standardFieldId: uuid().references(() => standardFields.id, { onDelete: 'set null' }),
     maxLength: integer(),
     custom: boolean().notNull().default(false),
     /** always there: Email, FirstName, LastName */
@@ -352,11 +375,14 @@ export const suppressions = pgTable(
   ],
 )
 
-/** S1–S6: what a list pushes and pulls, by column key. A list without a row has the defaults, version 0. */
+/** S1–S6: what a list pushes and pulls, or what a segment pushes, by column key. Without a row there are the defaults, version 0. */
 export const syncSettings = pgTable('sync_settings', {
+  /** the segment, else the list */
+  holderId: uuid().primaryKey(),
   listId: uuid()
-    .primaryKey()
+    .notNull()
     .references(() => lists.id),
+  segmentId: uuid().references(() => segments.id),
   accountId: accountId(),
   version: integer().notNull(),
   push: jsonb().$type<PushSettings>().notNull(),
@@ -472,6 +498,8 @@ export const runs = pgTable(
     state: text().$type<RunState>().notNull().default('queued'),
     trigger: text().$type<RunTrigger>().notNull(),
     listId: uuid().references(() => lists.id),
+    /** the segment of the list that is pushed (P2) */
+    segmentId: uuid().references(() => segments.id),
     connectionId: uuid().references(() => connections.id),
     entity: text().$type<CrmEntity>(),
     /** what the run was asked to do, as it began (S6) */
@@ -512,6 +540,105 @@ export const runs = pgTable(
       .where(sql`state = 'running' and kind = 'upload'`),
     index('runs_account').on(t.accountId, t.id),
     index('runs_list').on(t.listId, t.id),
+  ],
+)
+
+/** P2: the records of a segment that its run pushes, as they were when it began. */
+export const runMembers = pgTable(
+  'run_members',
+  {
+    runId: uuid()
+      .notNull()
+      .references(() => runs.id),
+    recordId: uuid().notNull(),
+    accountId: accountId(),
+  },
+  (t) => [primaryKey({ columns: [t.runId, t.recordId] })],
+)
+
+/** T1–T3: when a list or a segment syncs by itself. An active schedule holds one of the account's ten slots (R18). */
+export const schedules = pgTable(
+  'schedules',
+  {
+    id: id(),
+    accountId: accountId(),
+    listId: uuid()
+      .notNull()
+      .references(() => lists.id),
+    segmentId: uuid().references(() => segments.id),
+    /** 1 to 10; null while it is not active */
+    slot: integer(),
+    state: text().$type<ScheduleState>().notNull(),
+    pausedBy: text().$type<PausedBy>(),
+    spec: jsonb().$type<ScheduleSpec>().notNull(),
+    /** grows with every change; the engine was given `appliedGeneration` last */
+    generation: integer().notNull().default(1),
+    appliedGeneration: integer(),
+    /** every due time until then is accounted for by a firing */
+    accountedUntil: createdAt(),
+    createdAt: createdAt(),
+    updatedAt: createdAt(),
+  },
+  (t) => [
+    uniqueIndex('schedules_slot')
+      .on(t.accountId, t.slot)
+      .where(sql`slot is not null`),
+    uniqueIndex('schedules_list')
+      .on(t.listId)
+      .where(sql`segment_id is null and state <> 'removed'`),
+    uniqueIndex('schedules_segment')
+      .on(t.segmentId)
+      .where(sql`state <> 'removed'`),
+    check('schedules_slots', sql`slot between 1 and 10`),
+    check('schedules_active', sql`(state = 'active') = (slot is not null)`),
+  ],
+)
+
+/** What became of each due time of a schedule, once for each local time (R20). */
+export const firings = pgTable(
+  'firings',
+  {
+    scheduleId: uuid()
+      .notNull()
+      .references(() => schedules.id),
+    /** in the schedule's time zone, YYYY-MM-DDTHH:MM */
+    localTime: text().notNull(),
+    accountId: accountId(),
+    dueAt: at().notNull(),
+    outcome: text().$type<FiringOutcome>().notNull(),
+    /** why nothing was started */
+    code: text(),
+    /** the run that it started, that was under way, or that caught up for it */
+    runId: uuid().references(() => runs.id),
+    at: createdAt(),
+  },
+  (t) => [primaryKey({ columns: [t.scheduleId, t.localTime] }), index('firings_due').on(t.scheduleId, t.dueAt)],
+)
+
+/** Problems that administrators and programs are told of: one row from the day it opened until it is over. */
+export const alerts = pgTable(
+  'alerts',
+  {
+    id: id(),
+    accountId: accountId(),
+    kind: text().$type<AlertKind>().notNull(),
+    /** what has the problem: id of a connection, list, segment or schedule */
+    subject: text().notNull(),
+    details: jsonb().$type<AlertDetails>().notNull().default({}),
+    openedAt: createdAt(),
+    /** when it came up again last */
+    seenAt: createdAt(),
+    /** when people and programs were told last: once a day while it lasts */
+    toldAt: at(),
+    resolvedAt: at(),
+    /** when they were told that it is over */
+    resolutionToldAt: at(),
+  },
+  (t) => [
+    uniqueIndex('alerts_open')
+      .on(t.accountId, t.kind, t.subject)
+      .where(sql`resolved_at is null`),
+    index('alerts_account').on(t.accountId, t.id),
   ],
 )
 

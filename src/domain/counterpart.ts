@@ -3,7 +3,13 @@ import type { FilterColumn } from './filter.ts'
 import { fixedColumnKeys, lockedFields, systemFields } from './list.ts'
 import { labelsOf } from './record.ts'
 
-export type BoundColumn = { key: string; type: FieldType; crmField: string | null }
+export type BoundColumn = {
+  key: string
+  type: FieldType
+  crmField: string | null
+  /** of a column without a bound field: the fields of its standard field (A1) */
+  standard?: Record<CrmEntity, string | null> | null
+}
 
 /**
  * Fields that mean the same and differ in name by more than case (`DoNotFAX` and `DoNotFax` are one name). What only looks alike is not here: a
@@ -85,9 +91,11 @@ export const counterpartsOf = (
 ): { key: string; field: CrmField | null }[] => {
   const byName = new Map(live.map((field) => [field.name.toLowerCase(), field]))
   return columns.map((column) => {
-    const name = crmNameOf(column)?.toLowerCase()
+    const name = (crmNameOf(column) ?? column.standard?.[target])?.toLowerCase()
     if (name === undefined) return { key: column.key, field: null }
     const same = byName.get(name)
+    if (crmNameOf(column) === null)
+      return { key: column.key, field: same && fits(column.type, same.type) ? same : null }
     if (target === own) return { key: column.key, field: same ?? null }
     const candidates = [same, byName.get(otherNames[target].get(name)?.toLowerCase() ?? '')]
     return { key: column.key, field: candidates.find((field) => field && fits(column.type, field.type)) ?? null }

@@ -78,11 +78,11 @@ export const update = (
     return get(tx, accountId, listId, columnId)
   })
 
-/** Takes a column out of what is pushed and not pulled; answers where it was. Whoever has read the settings before must read them again. */
-const forget = async (tx: Transaction, { listId, key }: Column): Promise<string[]> => {
-  const [stored] = await tx.select().from(syncSettings).where(eq(syncSettings.listId, listId))
-  if (stored === undefined) return []
-  const { push, pull, version } = stored
+type StoredSettings = typeof syncSettings.$inferSelect
+
+/** Takes a column out of stored settings; answers where it was. Whoever has read them before must read them again. */
+const forgetIn = async (tx: Transaction, key: string, stored: StoredSettings): Promise<string[]> => {
+  const { holderId, push, pull, version } = stored
   const uses = {
     'push.fields': push.fields,
     'push.clearFields': push.clearFields,
@@ -99,8 +99,16 @@ const forget = async (tx: Transaction, { listId, key }: Column): Promise<string[
         pull: { ...pull, excludedFields: without(pull.excludedFields) },
         updatedAt: new Date(),
       })
-      .where(eq(syncSettings.listId, listId))
+      .where(eq(syncSettings.holderId, holderId))
   return usedIn
+}
+
+/** Takes a column out of the settings of its list and of the list's segments. */
+const forget = async (tx: Transaction, { listId, key }: Column): Promise<string[]> => {
+  const stored = await tx.select().from(syncSettings).where(eq(syncSettings.listId, listId))
+  const usedIn = new Set<string>()
+  for (const settings of stored) for (const part of await forgetIn(tx, key, settings)) usedIn.add(part)
+  return [...usedIn]
 }
 
 /** `removedFrom`: parts of the sync settings that named it and do so no more. `segments`: those that are broken without it. */

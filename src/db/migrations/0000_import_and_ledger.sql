@@ -10,6 +10,19 @@ CREATE TABLE "accounts" (
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "alerts" (
+	"id" uuid PRIMARY KEY DEFAULT uuidv7() NOT NULL,
+	"account_id" uuid NOT NULL,
+	"kind" text NOT NULL,
+	"subject" text NOT NULL,
+	"details" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	"opened_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"seen_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"told_at" timestamp (3) with time zone,
+	"resolved_at" timestamp (3) with time zone,
+	"resolution_told_at" timestamp (3) with time zone
+);
+--> statement-breakpoint
 CREATE TABLE "api_keys" (
 	"id" uuid PRIMARY KEY DEFAULT uuidv7() NOT NULL,
 	"account_id" uuid NOT NULL,
@@ -55,6 +68,7 @@ CREATE TABLE "columns" (
 	"name" text NOT NULL,
 	"type" text NOT NULL,
 	"crm_field" text,
+	"standard_field_id" uuid,
 	"max_length" integer,
 	"custom" boolean DEFAULT false NOT NULL,
 	"locked" boolean DEFAULT false NOT NULL,
@@ -173,6 +187,18 @@ CREATE TABLE "entries" (
 	"crm" jsonb,
 	"row" jsonb,
 	"at" timestamp (3) with time zone DEFAULT now() NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "firings" (
+	"schedule_id" uuid NOT NULL,
+	"local_time" text NOT NULL,
+	"account_id" uuid NOT NULL,
+	"due_at" timestamp (3) with time zone NOT NULL,
+	"outcome" text NOT NULL,
+	"code" text,
+	"run_id" uuid,
+	"at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "firings_schedule_id_local_time_pk" PRIMARY KEY("schedule_id","local_time")
 );
 --> statement-breakpoint
 CREATE TABLE "folders" (
@@ -334,6 +360,13 @@ CREATE TABLE "removed_columns" (
 	CONSTRAINT "removed_columns_list_id_key_pk" PRIMARY KEY("list_id","key")
 );
 --> statement-breakpoint
+CREATE TABLE "run_members" (
+	"run_id" uuid NOT NULL,
+	"record_id" uuid NOT NULL,
+	"account_id" uuid NOT NULL,
+	CONSTRAINT "run_members_run_id_record_id_pk" PRIMARY KEY("run_id","record_id")
+);
+--> statement-breakpoint
 CREATE TABLE "runs" (
 	"id" uuid PRIMARY KEY DEFAULT uuidv7() NOT NULL,
 	"account_id" uuid NOT NULL,
@@ -341,6 +374,7 @@ CREATE TABLE "runs" (
 	"state" text DEFAULT 'queued' NOT NULL,
 	"trigger" text NOT NULL,
 	"list_id" uuid,
+	"segment_id" uuid,
 	"connection_id" uuid,
 	"entity" text,
 	"settings" jsonb DEFAULT '{}'::jsonb NOT NULL,
@@ -357,6 +391,24 @@ CREATE TABLE "runs" (
 	"started_at" timestamp (3) with time zone,
 	"finished_at" timestamp (3) with time zone,
 	"cancel_requested_at" timestamp (3) with time zone
+);
+--> statement-breakpoint
+CREATE TABLE "schedules" (
+	"id" uuid PRIMARY KEY DEFAULT uuidv7() NOT NULL,
+	"account_id" uuid NOT NULL,
+	"list_id" uuid NOT NULL,
+	"segment_id" uuid,
+	"slot" integer,
+	"state" text NOT NULL,
+	"paused_by" text,
+	"spec" jsonb NOT NULL,
+	"generation" integer DEFAULT 1 NOT NULL,
+	"applied_generation" integer,
+	"accounted_until" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "schedules_slots" CHECK (slot between 1 and 10),
+	CONSTRAINT "schedules_active" CHECK ((state = 'active') = (slot is not null))
 );
 --> statement-breakpoint
 CREATE TABLE "segment_versions" (
@@ -392,6 +444,18 @@ CREATE TABLE "slots" (
 	CONSTRAINT "slots_connection_id_slot_pk" PRIMARY KEY("connection_id","slot")
 );
 --> statement-breakpoint
+CREATE TABLE "standard_fields" (
+	"id" uuid PRIMARY KEY DEFAULT uuidv7() NOT NULL,
+	"account_id" uuid NOT NULL,
+	"name" text NOT NULL,
+	"aliases" jsonb DEFAULT '[]'::jsonb NOT NULL,
+	"system_usage" text,
+	"lead_field" text,
+	"contact_field" text,
+	"position" integer NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "suppressions" (
 	"id" uuid PRIMARY KEY DEFAULT uuidv7() NOT NULL,
 	"account_id" uuid NOT NULL,
@@ -417,7 +481,9 @@ CREATE TABLE "swept_keys" (
 );
 --> statement-breakpoint
 CREATE TABLE "sync_settings" (
-	"list_id" uuid PRIMARY KEY NOT NULL,
+	"holder_id" uuid PRIMARY KEY NOT NULL,
+	"list_id" uuid NOT NULL,
+	"segment_id" uuid,
 	"account_id" uuid NOT NULL,
 	"version" integer NOT NULL,
 	"push" jsonb NOT NULL,
@@ -451,12 +517,14 @@ CREATE TABLE "waiters" (
 	CONSTRAINT "waiters_holder_unique" UNIQUE("holder")
 );
 --> statement-breakpoint
+ALTER TABLE "alerts" ADD CONSTRAINT "alerts_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "api_keys" ADD CONSTRAINT "api_keys_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "audit" ADD CONSTRAINT "audit_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "connection_candidates" ADD CONSTRAINT "connection_candidates_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "connection_candidates" ADD CONSTRAINT "connection_candidates_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "columns" ADD CONSTRAINT "columns_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "columns" ADD CONSTRAINT "columns_list_id_lists_id_fk" FOREIGN KEY ("list_id") REFERENCES "public"."lists"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "columns" ADD CONSTRAINT "columns_standard_field_id_standard_fields_id_fk" FOREIGN KEY ("standard_field_id") REFERENCES "public"."standard_fields"("id") ON DELETE set null ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "connections" ADD CONSTRAINT "connections_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "creations" ADD CONSTRAINT "creations_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "creations" ADD CONSTRAINT "creations_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
@@ -470,6 +538,9 @@ ALTER TABLE "edits" ADD CONSTRAINT "edits_account_id_accounts_id_fk" FOREIGN KEY
 ALTER TABLE "entries" ADD CONSTRAINT "entries_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "entries" ADD CONSTRAINT "entries_first_run_id_runs_id_fk" FOREIGN KEY ("first_run_id") REFERENCES "public"."runs"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "entries" ADD CONSTRAINT "entries_last_run_id_runs_id_fk" FOREIGN KEY ("last_run_id") REFERENCES "public"."runs"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "firings" ADD CONSTRAINT "firings_schedule_id_schedules_id_fk" FOREIGN KEY ("schedule_id") REFERENCES "public"."schedules"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "firings" ADD CONSTRAINT "firings_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "firings" ADD CONSTRAINT "firings_run_id_runs_id_fk" FOREIGN KEY ("run_id") REFERENCES "public"."runs"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "folders" ADD CONSTRAINT "folders_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "idempotency" ADD CONSTRAINT "idempotency_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "lanes" ADD CONSTRAINT "lanes_run_id_runs_id_fk" FOREIGN KEY ("run_id") REFERENCES "public"."runs"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
@@ -491,19 +562,27 @@ ALTER TABLE "put_off" ADD CONSTRAINT "put_off_account_id_accounts_id_fk" FOREIGN
 ALTER TABLE "records" ADD CONSTRAINT "records_list_id_lists_id_fk" FOREIGN KEY ("list_id") REFERENCES "public"."lists"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "removed_columns" ADD CONSTRAINT "removed_columns_list_id_lists_id_fk" FOREIGN KEY ("list_id") REFERENCES "public"."lists"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "removed_columns" ADD CONSTRAINT "removed_columns_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "run_members" ADD CONSTRAINT "run_members_run_id_runs_id_fk" FOREIGN KEY ("run_id") REFERENCES "public"."runs"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "run_members" ADD CONSTRAINT "run_members_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "runs" ADD CONSTRAINT "runs_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "runs" ADD CONSTRAINT "runs_list_id_lists_id_fk" FOREIGN KEY ("list_id") REFERENCES "public"."lists"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "runs" ADD CONSTRAINT "runs_segment_id_segments_id_fk" FOREIGN KEY ("segment_id") REFERENCES "public"."segments"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "runs" ADD CONSTRAINT "runs_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "schedules" ADD CONSTRAINT "schedules_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "schedules" ADD CONSTRAINT "schedules_list_id_lists_id_fk" FOREIGN KEY ("list_id") REFERENCES "public"."lists"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "schedules" ADD CONSTRAINT "schedules_segment_id_segments_id_fk" FOREIGN KEY ("segment_id") REFERENCES "public"."segments"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "segment_versions" ADD CONSTRAINT "segment_versions_segment_id_segments_id_fk" FOREIGN KEY ("segment_id") REFERENCES "public"."segments"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "segment_versions" ADD CONSTRAINT "segment_versions_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "segments" ADD CONSTRAINT "segments_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "segments" ADD CONSTRAINT "segments_list_id_lists_id_fk" FOREIGN KEY ("list_id") REFERENCES "public"."lists"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "slots" ADD CONSTRAINT "slots_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "slots" ADD CONSTRAINT "slots_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "standard_fields" ADD CONSTRAINT "standard_fields_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "suppressions" ADD CONSTRAINT "suppressions_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "swept_keys" ADD CONSTRAINT "swept_keys_run_id_runs_id_fk" FOREIGN KEY ("run_id") REFERENCES "public"."runs"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "swept_keys" ADD CONSTRAINT "swept_keys_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "sync_settings" ADD CONSTRAINT "sync_settings_list_id_lists_id_fk" FOREIGN KEY ("list_id") REFERENCES "public"."lists"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "sync_settings" ADD CONSTRAINT "sync_settings_segment_id_segments_id_fk" FOREIGN KEY ("segment_id") REFERENCES "public"."segments"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "sync_settings" ADD CONSTRAINT "sync_settings_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "upload_chunks" ADD CONSTRAINT "upload_chunks_upload_id_uploads_id_fk" FOREIGN KEY ("upload_id") REFERENCES "public"."uploads"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "upload_chunks" ADD CONSTRAINT "upload_chunks_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
@@ -511,6 +590,8 @@ ALTER TABLE "uploads" ADD CONSTRAINT "uploads_account_id_accounts_id_fk" FOREIGN
 ALTER TABLE "uploads" ADD CONSTRAINT "uploads_list_id_lists_id_fk" FOREIGN KEY ("list_id") REFERENCES "public"."lists"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "uploads" ADD CONSTRAINT "uploads_run_id_runs_id_fk" FOREIGN KEY ("run_id") REFERENCES "public"."runs"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "waiters" ADD CONSTRAINT "waiters_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+CREATE UNIQUE INDEX "alerts_open" ON "alerts" USING btree ("account_id","kind","subject") WHERE resolved_at is null;--> statement-breakpoint
+CREATE INDEX "alerts_account" ON "alerts" USING btree ("account_id","id");--> statement-breakpoint
 CREATE INDEX "api_keys_account_id_index" ON "api_keys" USING btree ("account_id");--> statement-breakpoint
 CREATE INDEX "audit_account_id_id_index" ON "audit" USING btree ("account_id","id");--> statement-breakpoint
 CREATE UNIQUE INDEX "columns_key" ON "columns" USING btree ("list_id","key");--> statement-breakpoint
@@ -528,6 +609,7 @@ CREATE INDEX "entries_record" ON "entries" USING btree ("record_id");--> stateme
 CREATE INDEX "entries_email" ON "entries" USING btree ("account_id","email_key");--> statement-breakpoint
 CREATE INDEX "entries_crm" ON "entries" USING btree ("account_id","crm_id");--> statement-breakpoint
 CREATE INDEX "entries_at" ON "entries" USING btree ("at");--> statement-breakpoint
+CREATE INDEX "firings_due" ON "firings" USING btree ("schedule_id","due_at");--> statement-breakpoint
 CREATE UNIQUE INDEX "folders_name" ON "folders" USING btree ("account_id",lower("name"));--> statement-breakpoint
 CREATE INDEX "lists_account_id_folder_id_position_index" ON "lists" USING btree ("account_id","folder_id","position");--> statement-breakpoint
 CREATE UNIQUE INDEX "lists_name" ON "lists" USING btree ("folder_id",lower("name")) WHERE removed_at is null;--> statement-breakpoint
@@ -548,8 +630,12 @@ CREATE UNIQUE INDEX "runs_preview" ON "runs" USING btree ("list_id") WHERE state
 CREATE UNIQUE INDEX "runs_upload" ON "runs" USING btree ("list_id") WHERE state = 'running' and kind = 'upload';--> statement-breakpoint
 CREATE INDEX "runs_account" ON "runs" USING btree ("account_id","id");--> statement-breakpoint
 CREATE INDEX "runs_list" ON "runs" USING btree ("list_id","id");--> statement-breakpoint
+CREATE UNIQUE INDEX "schedules_slot" ON "schedules" USING btree ("account_id","slot") WHERE slot is not null;--> statement-breakpoint
+CREATE UNIQUE INDEX "schedules_list" ON "schedules" USING btree ("list_id") WHERE segment_id is null and state <> 'removed';--> statement-breakpoint
+CREATE UNIQUE INDEX "schedules_segment" ON "schedules" USING btree ("segment_id") WHERE state <> 'removed';--> statement-breakpoint
 CREATE INDEX "segments_list" ON "segments" USING btree ("list_id","id");--> statement-breakpoint
 CREATE UNIQUE INDEX "segments_name" ON "segments" USING btree ("list_id",lower("name")) WHERE removed_at is null;--> statement-breakpoint
+CREATE UNIQUE INDEX "standard_fields_name" ON "standard_fields" USING btree ("account_id",lower("name"));--> statement-breakpoint
 CREATE UNIQUE INDEX "suppressions_active" ON "suppressions" USING btree ("account_id","email_key","source") WHERE lifted_at is null;--> statement-breakpoint
 CREATE INDEX "suppressions_account" ON "suppressions" USING btree ("account_id","id");--> statement-breakpoint
 CREATE INDEX "suppressions_email" ON "suppressions" USING btree ("account_id","email_key","id");--> statement-breakpoint

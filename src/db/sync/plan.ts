@@ -1,3 +1,4 @@
+import { and, eq, isNotNull, or } from 'drizzle-orm'
 import type { CrmEntity, CrmField } from '../../domain/crm.ts'
 import { counterpartsOf, isAlwaysRead, isPushable } from '../../domain/counterpart.ts'
 import type { SyncColumn } from '../../domain/decide.ts'
@@ -8,9 +9,9 @@ import type { RunSync } from '../../domain/sync.ts'
 import { findFields } from '../connection.ts'
 import type { Database } from '../database.ts'
 import { hashKeyOf } from '../emailKey.ts'
-import { boundColumns } from '../import/plan.ts'
 import type { PageTarget } from '../import/page.ts'
 import type * as runs from '../run/state.ts'
+import { columns as columnRows, standardFields } from '../schema.ts'
 import type { SecretBox } from '../secret.ts'
 
 /** How people of one entity are read and written for a list. */
@@ -39,12 +40,34 @@ export type SyncPlan = Omit<PageTarget, 'plan'> & {
 
 export const otherThan: Record<CrmEntity, CrmEntity> = { lead: 'contact', contact: 'lead' }
 
+/** Columns that are something in the CRM: by the field that they are bound to, else by their standard field (A1). */
+const mappedColumns = async (db: Database, listId: string) => {
+  const rows = await db
+    .select({
+      key: columnRows.key,
+      crmField: columnRows.crmField,
+      type: columnRows.type,
+      name: columnRows.name,
+      staleAt: columnRows.staleAt,
+      system: columnRows.system,
+      lead: standardFields.leadField,
+      contact: standardFields.contactField,
+    })
+    .from(columnRows)
+    .leftJoin(standardFields, eq(standardFields.id, columnRows.standardFieldId))
+    .where(
+      and(eq(columnRows.listId, listId), or(isNotNull(columnRows.crmField), isNotNull(columnRows.standardFieldId))),
+    )
+    .orderBy(columnRows.position)
+  return rows.map(({ lead, contact, ...column }) => ({ ...column, standard: { lead, contact } }))
+}
+
 /** What a run of a list goes by, as its settings were when it began. Stale columns are neither read nor written. */
 export const planOf = async (db: Database, secrets: SecretBox, run: runs.Run): Promise<SyncPlan> => {
   const own = run.entity!
   const sync = run.settings.sync
   if (sync === undefined) throw new Error('the run has not begun')
-  const all = await boundColumns(db, run.listId!)
+  const all = await mappedColumns(db, run.listId!)
   const bound = all.filter(({ staleAt }) => staleAt === null)
   const entityPlan = async (entity: CrmEntity): Promise<EntityPlan> => {
     const live = (await findFields(db, run.accountId, entity))?.fields
@@ -52,14 +75,16 @@ export const planOf = async (db: Database, secrets: SecretBox, run: runs.Run): P
     const named = counterpartsOf(bound, live ?? [], own, entity)
     const columns = named.flatMap(({ key, field }): SyncColumn[] => {
       if (field === null) return []
-      const always = isAlwaysRead(bound.find((column) => column.key === key)!)
+      const column = bound.find((each) => each.key === key)!
+      const always = isAlwaysRead(column)
+      // a column of our own that means a field of the CRM only goes out
+      const pulls = sync.pull.enabled && column.crmField !== null
       return [
         {
           key,
           field,
-          pulled:
-            sync.pull.enabled && (always || (sync.pull.updateExisting && !sync.pull.excludedFields.includes(key))),
-          fills: sync.pull.enabled && !sync.pull.excludedFields.includes(key),
+          pulled: pulls && (always || (sync.pull.updateExisting && !sync.pull.excludedFields.includes(key))),
+          fills: pulls && !sync.pull.excludedFields.includes(key),
           pushed: sync.push.enabled && sync.push.updateExisting && sync.push.fields.includes(key) && isPushable(field),
           clears: sync.push.clearFields.includes(key),
         },

@@ -25,7 +25,7 @@ export const get = async (db: Database | Transaction, accountId: string, listId:
       pull: syncSettings.pull,
     })
     .from(listRows)
-    .leftJoin(syncSettings, eq(syncSettings.listId, listRows.id))
+    .leftJoin(syncSettings, eq(syncSettings.holderId, listRows.id))
     .where(and(eq(listRows.accountId, accountId), eq(listRows.id, listId)))
   if (found === undefined) throw new FairleadError('notFound')
   const usual = defaultSync()
@@ -75,8 +75,8 @@ export const save = (
     const settings = { push, pull, version: before.version + 1 }
     await tx
       .insert(syncSettings)
-      .values({ accountId, listId, ...settings })
-      .onConflictDoUpdate({ target: syncSettings.listId, set: { ...settings, updatedAt: new Date() } })
+      .values({ holderId: listId, accountId, listId, ...settings })
+      .onConflictDoUpdate({ target: syncSettings.holderId, set: { ...settings, updatedAt: new Date() } })
     if (widens(before.pull, pull)) await columns.noteWidening(tx, listId)
     const changed = [...changedParts(before, settings), ...(added.length > 0 ? ['addColumns'] : [])]
     const details = { version: settings.version, changed }
