@@ -36,6 +36,7 @@ export type Action =
   | 'retry.start'
   | 'run.cancel'
   | 'run.confirmDeletions'
+  | 'schedule.repair'
   | 'segment.create'
   | 'segment.remove'
   | 'segment.update'

@@ -41,7 +41,7 @@ import type { LaneKind, LanePhase } from '../domain/lane.ts'
 import type { ListKind } from '../domain/list.ts'
 import type { SuppressionReason, SuppressionSource } from '../domain/suppression.ts'
 import type { AlertDetails, AlertKind } from '../domain/alert.ts'
-import type { FiringOutcome, PausedBy, ScheduleSpec, ScheduleState } from '../domain/schedule.ts'
+import type { FiredBy, FiringOutcome, PausedBy, ScheduleSpec, ScheduleState } from '../domain/schedule.ts'
 import type { PullSettings, PushSettings } from '../domain/sync.ts'
 
 const bytea = customType<{ data: Buffer; driverData: Buffer }>({ dataType: () => 'bytea' })
@@ -574,6 +574,8 @@ export const schedules = pgTable(
     /** grows with every change; the engine was given `appliedGeneration` last */
     generation: integer().notNull().default(1),
     appliedGeneration: integer(),
+    /** when it was compared with the engine's schedule last */
+    checkedAt: at(),
     /** every due time until then is accounted for by a firing */
     accountedUntil: createdAt(),
     createdAt: createdAt(),
@@ -594,7 +596,7 @@ export const schedules = pgTable(
   ],
 )
 
-/** What became of each due time of a schedule, once for each local time (R20). */
+/** What became of each due time of a schedule; of a repeated local time only the first is one (R20). */
 export const firings = pgTable(
   'firings',
   {
@@ -610,9 +612,10 @@ export const firings = pgTable(
     code: text(),
     /** the run that it started, that was under way, or that caught up for it */
     runId: uuid().references(() => runs.id),
+    firedBy: text().$type<FiredBy>().notNull(),
     at: createdAt(),
   },
-  (t) => [primaryKey({ columns: [t.scheduleId, t.localTime] }), index('firings_due').on(t.scheduleId, t.dueAt)],
+  (t) => [primaryKey({ columns: [t.scheduleId, t.dueAt] })],
 )
 
 /** Problems that administrators and programs are told of: one row from the day it opened until it is over. */
@@ -927,8 +930,8 @@ export const outbox = pgTable(
   {
     id: bigserial({ mode: 'number' }).primaryKey(),
     accountId: accountId(),
-    kind: text().$type<'start' | 'signal' | 'cancel'>().notNull(),
-    /** workflow type, or name of the signal */
+    kind: text().$type<'start' | 'signal' | 'cancel' | 'schedule'>().notNull(),
+    /** workflow type, or name of the signal; of a schedule: apply */
     name: text().notNull(),
     workflowId: text().notNull(),
     input: jsonb().$type<Record<string, unknown>>().notNull().default({}),

@@ -197,8 +197,9 @@ CREATE TABLE "firings" (
 	"outcome" text NOT NULL,
 	"code" text,
 	"run_id" uuid,
+	"fired_by" text NOT NULL,
 	"at" timestamp (3) with time zone DEFAULT now() NOT NULL,
-	CONSTRAINT "firings_schedule_id_local_time_pk" PRIMARY KEY("schedule_id","local_time")
+	CONSTRAINT "firings_schedule_id_due_at_pk" PRIMARY KEY("schedule_id","due_at")
 );
 --> statement-breakpoint
 CREATE TABLE "folders" (
@@ -404,6 +405,7 @@ CREATE TABLE "schedules" (
 	"spec" jsonb NOT NULL,
 	"generation" integer DEFAULT 1 NOT NULL,
 	"applied_generation" integer,
+	"checked_at" timestamp (3) with time zone,
 	"accounted_until" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
@@ -609,7 +611,6 @@ CREATE INDEX "entries_record" ON "entries" USING btree ("record_id");--> stateme
 CREATE INDEX "entries_email" ON "entries" USING btree ("account_id","email_key");--> statement-breakpoint
 CREATE INDEX "entries_crm" ON "entries" USING btree ("account_id","crm_id");--> statement-breakpoint
 CREATE INDEX "entries_at" ON "entries" USING btree ("at");--> statement-breakpoint
-CREATE INDEX "firings_due" ON "firings" USING btree ("schedule_id","due_at");--> statement-breakpoint
 CREATE UNIQUE INDEX "folders_name" ON "folders" USING btree ("account_id",lower("name"));--> statement-breakpoint
 CREATE INDEX "lists_account_id_folder_id_position_index" ON "lists" USING btree ("account_id","folder_id","position");--> statement-breakpoint
 CREATE UNIQUE INDEX "lists_name" ON "lists" USING btree ("folder_id",lower("name")) WHERE removed_at is null;--> statement-breakpoint

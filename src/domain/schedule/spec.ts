@@ -28,3 +28,5 @@ export type PausedBy = 'person' | 'reset'
 
 /** `missed`: a later due time caught up for it (T3) */
 export type FiringOutcome = 'started' | 'queued' | 'skipped' | 'missed'
+/** `watchdog`: the engine did not fire, which was noticed */
+export type FiredBy = 'engine' | 'watchdog'
