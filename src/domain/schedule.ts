@@ -1,4 +1,4 @@
 export { dueAt, dueBetween } from './schedule/due.ts'
-export { localTimeOf } from './schedule/local.ts'
+export { clockChangesOf, instantOf, localTimeOf, type ClockChange } from './schedule/local.ts'
 export * from './schedule/spec.ts'
-export { dueTimes, nextTimes, type DueTime } from './schedule/times.ts'
+export { chosenTimes, dueTimes, minutesOf, nextTimes, type DueTime } from './schedule/times.ts'

@@ -27,21 +27,29 @@ export const minutesOf = ({ time, everyHours }: Pick<ScheduleSpec, 'time' | 'eve
   return all
 }
 
-/** Every due time after `after`, in order, without end: each instant once, a repeated local time at its first (R20). */
-export function* dueTimes(spec: ScheduleSpec, after: Date): Generator<DueTime> {
-  const { timeZone, startDate } = spec
+/** The local times of the days that are chosen, as if they were UTC, in milliseconds, whether the clock shows them or not; `toMs` is left out. */
+export function* chosenTimes(spec: ScheduleSpec, fromMs: number, toMs = Infinity): Generator<number> {
   const minutes = minutesOf(spec)
-  const start = Date.parse(`${startDate}T00:00:00.000Z`)
-  const today = Math.floor(clockAt(timeZone, after.getTime()) / dayMs) * dayMs
-  let last = after.getTime()
-  for (let day = Math.max(start, today - dayMs); ; day += dayMs) {
+  const first = Math.max(Date.parse(`${spec.startDate}T00:00:00.000Z`), Math.floor(fromMs / dayMs) * dayMs)
+  for (let day = first; day < toMs; day += dayMs) {
     if (!isChosen(spec, new Date(day))) continue
     for (const minute of minutes) {
-      const at = instantOf(timeZone, day + minute * minuteMs)
-      if (at <= last) continue
-      last = at
-      yield { at: new Date(at), localTime: localTimeOf(timeZone, new Date(at)) }
+      const at = day + minute * minuteMs
+      if (at >= fromMs && at < toMs) yield at
     }
+  }
+}
+
+/** Every due time after `after`, in order, without end: each instant once, a repeated local time at its first (R20). */
+export function* dueTimes(spec: ScheduleSpec, after: Date): Generator<DueTime> {
+  const { timeZone } = spec
+  const today = Math.floor(clockAt(timeZone, after.getTime()) / dayMs) * dayMs
+  let last = after.getTime()
+  for (const clock of chosenTimes(spec, today - dayMs)) {
+    const at = instantOf(timeZone, clock)
+    if (at <= last) continue
+    last = at
+    yield { at: new Date(at), localTime: localTimeOf(timeZone, new Date(at)) }
   }
 }
 
