@@ -4,6 +4,7 @@ import { migrate } from './src/db/database.ts'
 import { measured } from './src/temporal/metrics.ts'
 import { ensureHousekeeping } from './src/temporal/schedules.ts'
 import { openWorker } from './src/temporal/worker.ts'
+import { watchSchedules } from './src/schedule.ts'
 import { creationWaitMs, openConnector, openCrms, recoverRuns, wire } from './src/wiring.ts'
 import { exitWithParent } from './src/embedded/parent.ts'
 
@@ -32,6 +33,7 @@ const worker = await openWorker({
 
 const relayEveryMs = 1000
 const recoverEveryMs = 60_000
+const watchEveryMs = 10_000
 const stopped = new AbortController()
 const every = async (ms: number, work: () => Promise<void>): Promise<void> => {
   while (!stopped.signal.aborted) {
@@ -54,6 +56,7 @@ void every(recoverEveryMs, async () => {
   await ensureHousekeeping(flows)
   await recoverRuns(wiring)
 })
+void every(watchEveryMs, async () => void (await watchSchedules(wiring)))
 log.info('worker ready')
 await worker.run()
 await crms.close()

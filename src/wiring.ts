@@ -11,6 +11,7 @@ import type { Config } from './config.ts'
 import type { Budget, Crm, CrmConnector } from './domain/crm.ts'
 import { FairleadError } from './domain/errors.ts'
 import { createLog, type Log } from './log.ts'
+import { applySchedule } from './schedule.ts'
 import { sdataConnector } from './sdata/connector.ts'
 import { openFlows, type EngineOptions, type Flows, type WorkflowName } from './temporal/flows.ts'
 
@@ -26,8 +27,10 @@ export type Wiring = {
 }
 
 const send =
-  (flows: Flows) =>
+  (parts: Pick<Wiring, 'db' | 'flows' | 'log'>) =>
   ({ kind, name, workflowId, input }: outbox.Message): Promise<void> => {
+    const { flows } = parts
+    if (kind === 'schedule') return applySchedule(parts, workflowId.slice('schedule:'.length))
     if (kind === 'signal') return flows.signal(workflowId, name)
     if (kind === 'cancel') return flows.cancel(workflowId)
     return flows.start(name as WorkflowName, workflowId, input as never)
@@ -83,7 +86,7 @@ export const wire = async (config: Config, service: string): Promise<Wiring> => 
   const deliverAll = oneAtATime(async () => {
     try {
       for (let sent = 1; sent > 0;) {
-        const delivery = await outbox.deliver(db, send(flows))
+        const delivery = await outbox.deliver(db, send({ db, flows, log }))
         sent = delivery.sent
         for (const { workflowId, error } of delivery.failures)
           log.warn({ workflowId, name: (error as Error).name }, 'the engine did not take a message; it is tried again')

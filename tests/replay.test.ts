@@ -14,6 +14,7 @@ import { addUploads, type Uploads } from './support/upload.ts'
 // a workflow that is missing here does not compile
 const workflows: Record<WorkflowName, true> = {
   checkConnection: true,
+  fireSchedule: true,
   housekeeping: true,
   importList: true,
   readFields: true,

@@ -4,6 +4,7 @@ import type { Dependencies } from './dependencies.ts'
 import { housekeepingActivities } from './housekeeping.ts'
 import { importActivities } from './import.ts'
 import { runActivities } from './run.ts'
+import { scheduleActivities } from './schedule.ts'
 import { sweepActivities } from './sweep.ts'
 import { beginActivities } from './sync/begin.ts'
 import { pullActivities } from './sync/pull.ts'
@@ -18,6 +19,7 @@ export const createActivities = (deps: Dependencies) =>
     ...housekeepingActivities(deps),
     ...importActivities(deps),
     ...runActivities(deps),
+    ...scheduleActivities(deps),
     ...sweepActivities(deps),
     ...beginActivities(deps),
     ...pullActivities(deps),

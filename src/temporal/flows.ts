@@ -34,6 +34,7 @@ const kinds: Record<WorkflowName, string> = {
   readFields: 'fields',
   housekeeping: 'housekeeping',
   uploadList: 'upload',
+  fireSchedule: 'schedule',
 }
 
 const syncSummaries: Record<string, string> = {
@@ -51,9 +52,10 @@ const summaryOf = (name: WorkflowName, input: Input): string =>
     readFields: `Reading the CRM's fields of ${input.entity}`,
     housekeeping: 'Housekeeping',
     uploadList: 'Upload of a CSV file into a list',
+    fireSchedule: 'Scheduled sync of a list',
   })[name]
 
-const attributesOf = (name: WorkflowName, input: Input): TypedSearchAttributes => {
+export const attributesOf = (name: WorkflowName, input: Input): TypedSearchAttributes => {
   const pairs: SearchAttributePair[] = [{ key: searchAttributes.kind, value: input.kind ?? kinds[name] }]
   for (const key of ['accountId', 'listId', 'connectionId'] as const) {
     const value = input[key]
@@ -94,6 +96,7 @@ export const openFlows = async ({ namespace, taskQueue, ...options }: EngineOpti
     /** for workers, which open a connection of their own kind */
     connection: options,
     taskQueue,
+    soon,
     /** A second start of the same id is harmless: the one that runs goes on. */
     async start<Name extends WorkflowName>(
       name: Name,

@@ -41,7 +41,8 @@ const calendarKey = (calendar: Record<string, unknown>): string =>
     .join(' ')
 
 type AnySpec = EngineSpec | ScheduleSpecDescription
-const keysOf = ({ calendars, skip, intervals, startAt, endAt, jitter, timezone }: AnySpec): string =>
+/** One text for specifications that match the same times, whoever describes them. */
+export const keysOf = ({ calendars, skip, intervals, startAt, endAt, jitter, timezone }: AnySpec): string =>
   JSON.stringify([
     calendars?.map((each) => calendarKey({ ...each })).sort(),
     skip?.map((each) => calendarKey({ ...each })).sort(),

@@ -1,5 +1,6 @@
 export { checkConnection, readFields } from './connection.ts'
 export { housekeeping } from './housekeeping.ts'
 export { importList } from './import.ts'
+export { fireSchedule } from './schedule.ts'
 export { syncList } from './sync.ts'
 export { uploadList } from './upload.ts'

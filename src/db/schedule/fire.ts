@@ -102,7 +102,12 @@ export const fireDue = (
     const { outcome, code, runId } = started
     await tx.insert(firings).values(
       due.map(({ at, localTime }) => ({
-        ...{ scheduleId, accountId, dueAt: at, localTime, firedBy: by, runId },
+        scheduleId,
+        accountId,
+        dueAt: at,
+        localTime,
+        firedBy: by,
+        runId,
         ...(at === last.at ? { outcome, code } : { outcome: 'missed' as const }),
       })),
     )
