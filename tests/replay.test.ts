@@ -8,6 +8,7 @@ import type { WorkflowName } from '../src/temporal/flows.ts'
 import { workflowsPath } from '../src/temporal/worker.ts'
 import { openFairlead, until, type Fairlead } from './support/fairlead.ts'
 import { checkOf, fetchHistory, record, recorded, type History } from './support/history.ts'
+import { addSchedule, dailySpec } from './support/schedule.ts'
 import { openList, type TestList } from './support/sync.ts'
 import { addUploads, type Uploads } from './support/upload.ts'
 
@@ -211,6 +212,20 @@ describe('what happens today replays, too', () => {
     await flows.start('readFields', 'fields:test', input)
     await flows.client.workflow.getHandle('fields:test').result()
     await prove('readFields.succeeded', 'fields:test')
+  })
+
+  test('a schedule that fires', async () => {
+    const id = await addSchedule(fairlead, { listId, spec: dailySpec(90) })
+    await fairlead.wiring.relay()
+    const handle = fairlead.wiring.flows.client.schedule.getHandle(`schedule:${id}`)
+    await handle.backfill([{ start: new Date(Date.now() - 2 * 60 * 60_000), end: new Date(), overlap: 'SKIP' }])
+    const action = await until('it has fired', async () => (await handle.describe()).info.recentActions[0])
+    const { workflowId } = action.action.workflow
+    const { outcome, runId } = await fairlead.wiring.flows.client.workflow.getHandle(workflowId).result()
+    expect(outcome).toBe('started')
+    await fairlead.finished(runId)
+    await prove('fireSchedule.started', workflowId)
+    await handle.delete()
   })
 
   test('housekeeping', async () => {

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Run } from '../../src/db/run/state.ts'
+import * as runRows from '../../src/db/run/state.ts'
 import { request } from '../../src/db/sync/request.ts'
 import { openFairlead, until, type Fairlead } from '../support/fairlead.ts'
 import { fetchHistory } from '../support/history.ts'
 import { differences } from '../support/compare.ts'
+import { addSchedule, dailySpec, firingsOf } from '../support/schedule.ts'
 import { openList, sumsAgree, type TestList } from '../support/sync.ts'
 import { startWorker } from '../support/worker.ts'
 
@@ -41,14 +42,14 @@ const startAll = async (): Promise<string[]> => {
   await fairlead.wiring.relay()
   return started.map(({ runId }) => runId)
 }
-const finishAll = (runIds: string[]): Promise<Run[]> => Promise.all(runIds.map((id) => fairlead.finished(id)))
+const finishAll = (runIds: string[]): Promise<runRows.Run[]> => Promise.all(runIds.map((id) => fairlead.finished(id)))
 const writtenOf = (title: string): number[] =>
   lists.map(
     (_, number) =>
       control().people({ entity: 'lead', count: 1000, where: `Title eq '${title} ${number}'`, select: ['Id'] }).total,
   )
 const sum = (numbers: number[]): number => numbers.reduce((total, each) => total + each, 0)
-const expectGreen = (runs: Run[]): void => {
+const expectGreen = (runs: runRows.Run[]): void => {
   for (const run of runs) {
     expect(run).toMatchObject({ state: 'succeeded', error: null })
     expect(sumsAgree(run)).toBe(true)
@@ -109,4 +110,37 @@ test('R27: ten syncs that are due at once all advance, in pull and push', async 
   control().settings({ latencyMs: 0 })
   expectGreen(await finishAll(pulls))
   for (const { listId } of lists) expect(await differences(fairlead, listId, 'lead')).toEqual([])
+}, 90_000)
+
+test('T2, R26, R27: ten schedules that fire at once all advance within the limit, and who waits for an answer comes between them', async () => {
+  await editShares('Due')
+  const spec = dailySpec(90)
+  const add = ({ listId }: TestList, index: number) =>
+    addSchedule(fairlead, { listId, slot: index + 1, spec, accountedUntil: new Date() })
+  const ids = await Promise.all(lists.map(add))
+  await fairlead.wiring.relay()
+  control().settings({ latencyMs: 60 })
+  control().resetGauges()
+  const handles = ids.map((id) => fairlead.wiring.flows.client.schedule.getHandle(`schedule:${id}`))
+  const [end, start] = [new Date(), new Date(Date.now() - 2 * 60 * 60_000)]
+  await Promise.all(handles.map((handle) => handle.backfill([{ start, end, overlap: 'SKIP' }])))
+  const fired = await until('all have fired', async () => {
+    const rows = (await Promise.all(ids.map((id) => firingsOf(fairlead, id)))).flat()
+    return rows.length === count && rows
+  })
+  expect(new Set(fired.map(({ outcome }) => outcome))).toEqual(new Set(['started']))
+  const runIds = fired.map(({ runId }) => runId!)
+  const get = (runId: string) => runRows.get(fairlead.db, fairlead.accountId, runId)
+  await until('all are at work', async () => {
+    const rows = await fairlead.db.$client`
+      select distinct run_id from lanes where run_id in ${fairlead.db.$client(runIds)} and read > 0`
+    return rows.length === count
+  })
+  expect(await fairlead.connect()).toMatchObject({ state: 'connected' })
+  expect((await Promise.all(runIds.map(get))).filter(({ finishedAt }) => finishedAt === null).length).toBeGreaterThan(0)
+  expect(control().gauges().maxInFlight).toBe(4)
+  control().settings({ latencyMs: 0 })
+  expectGreen(await finishAll(runIds))
+  expect(writtenOf('Due')).toEqual(lists.map(() => share))
+  await Promise.all(handles.map((handle) => handle.delete()))
 }, 90_000)
