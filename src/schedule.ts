@@ -29,31 +29,37 @@ const fireMissed = async ({ db, log }: Parts, ids: string[], graceMs: number): P
   for (const { id: scheduleId, accountId, spec, accountedUntil, now } of await activeOf(db, ids)) {
     const [next] = nextTimes(spec, accountedUntil, 1)
     if (next === undefined || now.getTime() - next.at.getTime() < graceMs) continue
-    const done = await fireDue(db, { accountId, scheduleId }, { by: 'watchdog' })
-    if (done === null) continue
-    fired += 1
-    log.warn({ scheduleId, outcome: done.outcome, missed: done.missed }, 'the engine did not fire a schedule in time')
+    try {
+      const done = await fireDue(db, { accountId, scheduleId }, { by: 'watchdog' })
+      if (done === null) continue
+      fired += 1
+      log.warn({ scheduleId, outcome: done.outcome, missed: done.missed }, 'the engine did not fire a schedule in time')
+    } catch (error) {
+      // one schedule is no reason to leave the others out
+      log.warn({ scheduleId, name: (error as Error).name }, 'a missed schedule could not be fired; it is tried again')
+    }
   }
   return fired
 }
 
-/** `answered`: how many of the engine's schedules were compared. */
+/** Answers how many of the engine's schedules were compared. While the engine is away it is not asked for each. */
 const compareAll = async (parts: Parts, ids: string[]): Promise<number> => {
-  let answered = 0
   const waiting = [...ids]
+  let compared = 0
   const work = async (): Promise<void> => {
-    for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) {
-      await applySchedule(parts, id)
-      answered += 1
+    for (let scheduleId = waiting.shift(); scheduleId !== undefined; scheduleId = waiting.shift()) {
+      try {
+        await applySchedule(parts, scheduleId)
+        compared += 1
+      } catch (error) {
+        const { name } = error as Error
+        parts.log.warn({ scheduleId, name }, 'a schedule could not be compared with the engine; it is tried again')
+        if (!(await parts.flows.ready())) waiting.length = 0
+      }
     }
   }
-  const results = await Promise.allSettled([work(), work(), work(), work()])
-  const failed = results.find((each) => each.status === 'rejected')
-  if (failed !== undefined) {
-    const { name } = failed.reason as Error
-    parts.log.warn({ name, left: ids.length - answered }, 'schedules could not be compared; they are tried again')
-  }
-  return answered
+  await Promise.all(Array.from({ length: 4 }, work))
+  return compared
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { ScheduleDescription, ScheduleOptions } from '@temporalio/client'
-import { msToNumber, type Duration, type TypedSearchAttributes } from '@temporalio/common'
+import { msToNumber, type TypedSearchAttributes } from '@temporalio/common'
 import { createHash } from 'node:crypto'
 import { keysOf } from './sameSpec.ts'
 
@@ -12,7 +12,7 @@ const attributesOf = (attributes: unknown): string[] =>
     .map(({ key, value }) => JSON.stringify([key.name, value]))
     .sort()
 
-const durationOf = (value: Duration | undefined): number => msToNumber(value ?? 0)
+const durationOf = (value: string | number | undefined): number => msToNumber((value ?? 0) as number)
 
 /** One text for schedules that do the same. */
 const textOf = ({ spec, action, policies }: Compared | Described): string =>

@@ -1,4 +1,5 @@
 import { and, eq, inArray, sql } from 'drizzle-orm'
+import { lock } from '../account.ts'
 import { raise, resolve } from '../alert.ts'
 import { insert as audit, operator } from '../audit.ts'
 import type { Database } from '../database.ts'
@@ -46,6 +47,8 @@ export const apply = (
     const [row] = await tx.select().from(schedules).where(eq(schedules.id, scheduleId))
     const found = await keep(row?.state === 'active' ? row : undefined)
     if (row === undefined) return null
+    // before the schedule's row, as everybody does who takes both
+    await lock(tx, row.accountId, 'no key update')
     await tx
       .update(schedules)
       .set({ appliedGeneration: row.generation })

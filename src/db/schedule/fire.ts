@@ -1,11 +1,12 @@
 import { and, eq, inArray, sql } from 'drizzle-orm'
 import { isFairleadError } from '../../domain/errors.ts'
 import { dueAt, dueBetween, type DueTime, type FiredBy, type FiringOutcome } from '../../domain/schedule.ts'
+import * as accounts from '../account.ts'
 import { raise, resolve } from '../alert.ts'
 import type { Database } from '../database.ts'
 import { insert as send, type Transaction } from '../outbox.ts'
 import * as runs from '../run/state.ts'
-import { accounts, firings, schedules } from '../schema.ts'
+import { firings, schedules } from '../schema.ts'
 import { request } from '../sync/request.ts'
 
 type Schedule = typeof schedules.$inferSelect
@@ -21,7 +22,7 @@ const aheadMs = 5 * 60_000
 
 /** Locked in the order in which everybody locks them: the account, then its schedule. Answers the database's clock, too. */
 const lock = async (tx: Transaction, accountId: string, scheduleId: string) => {
-  await tx.select({ id: accounts.id }).from(accounts).where(eq(accounts.id, accountId)).for('update')
+  await accounts.lock(tx, accountId, 'update')
   const [found] = await tx
     .select({ schedule: schedules, clock: sql<Date>`clock_timestamp()`.mapWith(schedules.createdAt) })
     .from(schedules)
@@ -51,8 +52,9 @@ const unaccounted = async (
 }
 
 /** R19: a sweep is waited for, any other run takes the place of this one. */
-const startRun = async (tx: Transaction, { accountId, listId }: Schedule): Promise<Started> => {
-  const ask = (queue: boolean) => request(tx, accountId, listId, { kind: 'sync', trigger: 'schedule', queue })
+const startRun = async (tx: Transaction, { accountId, listId, segmentId }: Schedule): Promise<Started> => {
+  const asked = { kind: 'sync', trigger: 'schedule', segmentId } as const
+  const ask = (queue: boolean) => request(tx, accountId, listId, { ...asked, queue })
   try {
     const { runId, created } = await ask(false)
     if (created) return { outcome: 'started', runId }
