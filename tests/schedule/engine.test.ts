@@ -1,5 +1,6 @@
 import type { ScheduleDescription } from '@temporalio/client'
 import { and, eq } from 'drizzle-orm'
+import { randomUUID } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { fireDue } from '../../src/db/schedule/fire.ts'
 import { audit, outbox, schedules } from '../../src/db/schema.ts'
@@ -149,18 +150,22 @@ describe('what was done by hand in the engine', () => {
     expect(await repairsOf(id)).toHaveLength(1)
   })
 
-  test('a schedule that was left though its row is removed goes when it fires', async () => {
+  test('a schedule that was left though its row is removed or unknown goes when it fires', async () => {
     const id = await given()
     const { action } = await handleOf(id).describe()
     await changeSchedule(fairlead, id, { state: 'removed', slot: null })
     await fairlead.wiring.relay()
-    await engine().schedule.create({ scheduleId: `schedule:${id}`, spec: {}, action })
-    await handleOf(id).trigger('SKIP')
-    await until('it is gone', async () => {
-      await fairlead.wiring.relay()
-      return (await find(id)) === undefined
-    })
-    expect(await firingsOf(fairlead, id)).toEqual([])
+    for (const scheduleId of [id, randomUUID()]) {
+      const args = [{ accountId: fairlead.accountId, scheduleId }]
+      const handle = handleOf(scheduleId)
+      await engine().schedule.create({ scheduleId: handle.scheduleId, spec: {}, action: { ...action, args } })
+      await handle.trigger('SKIP')
+      await until('it is gone', async () => {
+        await fairlead.wiring.relay()
+        return (await find(scheduleId)) === undefined
+      })
+      expect(await firingsOf(fairlead, scheduleId)).toEqual([])
+    }
   })
 })
 

@@ -1,12 +1,11 @@
 import { and, eq, inArray, sql } from 'drizzle-orm'
 import { isFairleadError } from '../../domain/errors.ts'
 import { dueAt, dueBetween, type DueTime, type FiredBy, type FiringOutcome } from '../../domain/schedule.ts'
-import * as accounts from '../account.ts'
 import { raise, resolve } from '../alert.ts'
 import type { Database } from '../database.ts'
 import { insert as send, type Transaction } from '../outbox.ts'
 import * as runs from '../run/state.ts'
-import { firings, schedules } from '../schema.ts'
+import { accounts, firings, schedules } from '../schema.ts'
 import { request } from '../sync/request.ts'
 
 type Schedule = typeof schedules.$inferSelect
@@ -22,13 +21,14 @@ const aheadMs = 5 * 60_000
 
 /** Locked in the order in which everybody locks them: the account, then its schedule. Answers the database's clock, too. */
 const lock = async (tx: Transaction, accountId: string, scheduleId: string) => {
-  await accounts.lock(tx, accountId, 'update')
+  const account = tx.select({ id: accounts.id }).from(accounts).where(eq(accounts.id, accountId))
+  const isKnown = (await account.for('update')).length > 0
   const [found] = await tx
     .select({ schedule: schedules, clock: sql<Date>`clock_timestamp()`.mapWith(schedules.createdAt) })
     .from(schedules)
     .where(and(eq(schedules.accountId, accountId), eq(schedules.id, scheduleId)))
     .for('update')
-  return found
+  return { isKnown, ...found }
 }
 
 /** Due times that nothing became of yet, oldest first. One before `accountedUntil` is due when the engine names it: an operator's back-fill. */
@@ -89,15 +89,14 @@ export const fireDue = (
   { nominalAt, by = 'engine', now }: Call = {},
 ): Promise<Fired | null> =>
   db.transaction(async (tx) => {
-    const found = await lock(tx, accountId, scheduleId)
-    if (found === undefined) return null
-    const { schedule } = found
-    if (schedule.state !== 'active') {
-      // the engine has a schedule that should not be there
-      await send(tx, { accountId, kind: 'schedule', name: 'apply', workflowId: `schedule:${scheduleId}` })
+    const { isKnown, schedule, clock } = await lock(tx, accountId, scheduleId)
+    if (schedule?.state !== 'active') {
+      // the engine has a schedule that should not be there, also after a backup of the database was restored
+      const message = { kind: 'schedule', name: 'apply', workflowId: `schedule:${scheduleId}` } as const
+      if (isKnown) await send(tx, { accountId, ...message })
       return null
     }
-    const due = await unaccounted(tx, schedule, now ?? found.clock, nominalAt)
+    const due = await unaccounted(tx, schedule, now ?? clock!, nominalAt)
     const last = due.at(-1)
     if (last === undefined) return null
     const started = await startRun(tx, schedule)
