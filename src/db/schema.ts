@@ -612,7 +612,7 @@ export const firings = pgTable(
     code: text(),
     /** the run that it started, that was under way, or that caught up for it */
     runId: uuid().references(() => runs.id),
-    firedBy: text().$type<FiredBy>().notNull(),
+    firedBy: text().$type<FiredBy>().notNull().default('engine'),
     at: createdAt(),
   },
   (t) => [primaryKey({ columns: [t.scheduleId, t.dueAt] })],

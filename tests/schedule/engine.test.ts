@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { fireDue } from '../../src/db/schedule/fire.ts'
 import { audit, outbox, schedules } from '../../src/db/schema.ts'
+import type { ScheduleSpec } from '../../src/domain/schedule.ts'
 import { watchSchedules } from '../../src/schedule.ts'
 import { openFairlead, until, type Fairlead } from '../support/fairlead.ts'
 import { addSchedule, alertsOf, changeSchedule, dailySpec, firingsOf } from '../support/schedule.ts'
@@ -119,6 +120,25 @@ describe('T1: a schedule of the engine', () => {
     expect(await get(id)).toMatchObject({ generation: 4, appliedGeneration: 4 })
     expect(await alertsOf(fairlead, id)).toEqual([])
   })
+})
+
+const specs: Partial<ScheduleSpec>[] = [
+  { frequency: 'monthly', dayOfMonth: 'last', time: '01:30', everyHours: 1, timeZone: 'Australia/Lord_Howe' },
+  { frequency: 'monthly', dayOfMonth: 30, time: '02:30', timeZone: 'Europe/Berlin', startDate: '2027-01-01' },
+  {
+    frequency: 'weekly',
+    daysOfWeek: ['sunday', 'monday'],
+    time: '00:00',
+    everyHours: 1,
+    timeZone: 'Africa/Casablanca',
+  },
+]
+test.each(specs)('what the engine shows of a schedule is what it was given: $timeZone', async (part) => {
+  const id = await given({ spec: { ...dailySpec(0), ...part } })
+  expect(await watch()).toEqual({ compared: 1, fired: 0 })
+  expect(await repairsOf(id)).toEqual([])
+  const { state, info } = await handleOf(id).describe()
+  expect([state.paused, info.lastUpdatedAt]).toEqual([false, undefined])
 })
 
 describe('what was done by hand in the engine', () => {

@@ -1,7 +1,7 @@
 import { eq } from 'drizzle-orm'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { readConfig } from '../../src/config.ts'
-import { schedules } from '../../src/db/schema.ts'
+import { outbox, schedules } from '../../src/db/schema.ts'
 import { watchSchedules } from '../../src/schedule.ts'
 import { wire } from '../../src/wiring.ts'
 import { openFairlead, until, type Fairlead } from '../support/fairlead.ts'
@@ -39,7 +39,13 @@ const get = async (id: string) => (await fairlead.db.select().from(schedules).wh
 const remove = (id: string) => changeSchedule(fairlead, id, { state: 'removed', slot: null })
 
 test('a worker that is killed between the commit and its call to the engine leaves nothing behind', async () => {
+  const lost = await addSchedule(fairlead, { listId })
+  await fairlead.db.update(outbox).set({ doneAt: new Date() })
   const worker = await startWorker({ environment })
+  await until('the worker has found a row that the engine was never told of', () => isThere(lost))
+  await remove(lost)
+  await until('the worker has removed it', async () => !(await isThere(lost)))
+
   proxy.hold()
   const id = await addSchedule(fairlead, { listId })
   await until('the worker calls the engine', async () => {

@@ -197,7 +197,7 @@ CREATE TABLE "firings" (
 	"outcome" text NOT NULL,
 	"code" text,
 	"run_id" uuid,
-	"fired_by" text NOT NULL,
+	"fired_by" text DEFAULT 'engine' NOT NULL,
 	"at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	CONSTRAINT "firings_schedule_id_due_at_pk" PRIMARY KEY("schedule_id","due_at")
 );
