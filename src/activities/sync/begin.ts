@@ -45,8 +45,8 @@ type List = lists.List
 /** S6: what the run keeps to from now on. */
 export const settingsOf = async ({ db }: Dependencies, list: List): Promise<RunSync> => {
   const { push, pull } = await settings.get(db, list.accountId, list.id)
-  const { conflict, ambiguousMatch } = await accounts.get(db, list.accountId)
-  return { push, pull, conflict, ambiguousMatch, widenedAt: list.widenedAt?.toISOString() ?? null }
+  const { conflict, ambiguousMatch, unmappedAddress } = await accounts.get(db, list.accountId)
+  return { push, pull, conflict, ambiguousMatch, unmappedAddress, widenedAt: list.widenedAt?.toISOString() ?? null }
 }
 
 /** S8: the settings that the preview went by; its application settles no widening. */

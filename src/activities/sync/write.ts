@@ -7,6 +7,7 @@ import type { EntryWarning } from '../../domain/run.ts'
 import { isEdited } from '../../domain/sync.ts'
 import { isBlank, sameValue } from '../../domain/values.ts'
 import type { SyncRow } from '../../db/sync/rows.ts'
+import { refusedAddress, refusesValues } from './address.ts'
 import { judgeGone } from './gone.ts'
 import type { Job, Question } from './job.ts'
 
@@ -124,6 +125,7 @@ export const writePerson = async (question: Question, job: Job & { kind: 'write'
         if (isNew) return { ...outcome, kind: takes ? 'updated' : 'unchanged', code: 'linkedByEmail' }
         return { ...outcome, kind: takes ? 'updated' : 'unchanged', code: null }
       }
+      if (refusesValues(plan, row)) return refusedAddress(plan, row)
       const stored = await crm.update(entity, fields, person, namedBy(columns, decision.send), options)
       const sent = { send: decision.send, stored: stored.values }
       question.say?.(unsaid(columns, decision.send, stored))

@@ -5,6 +5,7 @@ CREATE TABLE "accounts" (
 	"connector_enabled" boolean DEFAULT true NOT NULL,
 	"ambiguous_match" text DEFAULT 'best' NOT NULL,
 	"unmapped_address" text DEFAULT 'push' NOT NULL,
+	"standard_fields_version" integer DEFAULT 0 NOT NULL,
 	"conflict" text DEFAULT 'crmWins' NOT NULL,
 	"hash_key" text NOT NULL,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL
@@ -69,6 +70,8 @@ CREATE TABLE "columns" (
 	"type" text NOT NULL,
 	"crm_field" text,
 	"standard_field_id" uuid,
+	"standard_field_said" boolean DEFAULT false NOT NULL,
+	"uncompared_at" timestamp (3) with time zone,
 	"max_length" integer,
 	"custom" boolean DEFAULT false NOT NULL,
 	"locked" boolean DEFAULT false NOT NULL,

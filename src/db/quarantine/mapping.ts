@@ -9,7 +9,12 @@ const entityFacts = ({ columns, live }: EntityPlan): string[][] => [
 ]
 
 /** R23: a fingerprint of all that a rejection can depend on besides the record itself: what is pushed, its columns, and the CRM's fields. */
-export const mappingOf = ({ sync, of }: SyncPlan): string =>
+export const mappingOf = ({ sync, of, leftOut }: SyncPlan): string =>
   createHash('sha256')
-    .update(JSON.stringify([sync.push, sync.ambiguousMatch, entityFacts(of.lead), entityFacts(of.contact)]))
+    .update(
+      JSON.stringify([
+        ...[sync.push, sync.ambiguousMatch, sync.unmappedAddress ?? 'push', leftOut.map(({ key }) => key).sort()],
+        ...[entityFacts(of.lead), entityFacts(of.contact)],
+      ]),
+    )
     .digest('base64url')

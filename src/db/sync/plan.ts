@@ -1,17 +1,17 @@
-import { and, eq, isNotNull, or } from 'drizzle-orm'
 import type { CrmEntity, CrmField } from '../../domain/crm.ts'
 import { counterpartsOf, isAlwaysRead, isPushable } from '../../domain/counterpart.ts'
 import type { SyncColumn } from '../../domain/decide.ts'
 import { FairleadError } from '../../domain/errors.ts'
 import type { ColumnPlan } from '../../domain/values.ts'
 import type { RunSource } from '../../domain/run.ts'
+import { isMapped, leftOut, type LeftOut } from '../../domain/standardField.ts'
 import type { RunSync } from '../../domain/sync.ts'
+import * as columnRows from '../column.ts'
 import { findFields } from '../connection.ts'
 import type { Database } from '../database.ts'
 import { hashKeyOf } from '../emailKey.ts'
 import type { PageTarget } from '../import/page.ts'
 import type * as runs from '../run/state.ts'
-import { columns as columnRows, standardFields } from '../schema.ts'
 import type { SecretBox } from '../secret.ts'
 
 /** How people of one entity are read and written for a list. */
@@ -35,39 +35,20 @@ export type SyncPlan = Omit<PageTarget, 'plan'> & {
   own: CrmEntity
   /** keys of all columns that are bound to the CRM and not kept by it, whether their field is there at the moment or not */
   bound: string[]
+  /** columns of the list that do not go out, and are spoken of (R28) */
+  leftOut: LeftOut[]
   of: Record<CrmEntity, EntityPlan>
 }
 
 export const otherThan: Record<CrmEntity, CrmEntity> = { lead: 'contact', contact: 'lead' }
-
-/** Columns that are something in the CRM: by the field that they are bound to, else by their standard field (A1). */
-const mappedColumns = async (db: Database, listId: string) => {
-  const rows = await db
-    .select({
-      key: columnRows.key,
-      crmField: columnRows.crmField,
-      type: columnRows.type,
-      name: columnRows.name,
-      staleAt: columnRows.staleAt,
-      system: columnRows.system,
-      lead: standardFields.leadField,
-      contact: standardFields.contactField,
-    })
-    .from(columnRows)
-    .leftJoin(standardFields, eq(standardFields.id, columnRows.standardFieldId))
-    .where(
-      and(eq(columnRows.listId, listId), or(isNotNull(columnRows.crmField), isNotNull(columnRows.standardFieldId))),
-    )
-    .orderBy(columnRows.position)
-  return rows.map(({ lead, contact, ...column }) => ({ ...column, standard: { lead, contact } }))
-}
 
 /** What a run of a list goes by, as its settings were when it began. Stale columns are neither read nor written. */
 export const planOf = async (db: Database, secrets: SecretBox, run: runs.Run): Promise<SyncPlan> => {
   const own = run.entity!
   const sync = run.settings.sync
   if (sync === undefined) throw new Error('the run has not begun')
-  const all = await mappedColumns(db, run.listId!)
+  const columns = await columnRows.all(db, run.accountId, run.listId!)
+  const all = columns.filter(isMapped)
   const bound = all.filter(({ staleAt }) => staleAt === null)
   const entityPlan = async (entity: CrmEntity): Promise<EntityPlan> => {
     const live = (await findFields(db, run.accountId, entity))?.fields
@@ -97,6 +78,7 @@ export const planOf = async (db: Database, secrets: SecretBox, run: runs.Run): P
       live: live ?? [],
     }
   }
+  const of = { lead: await entityPlan('lead'), contact: await entityPlan('contact') }
   return {
     accountId: run.accountId,
     listId: run.listId!,
@@ -108,7 +90,8 @@ export const planOf = async (db: Database, secrets: SecretBox, run: runs.Run): P
     bound: all.filter((column) => !isAlwaysRead(column)).map(({ key }) => key),
     hashKey: await hashKeyOf(db, secrets, run.accountId),
     sync,
-    of: { lead: await entityPlan('lead'), contact: await entityPlan('contact') },
+    leftOut: leftOut(columns, { lead: of.lead.live, contact: of.contact.live }, own),
+    of,
   }
 }
 

@@ -204,6 +204,13 @@ const settleAll = async (batch: Batch, outcomes: Outcome[]): Promise<void> => {
     if (kind === 'delayed') batch.delays.push({ recordId: record.id, tries: 0, afterMs: 0, ...delay })
 }
 
+/** R28: what the run itself says of columns that did not go out, with the number of records. */
+const leftOutOf = (plan: SyncPlan, outcomes: Outcome[]): CrmWarning[] =>
+  plan.leftOut.flatMap(({ key, name, code }) => {
+    const count = outcomes.filter(({ warnings }) => warnings.some((each) => each.code === code && each.field === key)).length
+    return count === 0 ? [] : [{ code, field: name, count }]
+  })
+
 export const subjectsOf = (outcomes: Pick<Outcome, 'record' | 'link'>[]) => ({
   recordIds: outcomes.map(({ record }) => record.id),
   crmIds: outcomes.flatMap(({ record, link }) => [record.crmId, link?.id]).filter((id) => id != null),
@@ -254,6 +261,7 @@ export const storeOutcomes = (
       await decisions.settle(sql, plan, key.runId, outcomes)
     }
     await putOff(sql, plan, key.runId, batch.delays)
+    said.push(...leftOutOf(plan, outcomes))
     await addWarnings(sql, { runId: key.runId, listId: plan.listId }, said)
     return lanes.advance(sql, key, { ...step, counts })
   }) as Promise<lanes.Moved>
