@@ -44,6 +44,7 @@ import { segmentRoutes } from './segment/routes.ts'
 import type { Services } from './services.ts'
 import { refuseBroken, refuseBrokenHeaders } from './socket.ts'
 import { refuseMethods, refuseSurprises } from './strict.ts'
+import { standardFieldRoutes } from './standardField/routes.ts'
 import { suppressionRoutes } from './suppression/routes.ts'
 import { syncRoutes } from './sync.ts'
 import { downloadRoutes } from './upload/download.ts'
@@ -77,6 +78,7 @@ const plugins = [
   auditRoutes,
   connectionRoutes,
   fieldRoutes,
+  standardFieldRoutes,
   importRoutes,
   folderRoutes,
   listRoutes,

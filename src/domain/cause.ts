@@ -33,7 +33,8 @@ const ledgerCauses: Record<string, Cause> = {
     remedy: 'Say who it is: GET /v1/decisions shows them side by side, and the next run goes by your answer.',
   },
   addressNotMapped: {
-    message: 'The record has an address in a column that is no address field of the CRM, and such records are not to be pushed.',
+    message:
+      'The record has an address in a column that is no address field of the CRM, and such records are not to be pushed.',
     remedy:
       'Give the column a standard field with a system usage (POST /v1/standard-fields/optimize proposes them), or set unmappedAddress of the account to push.',
   },

@@ -31,7 +31,8 @@ export const pageColumns = async (
         isNull(lists.removedAt),
         eq(columns.locked, false),
         eq(columns.system, false),
-        after && sql`(${columns.listId}, ${columns.position}, ${columns.id}) > (${after.listId}, ${after.position}, ${after.id})`,
+        after &&
+          sql`(${columns.listId}, ${columns.position}, ${columns.id}) > (${after.listId}, ${after.position}, ${after.id})`,
       ),
     )
     .orderBy(asc(columns.listId), asc(columns.position), asc(columns.id))

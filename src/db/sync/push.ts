@@ -207,7 +207,9 @@ const settleAll = async (batch: Batch, outcomes: Outcome[]): Promise<void> => {
 /** R28: what the run itself says of columns that did not go out, with the number of records. */
 const leftOutOf = (plan: SyncPlan, outcomes: Outcome[]): CrmWarning[] =>
   plan.leftOut.flatMap(({ key, name, code }) => {
-    const count = outcomes.filter(({ warnings }) => warnings.some((each) => each.code === code && each.field === key)).length
+    const count = outcomes.filter(({ warnings }) =>
+      warnings.some((each) => each.code === code && each.field === key),
+    ).length
     return count === 0 ? [] : [{ code, field: name, count }]
   })
 

@@ -4,10 +4,12 @@ import { usages } from './usage.ts'
 export const wordOf = (name: string): string =>
   name
     .normalize('NFKD')
+    .toLowerCase()
     .toUpperCase()
     .toLowerCase()
     .normalize('NFKD')
     .replaceAll(/[\p{M}\s_\p{Pd}\u00AD]/gu, '')
+    .replaceAll('ς', 'σ')
 
 const addressWords = new Set(
   usages.filter(({ address }) => address).flatMap(({ label, aliases }) => [label, ...aliases].map(wordOf)),

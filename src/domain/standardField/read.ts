@@ -17,7 +17,12 @@ const sides = [
 ] as const
 
 /** What is wrong with a CRM field that is given by hand, else its canonical name. */
-const readField = (said: string, entity: CrmEntity, live: Live, before: string | null): string | Omit<Issue, 'path'> => {
+const readField = (
+  said: string,
+  entity: CrmEntity,
+  live: Live,
+  before: string | null,
+): string | Omit<Issue, 'path'> => {
   if (isSecretField(said)) return { code: 'secretField', message: `"${said}" holds a secret and is never written.` }
   const fields = live?.[entity]
   const field = fields?.find(({ name }) => name.toLowerCase() === said.toLowerCase())
@@ -64,8 +69,7 @@ export const readStandardFields = (
       const path = place === 0 ? `${at}.name` : `${at}.aliases[${place - 1}]`
       const word = wordOf(name)
       const holder = words.get(word)
-      if (word === '')
-        issues.push({ code: 'invalidInput', path, message: 'A name needs a letter or a digit.' })
+      if (word === '') issues.push({ code: 'invalidInput', path, message: 'A name needs a letter or a digit.' })
       else if (holder !== undefined && holder !== index)
         issues.push({ code: 'nameTaken', path, message: `"${name}" means "${asked[holder]!.name}" already.` })
       else if (holder === undefined) {

@@ -41,7 +41,16 @@ const addressUsages = [
     ...['State', 'Province', 'State/Province', 'State or Province', 'Bundesland', 'Kanton'],
   ]),
   inAddress('businessZip', 'Business Zip', 'PostalCode', [
-    ...['Zip', 'Zip Code', 'Business Zip Code', 'Postal Code', 'Business Postal Code', 'Postcode', 'PLZ', 'Postleitzahl'],
+    ...[
+      'Zip',
+      'Zip Code',
+      'Business Zip Code',
+      'Postal Code',
+      'Business Postal Code',
+      'Postcode',
+      'PLZ',
+      'Postleitzahl',
+    ],
   ]),
   inAddress('businessCountry', 'Business Country', 'Country', ['Country', 'Land']),
   inAddress('businessCounty', 'Business County', 'County', ['County', 'Landkreis', 'Kreis']),
@@ -63,7 +72,7 @@ const ownUsages = [
   own('mobile', 'Mobile', 'Mobile', 'Mobile', ['Mobile Phone', 'Cell Phone', 'Mobil', 'Handy', 'Mobiltelefon']),
   own('homePhone', 'Home Phone', 'HomePhone', 'HomePhone', ['Telefon privat', 'Private Phone']),
   own('fax', 'Fax', 'Fax', 'Fax', ['Fax Number', 'Faxnummer', 'Telefax']),
-  own('webAddress', 'Web Address', 'WebAddress', 'WebAddress', ['Website', 'Web Site', 'Homepage', 'URL', 'Webseite']),
+  own('webAddress', 'Web Address', 'WebAddress', 'WebAddress', ['Website', 'Homepage', 'URL', 'Webseite']),
   own('industry', 'Industry', 'Industry', null, ['Branche']),
   own('interests', 'Interests', 'Interests', 'Interests', ['Interessen']),
 ] as const
