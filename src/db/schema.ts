@@ -275,6 +275,8 @@ export const columns = pgTable(
     crmField: text(),
     /** what a column without a bound field is in the CRM (A1) */
     standardFieldId: uuid().references(() => standardFields.id, { onDelete: 'set null' }),
+    /** the fields of its standard field when a push of the list began last; null: there were none */
+    pushedAs: text(),
     maxLength: integer(),
     custom: boolean().notNull().default(false),
     /** always there: Email, FirstName, LastName */
@@ -530,9 +532,9 @@ export const runs = pgTable(
     uniqueIndex('runs_queued')
       .on(t.listId)
       .where(sql`state = 'queued' and kind not in ('upload', 'preview')`),
-    /** one preview of a list at a time, beside its syncs */
+    /** one preview of a list or segment at a time, beside its syncs */
     uniqueIndex('runs_preview')
-      .on(t.listId)
+      .on(t.listId, sql`coalesce(${t.segmentId}, ${t.listId})`)
       .where(sql`state in ('queued', 'running', 'held') and kind = 'preview'`),
     /** uploads are edits: they take turns among themselves, not with syncs */
     uniqueIndex('runs_upload')

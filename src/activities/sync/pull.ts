@@ -63,7 +63,7 @@ const readRetried = async (
   signal: AbortSignal,
 ): Promise<PullPage> => {
   const { entity, ids, next } = await pageRetried(reader.deps, { ...reader.plan, settings: { source } }, after)
-  return { ...(await readPeople(reader, entity ?? reader.plan.own, ids, signal)), next, late: ids }
+  return { ...(await readPeople(reader, entity ?? reader.plan.entity, ids, signal)), next, late: ids }
 }
 
 /** Whom a preview has shown (S8). */

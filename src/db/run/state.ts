@@ -11,7 +11,7 @@ import {
 } from '../../domain/run.ts'
 import type { Database } from '../database.ts'
 import * as outbox from '../outbox.ts'
-import { lists, previewedRecords, putOff, runs, sweptKeys, uploads } from '../schema.ts'
+import { lists, previewedRecords, putOff, runMembers, runs, sweptKeys, uploads } from '../schema.ts'
 import { startMessage } from '../sync/request.ts'
 
 export type Run = typeof runs.$inferSelect
@@ -109,6 +109,7 @@ export const finish = (db: Database, run: Run, ending: Ending): Promise<void> =>
     if (moved === undefined) return
     await tx.delete(sweptKeys).where(eq(sweptKeys.runId, run.id))
     await tx.delete(putOff).where(eq(putOff.runId, run.id))
+    await tx.delete(runMembers).where(eq(runMembers.runId, run.id))
     if (run.kind === 'preview') await tx.delete(previewedRecords).where(eq(previewedRecords.runId, run.id))
     if (run.listId === null) return
     // whoever makes, removes or restores a record waits for this, so the count below is right

@@ -42,7 +42,7 @@ export const createShower = async (
 }
 
 /** A segment with its list and the list's columns, ready to find people. Errors: notFound, segmentBroken. */
-export const open = async (db: Database, accountId: string, segmentId: string) => {
+export const open = async (db: Database | Transaction, accountId: string, segmentId: string) => {
   const segment = await get(db, accountId, segmentId)
   const list = await lists.get(db, accountId, segment.listId)
   const known = await columns.all(db, accountId, segment.listId)
