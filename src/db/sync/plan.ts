@@ -84,6 +84,7 @@ export const planOf = async (db: Database, secrets: SecretBox, run: runs.Run): P
   if (sync === undefined) throw new Error('the run has not begun')
   const all = await mappedColumns(db, run.listId!)
   const bound = all.filter(({ staleAt }) => staleAt === null)
+  const ofSegment = run.settings.segment !== undefined
   const entityPlan = async (entity: CrmEntity): Promise<EntityPlan> => {
     const live = (await findFields(db, run.accountId, entity))?.fields
     if (live === undefined && entity === own) throw new FairleadError('entityDisabled')
@@ -98,7 +99,10 @@ export const planOf = async (db: Database, secrets: SecretBox, run: runs.Run): P
         {
           key,
           field,
-          pulled: pulls && (always || (sync.pull.updateExisting && !sync.pull.excludedFields.includes(key))),
+          // dates follow our own writes also where a segment of the list is pushed, which pulls nothing
+          pulled:
+            (always && run.segmentId !== null && own !== null) ||
+            (pulls && (always || (sync.pull.updateExisting && !sync.pull.excludedFields.includes(key)))),
           fills: pulls && !sync.pull.excludedFields.includes(key),
           pushed: sync.push.enabled && sync.push.updateExisting && sync.push.fields.includes(key) && isPushable(field),
           clears: sync.push.clearFields.includes(key),
@@ -126,7 +130,7 @@ export const planOf = async (db: Database, secrets: SecretBox, run: runs.Run): P
     // of entries that name nobody: those of a plain list's push always say whom they are about
     entity: first,
     own,
-    ofSegment: run.settings.segment !== undefined,
+    ofSegment,
     bound: all.filter((column) => !isAlwaysRead(column)).map(({ key }) => key),
     columns: [...of[first].columns, ...further],
     hashKey: await hashKeyOf(db, secrets, run.accountId),

@@ -2,7 +2,7 @@ import { and, asc, eq, inArray, isNotNull, isNull, notInArray } from 'drizzle-or
 import type { CrmEntity } from '../../domain/crm.ts'
 import { FairleadError } from '../../domain/errors.ts'
 import { entityOf } from '../../domain/list.ts'
-import { activeStates, type RunKind, type RunSettings, type RunTrigger } from '../../domain/run.ts'
+import { activeStates, type RunKind, type RunSettings, type RunSource, type RunTrigger } from '../../domain/run.ts'
 import * as connections from '../connection.ts'
 import type { Database } from '../database.ts'
 import * as outbox from '../outbox.ts'
@@ -30,7 +30,12 @@ const isLinked = async (tx: Transaction, listId: string): Promise<boolean> => {
 }
 
 /** P1: a plain list belongs to the CRM that it was pushed to first, as soon as somebody on it is linked. */
-const bind = async (tx: Transaction, list: typeof lists.$inferSelect, connectionId: string): Promise<void> => {
+const bind = async (
+  tx: Transaction,
+  list: typeof lists.$inferSelect,
+  connectionId: string,
+  kind: RunKind,
+): Promise<void> => {
   if (list.connectionId === connectionId) return
   if (list.connectionId !== null && (await isLinked(tx, list.id))) {
     throw new FairleadError('conflict', {
@@ -38,7 +43,8 @@ const bind = async (tx: Transaction, list: typeof lists.$inferSelect, connection
       remedy: 'Connect that CRM again, or upload the people to a new list and push that one.',
     })
   }
-  await tx.update(lists).set({ connectionId }).where(eq(lists.id, list.id))
+  // a preview changes nothing
+  if (kind !== 'preview') await tx.update(lists).set({ connectionId }).where(eq(lists.id, list.id))
 }
 
 const refuseReading = (kind: RunKind, what: string): void => {
@@ -56,7 +62,7 @@ const readyList = async (
   tx: Transaction,
   accountId: string,
   listId: string,
-  { kind, segmentId }: Pick<Asked, 'kind' | 'segmentId'>,
+  { kind, segmentId, source }: Pick<Asked, 'kind' | 'segmentId'> & { source?: RunSource | undefined },
 ): Promise<Ready> => {
   const [list] = await tx
     .select()
@@ -65,14 +71,16 @@ const readyList = async (
   if (list === undefined) throw new FairleadError('notFound')
   const entity = entityOf(list.kind)
   if (segmentId != null) {
-    const segment = await segments.get(tx, accountId, segmentId)
-    if (segment.listId !== listId) throw new FairleadError('notFound')
+    // what a run has done can be undone and tried again also when its segment is gone
+    const goesByEntries = source?.as === 'undo' || source?.as === 'retry'
+    if (!goesByEntries && (await segments.get(tx, accountId, segmentId)).listId !== listId)
+      throw new FairleadError('notFound')
     refuseReading(kind, 'A segment')
   }
   if (entity === null) refuseReading(kind, 'A plain list')
   const connection = await connections.findActive(tx, accountId)
   if (connection === undefined || connection.state === 'reset') throw new FairleadError('notConnected')
-  if (entity === null) await bind(tx, list, connection.id)
+  if (entity === null) await bind(tx, list, connection.id, kind)
   else if (connection.id !== list.connectionId) throw new FairleadError('notConnected')
   return { entity, connectionId: connection.id }
 }
@@ -112,7 +120,11 @@ export const request = (
 ): Promise<{ runId: string; created: boolean }> =>
   db.transaction(async (tx) => {
     await connections.lockAccount(tx, accountId)
-    const { entity, connectionId } = await readyList(tx, accountId, listId, { kind, segmentId })
+    const { entity, connectionId } = await readyList(tx, accountId, listId, {
+      kind,
+      segmentId,
+      source: settings.source,
+    })
     const active = await tx
       .select({ id: runs.id, state: runs.state })
       .from(runs)
