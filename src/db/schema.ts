@@ -275,8 +275,6 @@ export const columns = pgTable(
     crmField: text(),
     /** what a column without a bound field is in the CRM (A1) */
     standardFieldId: uuid().references(() => standardFields.id, { onDelete: 'set null' }),
-    /** the fields of its standard field when a push of the list began last; null: there were none */
-    pushedAs: text(),
     maxLength: integer(),
     custom: boolean().notNull().default(false),
     /** always there: Email, FirstName, LastName */

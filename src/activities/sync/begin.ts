@@ -7,7 +7,6 @@ import * as lists from '../../db/list.ts'
 import { isUsed as isParking } from '../../db/quarantine.ts'
 import * as runs from '../../db/run/state.ts'
 import { countIds } from '../../db/sync/late.ts'
-import { noteMapping } from '../../db/sync/mapping.ts'
 import { chooseMembers } from '../../db/sync/member.ts'
 import { otherThan, planOf, type SyncPlan } from '../../db/sync/plan.ts'
 import * as settings from '../../db/sync/settings.ts'
@@ -164,7 +163,6 @@ export const beginActivities = (deps: Dependencies) => ({
       }
       const { push } = await settings.get(deps.db, accountId, run.listId!, run.segmentId)
       const own = run.entity
-      if (push.enabled) await noteMapping(deps.db, run.listId!)
       const plan = await withCrm(deps, accountId, run.connectionId!, async (crm, connection): Promise<LanePlan> => {
         const fields = await readFields(deps, crm, run, push.enabled)
         // a field that is back has widened the pull

@@ -69,7 +69,6 @@ CREATE TABLE "columns" (
 	"type" text NOT NULL,
 	"crm_field" text,
 	"standard_field_id" uuid,
-	"pushed_as" text,
 	"max_length" integer,
 	"custom" boolean DEFAULT false NOT NULL,
 	"locked" boolean DEFAULT false NOT NULL,

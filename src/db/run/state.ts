@@ -1,5 +1,5 @@
-import { and, asc, eq, inArray, lt, ne, notInArray, sql } from 'drizzle-orm'
-import { FairleadError } from '../../domain/errors.ts'
+import { and, asc, desc, eq, inArray, isNull, lt, ne, notInArray, sql } from 'drizzle-orm'
+import { FairleadError, isFairleadError } from '../../domain/errors.ts'
 import {
   activeStates,
   isOver,
@@ -168,6 +168,39 @@ export const requestCancel = (db: Database, accountId: string, runId: string): P
     }
     await outbox.insert(tx, { accountId, kind: 'cancel', name: 'cancel', workflowId: found.workflowId })
   })
+
+/** Runs of a list, or of one of its segments, that have not ended and were not asked to stop, newest first. */
+const activeOf = async (
+  db: Database,
+  accountId: string,
+  of: { listId: string } | { segmentId: string },
+): Promise<string[]> => {
+  const rows = await db
+    .select({ id: runs.id })
+    .from(runs)
+    .where(
+      and(
+        eq(runs.accountId, accountId),
+        'listId' in of ? eq(runs.listId, of.listId) : eq(runs.segmentId, of.segmentId),
+        inArray(runs.state, [...activeStates]),
+        isNull(runs.cancelRequestedAt),
+      ),
+    )
+    .orderBy(desc(runs.id))
+  return rows.map(({ id }) => id)
+}
+
+/** Asks every run of a list, or of one of its segments, to stop, where that is removed (R18). */
+export const cancelAll = async (
+  db: Database,
+  accountId: string,
+  of: { listId: string } | { segmentId: string },
+): Promise<void> => {
+  for (const runId of await activeOf(db, accountId, of))
+    await requestCancel(db, accountId, runId).catch((error: unknown) => {
+      if (!isFairleadError(error) || error.code !== 'runFinished') throw error
+    })
+}
 
 /** Runs that should be at work: what a worker looks after when it starts (their workflows may be lost). */
 export const active = (db: Database) =>

@@ -30,6 +30,16 @@ export const get = async (db: Database | Transaction, accountId: string, segment
   return found
 }
 
+/** Also a removed one: its history stays. Errors: notFound. */
+export const getEver = async (db: Database | Transaction, accountId: string, segmentId: string): Promise<Segment> => {
+  const [found] = await db
+    .select()
+    .from(segments)
+    .where(and(eq(segments.accountId, accountId), eq(segments.id, segmentId)))
+  if (found === undefined) throw new FairleadError('notFound')
+  return found
+}
+
 /** Shows definitions of a list's segments by the names that its columns have now. */
 export const createShower = async (
   db: Database | Transaction,

@@ -6,8 +6,7 @@ import { activeStates, type RunKind, type RunSettings, type RunSource, type RunT
 import * as connections from '../connection.ts'
 import type { Database } from '../database.ts'
 import * as outbox from '../outbox.ts'
-import { lists, records, runs } from '../schema.ts'
-import * as segments from '../segment/read.ts'
+import { lists, records, runs, segments } from '../schema.ts'
 
 type Transaction = outbox.Transaction
 export type Asked = {
@@ -55,6 +54,16 @@ const refuseReading = (kind: RunKind, what: string): void => {
   })
 }
 
+/** Whoever removes the segment waits, and then cancels this run, too (R18). Errors: notFound. */
+const holdSegment = async (tx: Transaction, listId: string, segmentId: string): Promise<void> => {
+  const [found] = await tx
+    .select({ id: segments.id })
+    .from(segments)
+    .where(and(eq(segments.id, segmentId), eq(segments.listId, listId), isNull(segments.removedAt)))
+    .for('share')
+  if (found === undefined) throw new FairleadError('notFound')
+}
+
 type Ready = { entity: CrmEntity | null; connectionId: string }
 
 /** A list and the connection that its runs need. Errors: notFound, notConnected, pullNotPossible, conflict for a plain list of another CRM. */
@@ -70,18 +79,14 @@ const readyList = async (
     .where(and(eq(lists.accountId, accountId), eq(lists.id, listId), isNull(lists.removedAt)))
   if (list === undefined) throw new FairleadError('notFound')
   const entity = entityOf(list.kind)
-  if (segmentId != null) {
-    // what a run has done can be undone and tried again also when its segment is gone
-    const goesByEntries = source?.as === 'undo' || source?.as === 'retry'
-    if (!goesByEntries && (await segments.get(tx, accountId, segmentId)).listId !== listId)
-      throw new FairleadError('notFound')
-    refuseReading(kind, 'A segment')
-  }
+  if (segmentId != null) refuseReading(kind, 'A segment')
   if (entity === null) refuseReading(kind, 'A plain list')
   const connection = await connections.findActive(tx, accountId)
   if (connection === undefined || connection.state === 'reset') throw new FairleadError('notConnected')
   if (entity === null) await bind(tx, list, connection.id, kind)
   else if (connection.id !== list.connectionId) throw new FairleadError('notConnected')
+  // what a run has done can be undone and tried again also when its segment is gone
+  if (segmentId != null && source?.as !== 'undo' && source?.as !== 'retry') await holdSegment(tx, listId, segmentId)
   return { entity, connectionId: connection.id }
 }
 
