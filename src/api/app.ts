@@ -41,6 +41,7 @@ import { runRoutes } from './run/read.ts'
 import { retryRoutes } from './run/retry.ts'
 import { segmentPeopleRoutes } from './segment/people.ts'
 import { segmentRoutes } from './segment/routes.ts'
+import { segmentSyncRoutes } from './segment/sync.ts'
 import type { Services } from './services.ts'
 import { refuseBroken, refuseBrokenHeaders } from './socket.ts'
 import { refuseMethods, refuseSurprises } from './strict.ts'
@@ -91,6 +92,7 @@ const plugins = [
   duplicateRoutes,
   segmentRoutes,
   segmentPeopleRoutes,
+  segmentSyncRoutes,
   suppressionRoutes,
   uploadRoutes,
   downloadRoutes,

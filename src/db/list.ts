@@ -150,20 +150,3 @@ export const remove = (db: Database, accountId: string, listId: string, actor: a
     if (removed.length === 0) throw new FairleadError('notFound')
     await audits.insert(tx, accountId, actor, { action: 'list.remove', targetId: listId })
   })
-
-/** Runs of a list that have not ended and were not asked to stop, newest first. */
-export const activeRuns = async (db: Database, accountId: string, listId: string): Promise<string[]> => {
-  const rows = await db
-    .select({ id: runs.id })
-    .from(runs)
-    .where(
-      and(
-        eq(runs.accountId, accountId),
-        eq(runs.listId, listId),
-        inArray(runs.state, [...activeStates]),
-        isNull(runs.cancelRequestedAt),
-      ),
-    )
-    .orderBy(desc(runs.id))
-  return rows.map(({ id }) => id)
-}
