@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { array, assert, constantFrom, property, record, string } from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { CrmField } from '../../src/domain/crm.ts'
 import { isFairleadError } from '../../src/domain/errors.ts'
@@ -57,9 +57,9 @@ describe('A1: a name is recognised', () => {
   ])('%s is %s', ([a, b]) => expect(wordOf(a!)).toBe(wordOf(b!)))
 
   test('a word stays what it is, and is the same in any case, with any accent, blank, underscore and hyphen', () => {
-    const noise = fc.constantFrom(' ', '_', '-', '\u0301', '\u0308', '\t')
-    fc.assert(
-      fc.property(fc.string({ unit: 'grapheme', maxLength: 20 }), fc.array(noise, { maxLength: 5 }), (name, more) => {
+    const noise = constantFrom(' ', '_', '-', '\u0301', '\u0308', '\t')
+    assert(
+      property(string({ unit: 'grapheme', maxLength: 20 }), array(noise, { maxLength: 5 }), (name, more) => {
         const word = wordOf(name)
         expect(wordOf(word)).toBe(word)
         expect(wordOf(name.toUpperCase())).toBe(word)
@@ -79,7 +79,13 @@ describe('A1: a name is recognised', () => {
     const words = usages.flatMap(({ label, aliases }) => [label, ...aliases].map(wordOf))
     expect(words.filter((word, index) => words.indexOf(word) !== index)).toEqual([])
     expect(['PLZ', 'strasse', 'Postal_Code', 'BUNDESLAND', 'Land', 'Title', 'E-mail'].map(isAddressName)).toEqual([
-      ...[true, true, true, true, true, false, false],
+      true,
+      true,
+      true,
+      true,
+      true,
+      false,
+      false,
     ])
   })
 })
@@ -118,11 +124,11 @@ describe('A2: Optimize', () => {
   })
 
   test('what it proposes can be saved as it is, and proposed again it is all kept', () => {
-    const names = fc.constantFrom(...usages.flatMap(({ label, aliases }) => [label, ...aliases]), 'Hobby', 'CRegion')
-    const usage = fc.constantFrom(null, null, 'businessCity', 'businessZip', 'title')
-    const field = fc.record({ name: names, aliases: fc.array(names, { maxLength: 3 }), systemUsage: usage })
-    fc.assert(
-      fc.property(fc.array(field, { maxLength: 6 }), (fields) => {
+    const names = constantFrom(...usages.flatMap(({ label, aliases }) => [label, ...aliases]), 'Hobby', 'CRegion')
+    const usage = constantFrom(null, null, 'businessCity', 'businessZip', 'title')
+    const field = record({ name: names, aliases: array(names, { maxLength: 3 }), systemUsage: usage })
+    assert(
+      property(array(field, { maxLength: 6 }), (fields) => {
         let saved: StandardField[]
         try {
           saved = stored(

@@ -149,7 +149,10 @@ export const NewStandardFields = z
         }),
       )
       .max(500),
-    ...{ usages: ignored, columns: ignored, nextCursor: ignored, notCovered: ignored },
+    usages: ignored,
+    columns: ignored,
+    nextCursor: ignored,
+    notCovered: ignored,
   })
   .meta({
     id: 'NewStandardFields',
