@@ -279,7 +279,7 @@ export const columns = pgTable(
     standardFieldId: uuid().references(() => standardFields.id, { onDelete: 'set null' }),
     /** a person has said what it means, or that it means nothing: it is not recognised anew */
     standardFieldSaid: boolean().notNull().default(false),
-    /** since when it is another field of the CRM than before: the next push compares its values for the first time (R13); then null */
+    /** since when it is another field of the CRM than before: the next run marks its values to be compared for the first time (R13); then null */
     uncomparedAt: at(),
     maxLength: integer(),
     custom: boolean().notNull().default(false),

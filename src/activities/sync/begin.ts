@@ -1,4 +1,5 @@
 import * as accounts from '../../db/account.ts'
+import { markUncompared } from '../../db/column.ts'
 import * as connections from '../../db/connection.ts'
 import * as importPlan from '../../db/import/plan.ts'
 import * as lanes from '../../db/lane.ts'
@@ -15,6 +16,7 @@ import { isFairleadError } from '../../domain/errors.ts'
 import { laneCount, laneOffsets, laneRanges } from '../../domain/lane.ts'
 import type { RunSource } from '../../domain/run.ts'
 import type { RunSync } from '../../domain/sync.ts'
+import { beat } from '../beat.ts'
 import { withCrm } from '../crm.ts'
 import type { Dependencies, RunInput } from '../dependencies.ts'
 import { runErrorOf, working } from '../run.ts'
@@ -161,6 +163,8 @@ export const beginActivities = (deps: Dependencies) => ({
         const planned = await lanes.all(deps.db, runId, 'pull')
         return { lanes: planned.map(({ lane }) => lane), push: begun.push.enabled }
       }
+      // what has to be compared is pending from now on, also for the members of a segment
+      await markUncompared(deps.db, run.listId!, () => beat({ phase: 'read' }))
       const { push } = await settings.get(deps.db, accountId, run.listId!, run.segmentId)
       const own = run.entity
       const plan = await withCrm(deps, accountId, run.connectionId!, async (crm, connection): Promise<LanePlan> => {

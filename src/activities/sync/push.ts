@@ -1,6 +1,5 @@
 import { Context } from '@temporalio/activity'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { markUncompared } from '../../db/column.ts'
 import * as lanes from '../../db/lane.ts'
 import * as quarantine from '../../db/quarantine.ts'
 import * as runs from '../../db/run/state.ts'
@@ -9,7 +8,6 @@ import { planOf, type SyncPlan } from '../../db/sync/plan.ts'
 import { pageShownRecords } from '../../db/sync/shown.ts'
 import { storeOutcomes } from '../../db/sync/push.ts'
 import type { Crm } from '../../domain/crm.ts'
-import { beat } from '../beat.ts'
 import { withCrm } from '../crm.ts'
 import type { Dependencies, RunInput } from '../dependencies.ts'
 import { working } from '../run.ts'
@@ -147,7 +145,6 @@ export const pushActivities = (deps: Dependencies) => ({
   beginPush: ({ accountId, runId }: RunInput): Promise<{ lanes: number[] }> =>
     working(deps, { accountId, runId }, async (run) => {
       await runs.enter(deps.db, runId, 'push')
-      await markUncompared(deps.db, run.listId!, () => beat({ phase: 'push' }))
       const kind = run.settings.source === undefined ? ('pending' as const) : ('given' as const)
       const open = { after: null, upTo: null, kind }
       const pending = run.settings.source?.as === 'preview' ? 0 : await takePending(deps, run)

@@ -4,7 +4,7 @@ const batch = 5000
 
 /**
  * R13: values of linked records in columns that became another field of the CRM were never compared with it. Marks them so, batch by batch, each record
- * with a new version; an attempt that ends half way is repeated.
+ * with a new version; an attempt that ends half way is repeated. `beat` is called after each batch.
  */
 export const markUncompared = async (db: Database, listId: string, beat: () => void): Promise<void> => {
   const sql = db.$client

@@ -7,7 +7,7 @@ import { usages } from './usage.ts'
 type Proposed = Omit<StandardField, 'id'> & { id: string | null; proposal: 'kept' | 'completed' | 'added' }
 
 /** `notCovered`: address fields of the CRM that can be written and that no usage is for. */
-export type Proposal = { items: Proposed[]; notCovered: { entity: CrmEntity; field: string; custom: boolean }[] }
+type Proposal = { items: Proposed[]; notCovered: { entity: CrmEntity; field: string; custom: boolean }[] }
 
 const hasMapping = ({ leadField, contactField }: Proposed): boolean => leadField !== null || contactField !== null
 

@@ -100,7 +100,7 @@ const ownUsages = [
 ] as const
 
 export const usages = [...addressUsages, ...ownUsages]
-export type UsageCode = (typeof usages)[number]['code']
+type UsageCode = (typeof usages)[number]['code']
 export const usageCodes = usages.map(({ code }) => code) as [UsageCode, ...UsageCode[]]
 
 const byCode = new Map<string, Usage>(usages.map((each) => [each.code, each]))
