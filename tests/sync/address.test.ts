@@ -189,6 +189,17 @@ describe('A3, R28: half mapped', () => {
     expect(warnings).toEqual([])
     expect((await push(list)).writes).toEqual([])
   })
+
+  test('R13: so is one whose standard field becomes another field of the CRM', async () => {
+    const { db, accountId } = fairlead
+    const { version, items } = await standardFields.get(db, accountId)
+    const moved = items
+      .filter(({ systemUsage }) => systemUsage !== 'businessCounty')
+      .map((item) => (item.systemUsage === 'businessState' ? { ...item, systemUsage: 'businessCounty' } : item))
+    await standardFields.save(db, accountId, { version, items: moved }, operator)
+    expect((await push(list)).writes).toMatchObject([{ sent: { Address: { County: 'Bayern' } } }])
+    expect((await push(list)).writes).toEqual([])
+  })
 })
 
 describe('R28: unmappedAddress is reject', () => {
