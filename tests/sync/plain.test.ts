@@ -68,7 +68,15 @@ describe('P1: a plain list', () => {
     const lead = await list.create(person('lead', { Job: 'New' }))
     const fresh = await list.create(person('fresh', { Job: 'Boss', Note: 'ours alone' }))
     await list.create({ 'Last name': 'No address' })
-    expect(await push(list)).toMatchObject({ ...zero, read: 4, created: 1, updated: 1, unchanged: 1, rejected: 1, relinked: 2 })
+    expect(await push(list)).toMatchObject({
+      ...zero,
+      read: 4,
+      created: 1,
+      updated: 1,
+      unchanged: 1,
+      rejected: 1,
+      relinked: 2,
+    })
 
     const linked = await Promise.all([both, lead, fresh].map((id) => recordOf(list, id)))
     const { Id: freshId } = crm.control
