@@ -1,6 +1,6 @@
-import { and, asc, desc, eq, inArray, isNull, sql } from 'drizzle-orm'
+import { and, asc, eq, isNull, sql } from 'drizzle-orm'
 import { FairleadError } from '../domain/errors.ts'
-import { activeStates, type RunKind, type RunState } from '../domain/run.ts'
+import type { RunKind, RunState } from '../domain/run.ts'
 import * as accounts from './account.ts'
 import * as audits from './audit.ts'
 import type { Database } from './database.ts'

@@ -31,7 +31,7 @@ const releaseChanged = async (sql: Sql, plan: SyncPlan, runId: string): Promise<
 const chooseProbes = (sql: Sql, plan: SyncPlan, runId: string) => sql`
   with chosen as (
     select distinct on (code, detail) record_id from parked_records
-    where list_id = ${plan.listId}::uuid and mapping <> '' and ${ofMembers(sql, plan, runId, sql`record_id`)}
+    where list_id = ${plan.listId}::uuid and mapping <> '' and ${ofMembers(sql, plan, runId, sql`parked_records.record_id`)}
     order by code, detail, coalesce(probe_run_id = ${runId}::uuid, false) desc, probe_run_id nulls first, parked_at, record_id)
   update parked_records k set probe_run_id = ${runId}::uuid from chosen c where k.record_id = c.record_id`
 
@@ -65,6 +65,6 @@ export const begin = (db: Database, plan: SyncPlan, runId: string): Promise<numb
     await chooseProbes(sql, plan, runId)
     const [{ parked }] = await sql<[{ parked: number }]>`
       select count(*)::int as parked from parked_records where list_id = ${plan.listId}::uuid and probe_run_id is distinct from ${runId}::uuid
-        and ${ofMembers(sql, plan, runId, sql`record_id`)}`
+        and ${ofMembers(sql, plan, runId, sql`parked_records.record_id`)}`
     return say(sql, plan, runId, parked)
   }) as Promise<number>
