@@ -41,9 +41,11 @@ import { runRoutes } from './run/read.ts'
 import { retryRoutes } from './run/retry.ts'
 import { segmentPeopleRoutes } from './segment/people.ts'
 import { segmentRoutes } from './segment/routes.ts'
+import { segmentSyncRoutes } from './segment/sync.ts'
 import type { Services } from './services.ts'
 import { refuseBroken, refuseBrokenHeaders } from './socket.ts'
 import { refuseMethods, refuseSurprises } from './strict.ts'
+import { standardFieldRoutes } from './standardField/routes.ts'
 import { suppressionRoutes } from './suppression/routes.ts'
 import { syncRoutes } from './sync.ts'
 import { downloadRoutes } from './upload/download.ts'
@@ -77,6 +79,7 @@ const plugins = [
   auditRoutes,
   connectionRoutes,
   fieldRoutes,
+  standardFieldRoutes,
   importRoutes,
   folderRoutes,
   listRoutes,
@@ -89,6 +92,7 @@ const plugins = [
   duplicateRoutes,
   segmentRoutes,
   segmentPeopleRoutes,
+  segmentSyncRoutes,
   suppressionRoutes,
   uploadRoutes,
   downloadRoutes,

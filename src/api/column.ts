@@ -2,6 +2,8 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import * as columns from '../db/column.ts'
 import * as lists from '../db/list.ts'
+import { FairleadError } from '../domain/errors.ts'
+import { fieldsOf } from '../domain/settings.ts'
 import { actorOf } from './auth.ts'
 import { FieldType } from './field.ts'
 import { exampleOf, Id, Instant, instant, instantOrNull, Name, text } from './schemas.ts'
@@ -13,7 +15,13 @@ const Column = z
     key: z.string().meta({ description: 'short and stable' }),
     name: z.string(),
     type: FieldType,
-    crmField: z.string().nullable(),
+    crmField: z.string().nullable().meta({ description: 'the field of the CRM that it is bound to' }),
+    standardField: z.string().nullable().meta({ description: 'the standard field that it means' }),
+    leadField: z
+      .string()
+      .nullable()
+      .meta({ description: 'what it is on a lead, as far as the CRM’s fields are known; null: it is left out' }),
+    contactField: z.string().nullable().meta({ description: 'the same on a contact' }),
     maxLength: z.number().int().nullable(),
     custom: z.boolean(),
     locked: z.boolean().meta({ description: 'always there: Email, FirstName, LastName' }),
@@ -31,6 +39,9 @@ const Column = z
         name: 'Work Phone',
         type: 'phone',
         crmField: 'WorkPhone',
+        standardField: null,
+        leadField: 'WorkPhone',
+        contactField: 'WorkPhone',
         maxLength: 32,
         custom: false,
         locked: false,
@@ -71,6 +82,10 @@ const ColumnChanges = z
   .strictObject({
     name: Name,
     position: z.number().int().min(0).max(1_000_000).meta({ description: '0 is the first' }),
+    standardField: Name.nullable().meta({
+      description:
+        'name or alias of the standard field that the column means, whatever its own name; null: it means none, and is not recognised anew',
+    }),
   })
   .partial()
   .refine((changes) => Object.keys(changes).length > 0, 'names nothing to change')
@@ -95,8 +110,16 @@ const RemovedColumn = z
     ],
   })
 
-const columnJson = ({ accountId: _account, listId: _list, staleAt, createdAt, ...column }: columns.Column) => ({
+type Fields = ReturnType<typeof fieldsOf>
+
+const columnJson = (
+  { accountId: _account, listId: _list, standard, staleAt, createdAt, ...column }: columns.Column,
+  { lead, contact }: Fields,
+) => ({
   ...column,
+  standardField: standard?.name ?? null,
+  leadField: lead.get(column.key)?.name ?? null,
+  contactField: contact.get(column.key)?.name ?? null,
   staleAt: instantOrNull(staleAt),
   createdAt: instant(createdAt),
 })
@@ -106,6 +129,19 @@ const ColumnParams = ListParams.extend({ columnId: Id })
 const tags = ['Lists']
 
 export const columnRoutes: FastifyPluginAsyncZod<Services> = async (app, { db }) => {
+  const showAll = async (accountId: string, listId: string) => {
+    const list = await lists.get(db, accountId, listId)
+    const known = await columns.all(db, accountId, listId)
+    const live = (await columns.liveFields(db, accountId, list)) ?? {}
+    const fields = fieldsOf({ kind: list.kind, columns: known, live })
+    return known.map((column) => columnJson(column, fields))
+  }
+  const show = async (accountId: string, listId: string, columnId: string) => {
+    const found = (await showAll(accountId, listId)).find(({ id }) => id === columnId)
+    if (found === undefined) throw new FairleadError('notFound')
+    return found
+  }
+
   app.get(
     '/lists/:listId/columns',
     {
@@ -118,11 +154,7 @@ export const columnRoutes: FastifyPluginAsyncZod<Services> = async (app, { db })
         response: { 200: Columns },
       },
     },
-    async ({ caller, params }) => {
-      await lists.get(db, caller.accountId, params.listId)
-      const found = await columns.all(db, caller.accountId, params.listId)
-      return { items: found.map(columnJson), nextCursor: null }
-    },
+    async ({ caller, params }) => ({ items: await showAll(caller.accountId, params.listId), nextCursor: null }),
   )
 
   app.post(
@@ -144,7 +176,7 @@ export const columnRoutes: FastifyPluginAsyncZod<Services> = async (app, { db })
     async ({ caller, id, params, body }, reply) => {
       const actor = actorOf({ caller, id })
       const made = await columns.insert(db, caller.accountId, params.listId, askedOf(body), actor)
-      return reply.code(201).send(columnJson(made))
+      return reply.code(201).send(await show(caller.accountId, params.listId, made.id))
     },
   )
 
@@ -154,14 +186,16 @@ export const columnRoutes: FastifyPluginAsyncZod<Services> = async (app, { db })
       config: { role: 'marketer', problems: ['nameTaken'] },
       schema: {
         tags,
-        summary: 'Rename or move a column',
+        summary: 'Rename or move a column, or say what it means',
         params: ColumnParams,
         body: ColumnChanges,
         response: { 200: Column },
       },
     },
-    async ({ caller, id, params: { listId, columnId }, body }) =>
-      columnJson(await columns.update(db, caller.accountId, listId, columnId, body, actorOf({ caller, id }))),
+    async ({ caller, id, params: { listId, columnId }, body }) => {
+      await columns.update(db, caller.accountId, listId, columnId, body, actorOf({ caller, id }))
+      return show(caller.accountId, listId, columnId)
+    },
   )
 
   app.delete(

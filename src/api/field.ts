@@ -1,6 +1,8 @@
+import type { FastifyReply } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import * as connections from '../db/connection.ts'
+import type { CrmEntity } from '../domain/crm.ts'
 import { FairleadError } from '../domain/errors.ts'
 import { isSecretField } from '../domain/field.ts'
 import { poll } from './poll.ts'
@@ -44,7 +46,32 @@ const FieldQuery = z.strictObject({
   refresh: z.enum(['true', 'false']).default('false').meta({ description: 'ask the CRM anew' }),
 })
 
-export const fieldRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, relay }) => {
+type Asked = { entity: CrmEntity; refresh: 'true' | 'false' }
+
+/** Fields as they were read last; the CRM is asked when they are not known, or to be read anew. Errors: notConnected, crmTimeout. */
+export const readFields = async (
+  { db, relay }: Services,
+  reply: FastifyReply,
+  accountId: string,
+  { entity, refresh }: Asked,
+) => {
+  const find = () => connections.findFields(db, accountId, entity)
+  const known = await find()
+  let fresh = refresh === 'true' ? undefined : known
+  if (fresh === undefined) {
+    await connections.requestFields(db, accountId, entity)
+    await relay()
+    fresh = await poll(reply, async () => {
+      const found = await find()
+      return found?.readAt.getTime() === known?.readAt.getTime() ? undefined : found
+    })
+  }
+  const found = fresh ?? known
+  if (found === undefined) throw new FairleadError('crmTimeout')
+  return { found, isFresh: fresh !== undefined }
+}
+
+export const fieldRoutes: FastifyPluginAsyncZod<Services> = async (app, services) => {
   app.get(
     '/crm/fields',
     {
@@ -59,20 +86,8 @@ export const fieldRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, re
       },
     },
     async ({ caller, query }, reply) => {
-      const find = () => connections.findFields(db, caller.accountId, query.entity)
-      const known = await find()
-      let fresh = query.refresh === 'true' ? undefined : known
-      if (fresh === undefined) {
-        await connections.requestFields(db, caller.accountId, query.entity)
-        await relay()
-        fresh = await poll(reply, async () => {
-          const found = await find()
-          return found?.readAt.getTime() === known?.readAt.getTime() ? undefined : found
-        })
-      }
-      const found = fresh ?? known
-      if (found === undefined) throw new FairleadError('crmTimeout')
-      reply.code(fresh === undefined ? 202 : 200)
+      const { found, isFresh } = await readFields(services, reply, caller.accountId, query)
+      reply.code(isFresh ? 200 : 202)
       const items = found.fields.filter(({ name }) => !isSecretField(name))
       return { items, nextCursor: null, readAt: instant(found.readAt) }
     },

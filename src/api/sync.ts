@@ -47,7 +47,7 @@ const example = {
   schedule: null,
 }
 
-const SyncSettings = z
+export const SyncSettings = z
   .object({
     version: Version.meta({ description: '0 until the settings are saved for the first time' }),
     push: z.object({
@@ -66,7 +66,7 @@ const SyncSettings = z
   .meta({
     id: 'SyncSettings',
     description:
-      'What a list pushes and pulls. Fields go by the name that records show them by; e-mail and names are Email, FirstName, LastName.',
+      'What a list pushes and pulls; a plain list and a segment can only push. Fields go by the name that records show them by; e-mail and names are Email, FirstName, LastName.',
     examples: [
       {
         ...example,
@@ -80,11 +80,11 @@ const SyncSettings = z
       },
     ],
   })
-type SyncSettings = z.infer<typeof SyncSettings>
+export type SyncSettings = z.infer<typeof SyncSettings>
 
 const NewColumn = z.union([FieldName, z.strictObject({ crmField: FieldName })])
 
-const NewSyncSettings = z
+export const NewSyncSettings = z
   .strictObject({
     version: Version.meta({ description: 'the one that was read' }),
     push: z.strictObject({
@@ -109,7 +109,7 @@ const NewSyncSettings = z
   })
   .meta({ id: 'NewSyncSettings', examples: [example] })
 
-const syncJson = ({ settings: { version, push, pull }, of }: settings.Described): SyncSettings => {
+export const syncJson = ({ settings: { version, push, pull }, of }: settings.Described): SyncSettings => {
   const names = namesOf(of.columns)
   const named = (keys: string[]): string[] =>
     keys.flatMap((key) => {
@@ -125,6 +125,27 @@ const syncJson = ({ settings: { version, push, pull }, of }: settings.Described)
     warnings: warningsOf({ push, pull }, of),
   }
 }
+
+/** Settings as a request gives them. */
+export const askedOf = ({ version, push, pull, addColumns }: z.infer<typeof NewSyncSettings>): settings.Asked => ({
+  version,
+  push,
+  pull,
+  addColumns: addColumns.map((each) => (typeof each === 'string' ? each : each.crmField)),
+})
+
+/** What a save can be refused with. */
+export const syncProblems = [
+  'conflict',
+  'unknownColumn',
+  'fieldReadOnly',
+  'duplicateField',
+  'unknownField',
+  'secretField',
+  'nameTaken',
+  'pullNotPossible',
+  'notConnected',
+] as const
 
 const ListParams = z.strictObject({ listId: Id })
 const tags = ['Lists']
@@ -150,17 +171,7 @@ export const syncRoutes: FastifyPluginAsyncZod<Services> = async (app, { db }) =
     {
       config: {
         role: 'marketer',
-        problems: [
-          'conflict',
-          'unknownColumn',
-          'fieldReadOnly',
-          'duplicateField',
-          'unknownField',
-          'secretField',
-          'nameTaken',
-          'pullNotPossible',
-          'notConnected',
-        ],
+        problems: [...syncProblems],
       },
       schema: {
         tags,
@@ -173,9 +184,7 @@ export const syncRoutes: FastifyPluginAsyncZod<Services> = async (app, { db }) =
       },
     },
     async ({ caller, id, params, body }) => {
-      const addColumns = body.addColumns.map((each) => (typeof each === 'string' ? each : each.crmField))
-      const asked = { version: body.version, push: body.push, pull: body.pull, addColumns }
-      return syncJson(await settings.save(db, caller.accountId, params.listId, asked, actorOf({ caller, id })))
+      return syncJson(await settings.save(db, caller.accountId, params.listId, askedOf(body), actorOf({ caller, id })))
     },
   )
 }

@@ -40,6 +40,7 @@ export type Action =
   | 'segment.create'
   | 'segment.remove'
   | 'segment.update'
+  | 'standardFields.update'
   | 'suppression.create'
   | 'suppression.lift'
   | 'sweep.start'

@@ -66,6 +66,8 @@ export const accounts = pgTable('accounts', {
   connectorEnabled: boolean().notNull().default(true),
   ambiguousMatch: text().$type<AmbiguousMatch>().notNull().default('best'),
   unmappedAddress: text().$type<UnmappedAddress>().notNull().default('push'),
+  /** grows with every save of the standard fields */
+  standardFieldsVersion: integer().notNull().default(0),
   conflict: text().$type<ConflictRule>().notNull().default('crmWins'),
   /** encrypted; keys the hashes of e-mail addresses, so that they mean nothing outside this account */
   hashKey: text().notNull(),
@@ -275,6 +277,10 @@ export const columns = pgTable(
     crmField: text(),
     /** what a column without a bound field is in the CRM (A1) */
     standardFieldId: uuid().references(() => standardFields.id, { onDelete: 'set null' }),
+    /** a person has said what it means, or that it means nothing: it is not recognised anew */
+    standardFieldSaid: boolean().notNull().default(false),
+    /** since when it is another field of the CRM than before: the next run marks its values to be compared for the first time (R13); then null */
+    uncomparedAt: at(),
     maxLength: integer(),
     custom: boolean().notNull().default(false),
     /** always there: Email, FirstName, LastName */
@@ -530,9 +536,9 @@ export const runs = pgTable(
     uniqueIndex('runs_queued')
       .on(t.listId)
       .where(sql`state = 'queued' and kind not in ('upload', 'preview')`),
-    /** one preview of a list at a time, beside its syncs */
+    /** one preview of a list or segment at a time, beside its syncs */
     uniqueIndex('runs_preview')
-      .on(t.listId)
+      .on(t.listId, sql`coalesce(${t.segmentId}, ${t.listId})`)
       .where(sql`state in ('queued', 'running', 'held') and kind = 'preview'`),
     /** uploads are edits: they take turns among themselves, not with syncs */
     uniqueIndex('runs_upload')

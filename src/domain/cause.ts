@@ -32,6 +32,12 @@ const ledgerCauses: Record<string, Cause> = {
     message: 'Several people in the CRM may be this one.',
     remedy: 'Say who it is: GET /v1/decisions shows them side by side, and the next run goes by your answer.',
   },
+  addressNotMapped: {
+    message:
+      'The record has an address in a column that is no address field of the CRM, and such records are not to be pushed.',
+    remedy:
+      'Give the column a standard field with a system usage (POST /v1/standard-fields/optimize proposes them), or set unmappedAddress of the account to push.',
+  },
   noEmail: { message: 'The record has no e-mail address to find the person by.', remedy: 'Add an address.' },
   existsNotUpdated: {
     message: 'The person is in the CRM already; the record was linked to it and not written.',
@@ -137,6 +143,7 @@ const entryWarnings: Record<string, (field: string, others: number) => string> =
   noFieldOnLead: (field) => `A lead cannot hold ${field}: it was left out.`,
   noFieldOnContact: (field) => `A contact cannot hold ${field}: it was left out.`,
   addressNotMapped: (field) => `No address field of the CRM is known for ${field}: it was left out.`,
+  fieldTaken: (field) => `Another column is the CRM field of ${field} already: it was left out.`,
   requiredMissing: (field) => `The CRM requires ${field}, which is blank here and has no default.`,
   alsoWritten: (_field, others) =>
     `The chosen values were written to ${others === 1 ? 'another person' : `${others} other people`} with the same address too.`,
@@ -167,6 +174,10 @@ const settingsWarnings = {
     `A ${entity} holds at most ${most} characters of ${field}: longer texts are cut.`,
   noFieldOnLead: (field: string) => `A lead cannot hold ${field}: it is left out of leads.`,
   noFieldOnContact: (field: string) => `A contact cannot hold ${field}: it is left out of contacts.`,
+  addressNotMapped: (field: string) =>
+    `${field} holds an address and has no system usage: it is not pushed. Give it one in the standard fields; “Optimize” proposes them.`,
+  fieldTaken: (field: string) =>
+    `${field} means a CRM field that another column of the list is already: it is not pushed.`,
   notMapped: (field: string) => `${field} is bound to no field of the CRM: it is not pushed.`,
   requiredMissing: (field: string) =>
     `The CRM requires ${field} of a new lead: give it a default for new leads or add a column; records without it are rejected.`,

@@ -78,17 +78,14 @@ export const isPushable = ({ name, readOnly }: Pick<CrmField, 'name' | 'readOnly
 const textual: ReadonlySet<FieldType> = new Set(['text', 'email', 'phone', 'picklist'])
 const fits = (a: FieldType, b: FieldType): boolean => a === b || (textual.has(a) && textual.has(b))
 
-/**
- * Each column's field on an entity of the CRM, as the CRM describes it now; null where there is none. On the list's own entity a column is the
- * field that it is bound to; on the other one the field of equal name, then that of the table of pairs, if it can hold the same values: a text
- * sent to a number would cost the whole person. `own` is null for a plain list.
- */
-export const counterpartsOf = (
+type Counterpart = { key: string; field: CrmField | null; taken?: string }
+
+const findCounterparts = (
   columns: readonly BoundColumn[],
   live: readonly CrmField[],
   own: CrmEntity | null,
   target: CrmEntity,
-): { key: string; field: CrmField | null }[] => {
+): Counterpart[] => {
   const byName = new Map(live.map((field) => [field.name.toLowerCase(), field]))
   return columns.map((column) => {
     const name = (crmNameOf(column) ?? column.standard?.[target])?.toLowerCase()
@@ -99,5 +96,28 @@ export const counterpartsOf = (
     if (target === own) return { key: column.key, field: same ?? null }
     const candidates = [same, byName.get(otherNames[target].get(name)?.toLowerCase() ?? '')]
     return { key: column.key, field: candidates.find((field) => field && fits(column.type, field.type)) ?? null }
+  })
+}
+
+/**
+ * Each column's field on an entity of the CRM, as the CRM describes it now; null where there is none. On the list's own entity a column is the
+ * field that it is bound to; on the other one the field of equal name, then that of the table of pairs, if it can hold the same values: a text
+ * sent to a number would cost the whole person. A column that only means a field by its standard field gives way to one that is bound to it, else
+ * to the first that means it; `taken` is then the name of the field. `own` is null for a plain list.
+ */
+export const counterpartsOf = (
+  columns: readonly BoundColumn[],
+  live: readonly CrmField[],
+  own: CrmEntity | null,
+  target: CrmEntity,
+): Counterpart[] => {
+  const found = findCounterparts(columns, live, own, target)
+  const isBound = (index: number): boolean => crmNameOf(columns[index]!) !== null
+  const held = new Set(found.flatMap(({ field }, index) => (field !== null && isBound(index) ? [field.name] : [])))
+  return found.map(({ key, field }, index) => {
+    if (field === null || isBound(index)) return { key, field }
+    if (held.has(field.name)) return { key, field: null, taken: field.name }
+    held.add(field.name)
+    return { key, field }
   })
 }

@@ -56,6 +56,8 @@ export type CrmWarning = {
     | 'oneSession'
     | 'parked'
     | 'columnRemoved'
+    | 'addressNotMapped'
+    | 'fieldTaken'
   field?: string
   count: number
 }

@@ -1,5 +1,5 @@
 export { changedParts, widens } from './settings/changes.ts'
 export { leadRelationNamed } from './settings/defaults.ts'
-export { type SettingsOf } from './settings/of.ts'
+export { fieldsOf, type SettingsOf } from './settings/of.ts'
 export { readSettings } from './settings/read.ts'
 export { warningsOf } from './settings/warnings.ts'

@@ -1,4 +1,4 @@
-import type { AmbiguousMatch, ConflictRule } from './account.ts'
+import type { AmbiguousMatch, ConflictRule, UnmappedAddress } from './account.ts'
 import type { CrmValue } from './crm.ts'
 
 /** S1, S2: which records go out, and which columns of records that are in the CRM already. Columns by their key. */
@@ -23,6 +23,8 @@ export type SyncSettings = { push: PushSettings; pull: PullSettings }
 export type RunSync = SyncSettings & {
   conflict: ConflictRule
   ambiguousMatch: AmbiguousMatch
+  /** R28; `push` where it is missing */
+  unmappedAddress?: UnmappedAddress
   widenedAt: string | null
 }
 

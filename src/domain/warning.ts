@@ -15,6 +15,10 @@ const sentences: Record<CrmWarning['code'], (field: string | undefined) => strin
     'Records that were rejected for the same cause in three runs are in quarantine and were not tried: mend the cause, or release them.',
   columnRemoved: (field) =>
     `The column of ${field ?? 'a header'} was removed while the file was read: its cells are left out from then on.`,
+  addressNotMapped: (field) =>
+    `${field ?? 'A column'} holds an address and has no system usage: it was not pushed. Give it one in the standard fields; “Optimize” proposes them.`,
+  fieldTaken: (field) =>
+    `${field ?? 'A column'} means a CRM field that another column of the list is already: it was not pushed.`,
   oneSession: () => 'The CRM allows one session at a time; the connection’s limit is now one request.',
 }
 

@@ -138,7 +138,9 @@ describe('R36: keys and roles', () => {
       'POST /v1/connection/reconfirm',
       'POST /v1/connection/reset',
       'POST /v1/runs/{runId}/undo',
+      'POST /v1/standard-fields/optimize',
       'PUT /v1/connection',
+      'PUT /v1/standard-fields',
     ])
     expect(byRole['marketer']?.some((route) => route.startsWith('GET'))).toBe(false)
   })

@@ -9,6 +9,7 @@ import { changedSince, changesOf, type Outcome } from '../../domain/push.ts'
 import { sameValue } from '../../domain/values.ts'
 import { beat } from '../beat.ts'
 import { isRefusal } from '../crm.ts'
+import { refusedAddress, refusesAddress, withLeftOut } from './address.ts'
 import { createPerson } from './create.ts'
 import type { Job, Question } from './job.ts'
 import { inOrder } from './order.ts'
@@ -47,7 +48,9 @@ const backOffMs = (tries: number): number => Math.min(30_000, 500 * 2 ** tries)
 const work = async (push: Push, job: Job): Promise<Outcome> => {
   if (job.kind === 'settled') return job.outcome
   if (job.kind === 'restore') return restorePerson(push, job)
-  return job.kind === 'create' ? createPerson(push, job) : writePerson(push, job)
+  if (refusesAddress(push.plan, job)) return refusedAddress(push.plan, job.row)
+  const outcome = await (job.kind === 'create' ? createPerson(push, job) : writePerson(push, job))
+  return withLeftOut(push.plan, outcome)
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import * as lists from '../../db/list.ts'
+import { cancelAll } from '../../db/run/state.ts'
 import * as segments from '../../db/segment.ts'
 import { actorOf } from '../auth.ts'
 import { cutPage, readCursor, writeCursor } from '../cursor.ts'
@@ -21,7 +22,7 @@ const ListParams = z.strictObject({ listId: Id })
 export const SegmentParams = z.strictObject({ segmentId: Id })
 const tags = ['Segments']
 
-export const segmentRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, secrets }) => {
+export const segmentRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, secrets, relay }) => {
   keepDigits(app)
 
   const show = async (segment: segments.Segment) =>
@@ -108,14 +109,19 @@ export const segmentRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, 
       schema: {
         tags,
         summary: 'Remove a segment',
-        description: 'Nobody on the list is touched. Answers what used the segment.',
+        description:
+          'Nobody on the list is touched. A run of the segment stops at the next checkpoint; the history of its runs stays. Answers what used the segment.',
         params: SegmentParams,
         response: { 200: RemovedSegment },
       },
     },
-    async ({ caller, id, params: { segmentId } }) => ({
-      usedBy: await segments.remove(db, caller.accountId, segmentId, actorOf({ caller, id })),
-    }),
+    async ({ caller, id, params: { segmentId } }) => {
+      const usedBy = await segments.remove(db, caller.accountId, segmentId, actorOf({ caller, id }))
+      // none begins any more
+      await cancelAll(db, caller.accountId, { segmentId })
+      await relay()
+      return { usedBy }
+    },
   )
 
   app.get(

@@ -8,6 +8,7 @@ import type * as lists from '../list.ts'
 import type { Transaction } from '../outbox.ts'
 import { columns, lists as listRows } from '../schema.ts'
 import { all, liveFields, noteWidening, type Column } from './read.ts'
+import { recognise } from './recognise.ts'
 
 /** As many as an import takes, and those that are always there. */
 export const mostColumns = 1000 + Object.keys(fixedColumnKeys).length
@@ -36,12 +37,14 @@ export const append = async (
   })
   const made = await tx.insert(columns).values(rows).returning()
   await tx.update(listRows).set({ nextColumn: next }).where(eq(listRows.id, list.id))
-  return made
+  await recognise(tx, list.accountId, made)
+  const ids = new Set(made.map(({ id }) => id))
+  return (await all(tx, list.accountId, list.id)).filter(({ id }) => ids.has(id))
 }
 
-const free = async (tx: Transaction, { id }: Column): Promise<Column> => {
-  const [freed] = await tx.update(columns).set({ system: false }).where(eq(columns.id, id)).returning()
-  return freed!
+const free = async (tx: Transaction, column: Column): Promise<Column> => {
+  await tx.update(columns).set({ system: false }).where(eq(columns.id, column.id))
+  return { ...column, system: false }
 }
 
 /**

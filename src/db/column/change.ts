@@ -10,7 +10,8 @@ import { columns, records, removedColumns, syncSettings } from '../schema.ts'
 import { usingColumn, type Named } from '../segment/uses.ts'
 import { addBound, append } from './add.ts'
 import { refuseTaken } from './name.ts'
-import { all, lockList, ofList, type Column } from './read.ts'
+import { all, lockList, ofList, select, type Column } from './read.ts'
+import { choose, recognise } from './recognise.ts'
 
 const audit = (
   tx: Transaction,
@@ -44,21 +45,23 @@ export const insert = (
   })
 
 const get = async (tx: Transaction, accountId: string, listId: string, columnId: string): Promise<Column> => {
-  const [found] = await tx
-    .select()
-    .from(columns)
-    .where(and(ofList(accountId, listId), eq(columns.id, columnId)))
+  const [found] = await select(tx).where(and(ofList(accountId, listId), eq(columns.id, columnId)))
   if (found === undefined) throw new FairleadError('notFound')
   return found
 }
 
-/** Renames a column, moves it to a place (0 is the first). Errors: notFound, nameTaken, invalidInput. */
+type Changes = { name?: string; position?: number; standardField?: string | null }
+
+/**
+ * Renames a column, moves it to a place (0 is the first), says what it means: the name of a standard field, or null for nothing (A1). Errors: notFound,
+ * nameTaken, invalidInput.
+ */
 export const update = (
   db: Database,
   accountId: string,
   listId: string,
   columnId: string,
-  { name, position }: { name?: string; position?: number },
+  { name, position, standardField }: Changes,
   actor: audits.Actor,
 ): Promise<Column> =>
   db.transaction(async (tx) => {
@@ -68,12 +71,15 @@ export const update = (
     if (name !== undefined) {
       refuseTaken(columnFinder(known), name, 'name', columnId)
       await tx.update(columns).set({ name }).where(eq(columns.id, columnId))
+      if (standardField === undefined) await recognise(tx, accountId, [{ ...column, name }])
     }
+    if (standardField !== undefined) await choose(tx, column, standardField)
     if (position !== undefined) {
       const ids = known.map(({ id }) => id)
       await moveTo(tx, columns, ids, columnId, position)
     }
-    const changed = [...(name === undefined ? [] : ['name']), ...(position === undefined ? [] : ['position'])]
+    const given = Object.entries({ name, position, standardField })
+    const changed = given.flatMap(([key, value]) => (value === undefined ? [] : [key]))
     await audit(tx, column, actor, 'update', changed)
     return get(tx, accountId, listId, columnId)
   })

@@ -1,19 +1,37 @@
-import { and, asc, eq, sql } from 'drizzle-orm'
+import { and, asc, eq, getTableColumns, sql } from 'drizzle-orm'
 import type { CrmEntity, CrmField } from '../../domain/crm.ts'
+import type { Standard } from '../../domain/standardField.ts'
 import * as connections from '../connection.ts'
 import type { Database } from '../database.ts'
 import * as lists from '../list.ts'
 import type { Transaction } from '../outbox.ts'
-import { columns, lists as listRows, removedColumns } from '../schema.ts'
+import { columns, lists as listRows, removedColumns, standardFields } from '../schema.ts'
 
-export type Column = typeof columns.$inferSelect
+/** `standard`: what a column without a bound field is in the CRM (A1). */
+export type Column = typeof columns.$inferSelect & { standard: Standard | null }
 
 export const ofList = (accountId: string, listId: string) =>
   and(eq(columns.accountId, accountId), eq(columns.listId, listId))
 
+/** Columns with their standard fields. */
+export const select = (db: Database | Transaction) =>
+  db
+    .select({
+      ...getTableColumns(columns),
+      standard: {
+        name: standardFields.name,
+        systemUsage: standardFields.systemUsage,
+        lead: standardFields.leadField,
+        contact: standardFields.contactField,
+      },
+    })
+    .from(columns)
+    .leftJoin(standardFields, eq(standardFields.id, columns.standardFieldId))
+    .$dynamic()
+
 /** All columns of a list in their order; a list has a few hundred at most. */
 export const all = (db: Database | Transaction, accountId: string, listId: string): Promise<Column[]> =>
-  db.select().from(columns).where(ofList(accountId, listId)).orderBy(asc(columns.position), asc(columns.id))
+  select(db).where(ofList(accountId, listId)).orderBy(asc(columns.position), asc(columns.id))
 
 /** The last known names of columns that were removed, by key. */
 export const lostNames = async (

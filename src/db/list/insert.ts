@@ -6,6 +6,7 @@ import * as accounts from '../account.ts'
 import * as audits from '../audit.ts'
 import { mostColumns } from '../column/add.ts'
 import { refuseTaken } from '../column/name.ts'
+import { recognise } from '../column/recognise.ts'
 import type { Database } from '../database.ts'
 import { refuseTwins } from '../failure.ts'
 import * as folders from '../folder.ts'
@@ -63,7 +64,8 @@ export const insert = (db: Database, accountId: string, asked: NewList, actor: a
         })
         .returning({ id: lists.id })
       const listId = list!.id
-      await tx.insert(columns).values(planned.map((column, position) => ({ ...column, accountId, listId, position })))
+      const rows = planned.map((column, position) => ({ ...column, accountId, listId, position }))
+      await recognise(tx, accountId, await tx.insert(columns).values(rows).returning())
       await audits.insert(tx, accountId, actor, { action: 'list.create', targetId: listId })
       return listId
     }),

@@ -5,6 +5,7 @@ CREATE TABLE "accounts" (
 	"connector_enabled" boolean DEFAULT true NOT NULL,
 	"ambiguous_match" text DEFAULT 'best' NOT NULL,
 	"unmapped_address" text DEFAULT 'push' NOT NULL,
+	"standard_fields_version" integer DEFAULT 0 NOT NULL,
 	"conflict" text DEFAULT 'crmWins' NOT NULL,
 	"hash_key" text NOT NULL,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL
@@ -69,6 +70,8 @@ CREATE TABLE "columns" (
 	"type" text NOT NULL,
 	"crm_field" text,
 	"standard_field_id" uuid,
+	"standard_field_said" boolean DEFAULT false NOT NULL,
+	"uncompared_at" timestamp (3) with time zone,
 	"max_length" integer,
 	"custom" boolean DEFAULT false NOT NULL,
 	"locked" boolean DEFAULT false NOT NULL,
@@ -627,7 +630,7 @@ CREATE INDEX "records_removed" ON "records" USING btree ("list_id","id") WHERE r
 CREATE INDEX "records_pending" ON "records" USING btree ("list_id","id") WHERE agreed <> '{}' or crm_id is null;--> statement-breakpoint
 CREATE UNIQUE INDEX "runs_active" ON "runs" USING btree ("list_id") WHERE state in ('running', 'held') and kind not in ('upload', 'preview');--> statement-breakpoint
 CREATE UNIQUE INDEX "runs_queued" ON "runs" USING btree ("list_id") WHERE state = 'queued' and kind not in ('upload', 'preview');--> statement-breakpoint
-CREATE UNIQUE INDEX "runs_preview" ON "runs" USING btree ("list_id") WHERE state in ('queued', 'running', 'held') and kind = 'preview';--> statement-breakpoint
+CREATE UNIQUE INDEX "runs_preview" ON "runs" USING btree ("list_id",coalesce("segment_id", "list_id")) WHERE state in ('queued', 'running', 'held') and kind = 'preview';--> statement-breakpoint
 CREATE UNIQUE INDEX "runs_upload" ON "runs" USING btree ("list_id") WHERE state = 'running' and kind = 'upload';--> statement-breakpoint
 CREATE INDEX "runs_account" ON "runs" USING btree ("account_id","id");--> statement-breakpoint
 CREATE INDEX "runs_list" ON "runs" USING btree ("list_id","id");--> statement-breakpoint

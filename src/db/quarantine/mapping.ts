@@ -9,7 +9,9 @@ const entityFacts = ({ columns, live }: EntityPlan): string[][] => [
 ]
 
 /** R23: a fingerprint of all that a rejection can depend on besides the record itself: what is pushed, its columns, and the CRM's fields. */
-export const mappingOf = ({ sync, of }: SyncPlan): string =>
-  createHash('sha256')
-    .update(JSON.stringify([sync.push, sync.ambiguousMatch, entityFacts(of.lead), entityFacts(of.contact)]))
-    .digest('base64url')
+export const mappingOf = ({ sync, of, leftOut }: SyncPlan): string => {
+  const { push, ambiguousMatch, unmappedAddress = 'push' } = sync
+  const unmapped = leftOut.map(({ key, code }) => `${key} ${code}`)
+  const facts = [push, ambiguousMatch, unmappedAddress, unmapped, entityFacts(of.lead), entityFacts(of.contact)]
+  return createHash('sha256').update(JSON.stringify(facts)).digest('base64url')
+}

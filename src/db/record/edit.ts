@@ -4,6 +4,7 @@ import type { Ours } from '../../domain/decide.ts'
 import { FairleadError } from '../../domain/errors.ts'
 import { emailKeyColumn } from '../../domain/list.ts'
 import type { Editing } from '../../domain/record.ts'
+import { isMapped } from '../../domain/standardField.ts'
 import type { AgreedValues } from '../../domain/sync.ts'
 import { readValues } from '../../domain/values.ts'
 import type { Column } from '../column.ts'
@@ -33,7 +34,7 @@ export const scopeOf = async (
   accountId,
   listId,
   hashKey: await hashKeyOf(db, secrets, accountId),
-  bound: new Set(columns.filter(({ crmField }) => crmField !== null).map(({ key }) => key)),
+  bound: new Set(columns.filter(isMapped).map(({ key }) => key)),
 })
 
 const tries = 3

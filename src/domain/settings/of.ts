@@ -1,13 +1,21 @@
 import { counterpartsOf } from '../counterpart.ts'
 import type { CrmEntity, CrmField } from '../crm.ts'
 import type { FilterColumn } from '../filter.ts'
+import type { Standard } from '../standardField.ts'
 import { entityOf, type ListKind } from '../list.ts'
 
-export type SettingsColumn = FilterColumn & { maxLength: number | null; system: boolean; staleAt: Date | null }
+export type SettingsColumn = FilterColumn & {
+  maxLength: number | null
+  system: boolean
+  staleAt: Date | null
+  standard?: Standard | null
+}
 
 /** What settings are checked against: the list's columns, and what the CRM's entities look like where that is known. */
 export type SettingsOf = {
   kind: ListKind
+  /** those of a segment, which can only push */
+  ofSegment?: boolean
   columns: readonly SettingsColumn[]
   live: Partial<Record<CrmEntity, readonly CrmField[]>>
 }

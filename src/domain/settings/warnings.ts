@@ -1,5 +1,6 @@
 import { settingsSentence, type SettingsCode } from '../cause.ts'
 import { crmNameOf, isPushable, namesOf } from '../counterpart.ts'
+import { isMapped, leftOut } from '../standardField.ts'
 import type { CrmEntity } from '../crm.ts'
 import { entityOf } from '../list.ts'
 import type { SyncSettings } from '../sync.ts'
@@ -29,24 +30,31 @@ export const warningsOf = ({ push, pull }: SyncSettings, of: SettingsOf): Settin
     const source = own && found[own].get(column.key)
     // what the CRM sets by itself is no loss
     if (field === null) return source && !isPushable(source) ? undefined : warn(noField[entity], name)
-    if (!isPushable(field)) return entity === own && isTicked(column.key) ? warn('fieldReadOnly', name) : undefined
+    if (!isPushable(field))
+      return (own === null || entity === own) && isTicked(column.key) ? warn('fieldReadOnly', name) : undefined
     // texts here are as long as the field was when the column was made, or is now
     const longest = Math.max(column.maxLength ?? 0, source ? (source.maxLength ?? Infinity) : 0)
     if (field.maxLength !== null && longest > field.maxLength)
       warn('fieldTooShort', name, { entity, most: field.maxLength })
   }
 
+  const spoken = new Map(leftOut(columns, live, own).map(({ key, code }) => [key, code]))
   for (const column of columns) {
     const { key, system, staleAt } = column
     const [ticked, created] = [isTicked(key), creates && !system]
     const name = names.get(key) ?? key
+    const left = spoken.get(key)
+    if (left !== undefined) {
+      if (push.enabled && (push.addNew || push.updateExisting)) warn(left, name)
+      continue
+    }
     const bound = crmNameOf(column) !== null
     const gone = staleAt !== null || (own !== null && live[own] !== undefined && !found[own].get(key))
     if (bound && gone) {
       if (ticked || created || isPulled(key)) warn('fieldMissing', name)
       continue
     }
-    if (!bound && ticked && !created) warn('notMapped', name)
+    if (!isMapped(column) && ticked && !created) warn('notMapped', name)
     else
       for (const entity of entities)
         if (live[entity] !== undefined && (ticked || (created && entity === 'lead'))) checkField(column, entity)

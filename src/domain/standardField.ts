@@ -1,0 +1,5 @@
+export { isAddressName, recogniser, wordOf } from './standardField/name.ts'
+export { proposalOf } from './standardField/optimize.ts'
+export { readStandardFields, type AskedField } from './standardField/read.ts'
+export { isMapped, leftOut, type LeftOut, type Standard, type StandardField } from './standardField/mapping.ts'
+export { usageCodes, usages } from './standardField/usage.ts'
