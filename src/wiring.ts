@@ -12,7 +12,9 @@ import type { Budget, Crm, CrmConnector } from './domain/crm.ts'
 import { FairleadError } from './domain/errors.ts'
 import { createLog, type Log } from './log.ts'
 import { sdataConnector } from './sdata/connector.ts'
+import { openMail } from './mail/send.ts'
 import { openFlows, type EngineOptions, type Flows, type WorkflowName } from './temporal/flows.ts'
+import { openWebhooks } from './webhook/send.ts'
 
 export type Wiring = {
   config: Config
@@ -144,6 +146,22 @@ export const openCrms = (
     },
     close: async () => {
       await Promise.all([...opened.keys()].map(forget))
+    },
+  }
+}
+
+/** What tells people and programs of alerts. */
+export const openAlerts = (config: Config) => {
+  const { SMTP_URL: smtpUrl, MAIL_FROM: from, PUBLIC_URL: publicUrl } = config
+  const webhooks = openWebhooks(config.WEBHOOK_ALLOWED_HOSTS)
+  const mail = smtpUrl === undefined ? undefined : openMail({ smtpUrl, from, publicUrl })
+  return {
+    sendWebhook: webhooks.send,
+    sendMail: mail?.send ?? null,
+    retrySeconds: config.ALERT_RETRY_SECONDS,
+    async close() {
+      mail?.close()
+      await webhooks.close()
     },
   }
 }

@@ -34,6 +34,7 @@ const kinds: Record<WorkflowName, string> = {
   readFields: 'fields',
   housekeeping: 'housekeeping',
   uploadList: 'upload',
+  deliverAlert: 'alert',
 }
 
 const syncSummaries: Record<string, string> = {
@@ -51,6 +52,7 @@ const summaryOf = (name: WorkflowName, input: Input): string =>
     readFields: `Reading the CRM's fields of ${input.entity}`,
     housekeeping: 'Housekeeping',
     uploadList: 'Upload of a CSV file into a list',
+    deliverAlert: 'Delivery of an alert',
   })[name]
 
 const attributesOf = (name: WorkflowName, input: Input): TypedSearchAttributes => {
