@@ -19,6 +19,7 @@ const workflows: Record<WorkflowName, true> = {
   readFields: true,
   syncList: true,
   uploadList: true,
+  deliverAlert: true,
 }
 
 let bundle: { code: string }

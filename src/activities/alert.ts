@@ -12,7 +12,10 @@ const behindMs = 1000
 /** How long alerts that are over, and what was told, are kept. */
 const alertDays = 90
 
-const mailTo = async ({ db, alerts: { sendMail } }: Dependencies, { accountId, id, body }: deliveries.Delivery): Promise<Sent> => {
+const mailTo = async (
+  { db, alerts: { sendMail } }: Dependencies,
+  { accountId, id, body }: deliveries.Delivery,
+): Promise<Sent> => {
   if (sendMail === null) return { status: null, error: 'mailNotConfigured', final: true }
   const { alertEmails: to } = await accounts.get(db, accountId)
   // nobody wants it any more
@@ -27,14 +30,19 @@ const send = async (deps: Dependencies, delivery: deliveries.Delivery, webhook: 
   return deps.alerts.sendWebhook({ url: webhook.url, id, body, secrets: secretsOf(deps.secrets, webhook) })
 }
 
-const attempt = async (deps: Dependencies, delivery: deliveries.Delivery, webhook: Webhook | null): Promise<number | null> => {
+const attempt = async (
+  deps: Dependencies,
+  delivery: deliveries.Delivery,
+  webhook: Webhook | null,
+): Promise<number | null> => {
   const begun = Date.now()
   const { status, error, final = false } = await send(deps, delivery, webhook)
   const noted: Attempt = { at: new Date(begun).toISOString(), status, ms: Date.now() - begun, error }
   const waitMs = error === null || final ? null : waitAfter(delivery.tries + 1, deps.alerts.retrySeconds)
   await deliveries.noteAttempt(deps.db, delivery, noted, waitMs)
   const { id: deliveryId, channel, accountId } = delivery
-  if (error !== null) deps.log.warn({ accountId, deliveryId, channel, status, error, waitMs }, 'an alert did not arrive')
+  if (error !== null)
+    deps.log.warn({ accountId, deliveryId, channel, status, error, waitMs }, 'an alert did not arrive')
   return waitMs
 }
 

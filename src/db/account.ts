@@ -8,7 +8,9 @@ import { accounts, folders } from './schema.ts'
 import { hashKeyContext, type SecretBox } from './secret.ts'
 
 export type Account = typeof accounts.$inferSelect
-type Changes = Partial<Pick<Account, 'name' | 'timeZone' | 'ambiguousMatch' | 'unmappedAddress' | 'conflict' | 'alertEmails'>>
+type Changes = Partial<
+  Pick<Account, 'name' | 'timeZone' | 'ambiguousMatch' | 'unmappedAddress' | 'conflict' | 'alertEmails'>
+>
 
 export const find = async (db: Database, accountId: string): Promise<Account | undefined> => {
   const [found] = await db.select().from(accounts).where(eq(accounts.id, accountId))

@@ -14,7 +14,7 @@ const certificate = /^(ERR_TLS_CERT|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_(GET|
 const kindOf = (error: unknown): AttemptError => {
   for (let each = error; each instanceof Error;) {
     if (isFairleadError(each)) return 'hostNotAllowed'
-    const code = String((each as NodeJS.ErrnoException).code ?? '')
+    const code = (each as NodeJS.ErrnoException).code ?? ''
     if (each.name === 'TimeoutError' || /TIMEOUT|TIMEDOUT/.test(code)) return 'timeout'
     if (certificate.test(code)) return 'certificate'
     each = each instanceof AggregateError ? each.errors[0] : each.cause

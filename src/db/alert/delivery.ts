@@ -76,10 +76,7 @@ export const page = async (
     .select()
     .from(alertDeliveries)
     .where(
-      and(
-        eq(alertDeliveries.webhookId, webhookId),
-        before === undefined ? undefined : lt(alertDeliveries.id, before),
-      ),
+      and(eq(alertDeliveries.webhookId, webhookId), before === undefined ? undefined : lt(alertDeliveries.id, before)),
     )
     .orderBy(desc(alertDeliveries.id))
     .limit(limit)

@@ -33,11 +33,7 @@ export const raise = (
   })
 
 /** The problem is over, which is told; nothing happens when none was open. */
-export const resolve = (
-  db: Database | Transaction,
-  accountId: string,
-  { kind, subject }: Problem,
-): Promise<void> =>
+export const resolve = (db: Database | Transaction, accountId: string, { kind, subject }: Problem): Promise<void> =>
   db.transaction(async (tx) => {
     const [alert] = await tx
       .update(alerts)

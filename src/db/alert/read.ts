@@ -17,10 +17,7 @@ export const withSubjects = (db: Database | Transaction) =>
         where d.alert_id = ${alerts.id} and d.channel = 'mail' order by d.id desc limit 1)`,
     })
     .from(alerts)
-    .leftJoin(
-      schedules,
-      and(eq(schedules.accountId, alerts.accountId), sql`${schedules.id}::text = ${alerts.subject}`),
-    )
+    .leftJoin(schedules, and(eq(schedules.accountId, alerts.accountId), sql`${schedules.id}::text = ${alerts.subject}`))
     .leftJoin(
       segments,
       and(

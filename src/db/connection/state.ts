@@ -41,7 +41,8 @@ export const needReconfirm = (
       )
       .returning({ id: connections.id })
     const { code } = problem
-    if (broken.length > 0) await alerts.raise(tx, accountId, { kind: 'connectionBroken', subject: id, details: { code } })
+    if (broken.length > 0)
+      await alerts.raise(tx, accountId, { kind: 'connectionBroken', subject: id, details: { code } })
   })
 
 /** Records a health check: an unreachable CRM is a problem to show, not a reason to ask for the password. */
