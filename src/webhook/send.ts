@@ -1,3 +1,4 @@
+import type { lookup } from 'node:dns'
 import { Agent } from 'undici'
 import type { AttemptError, SendWebhook, Sent } from '../domain/alert.ts'
 import { isFairleadError } from '../domain/errors.ts'
@@ -33,12 +34,15 @@ const judge = (status: number): Sent => {
  * One attempt at a time to hand something to a program: never to link-local or metadata addresses, also where a name resolves to one, never
  * after a redirect, and never for longer than ten seconds. `allowedHosts` is WEBHOOK_ALLOWED_HOSTS.
  */
-export const openWebhooks = (allowedHosts: string): { send: SendWebhook; close: () => Promise<void> } => {
+export const openWebhooks = (
+  allowedHosts: string,
+  resolve?: typeof lookup,
+): { send: SendWebhook; close: () => Promise<void> } => {
   const checkHost = createHostGuard(allowedHosts)
   const agent = new Agent({
     connections: 8,
     pipelining: 0,
-    connect: { timeout: timeoutMs, lookup: createLookup() },
+    connect: { timeout: timeoutMs, lookup: createLookup(resolve) },
   })
   return {
     async send({ url, ...message }) {
