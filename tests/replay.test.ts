@@ -224,7 +224,8 @@ describe('what happens today replays, too', () => {
     const { webhook } = await webhooks.insert(db, wiring.secrets, accountId, input, operator)
     const { id } = await deliveries.test(db, accountId, webhook.id)
     await wiring.relay()
-    await until('it has failed', async () => (await deliveries.page(db, accountId, webhook.id, { limit: 1 }))[0]!.tries)
+    const tries = async () => (await deliveries.page(db, accountId, webhook.id, { limit: 1 }))[0]!.tries
+    await until('it has failed', async () => (await tries()) > 0)
     await deliveries.retry(db, accountId, webhook.id, id)
     await wiring.relay()
     await wiring.flows.client.workflow.getHandle(`alert:${id}`).result()

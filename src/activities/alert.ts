@@ -1,4 +1,5 @@
 import { waitAfter, type AlertShown, type Attempt, type Sent } from '../domain/alert.ts'
+import { isFairleadError } from '../domain/errors.ts'
 import * as accounts from '../db/account.ts'
 import * as alerts from '../db/alert.ts'
 import * as deliveries from '../db/alert/delivery.ts'
@@ -27,7 +28,14 @@ const mailTo = async (
 const send = async (deps: Dependencies, delivery: deliveries.Delivery, webhook: Webhook | null): Promise<Sent> => {
   if (webhook === null) return mailTo(deps, delivery)
   const { id, body } = delivery
-  return deps.alerts.sendWebhook({ url: webhook.url, id, body, secrets: secretsOf(deps.secrets, webhook) })
+  try {
+    return await deps.alerts.sendWebhook({ url: webhook.url, id, body, secrets: secretsOf(deps.secrets, webhook) })
+  } catch (error) {
+    // a secret that no key of this worker opens
+    if (!isFairleadError(error)) throw error
+    deps.log.error({ webhookId: webhook.id, code: error.code }, 'a webhook cannot be called')
+    return { status: null, error: 'internal' }
+  }
 }
 
 const attempt = async (

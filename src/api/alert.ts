@@ -43,8 +43,7 @@ const Alert = z
         state: 'open',
         subject: { type: 'connection', id: '019ab3c4-5a00-7000-8000-3c4d5e6f7081', name: null },
         message: 'The connection to the CRM needs a person: all work waits. The password of the CRM user has expired.',
-        remedy:
-          'Set a new password in Infor CRM and reconfirm the login. Then reconfirm the login: POST /v1/connection/reconfirm.',
+        remedy: 'Set a new password in Infor CRM and reconfirm the login. To reconfirm: POST /v1/connection/reconfirm.',
         details: { code: 'passwordExpired' },
         openedAt: '2026-11-23T09:00:00.000Z',
         resolvedAt: null,

@@ -67,7 +67,7 @@ export const attemptsKept = 50
 const sentences: Record<AlertKind, (cause: Cause, details: AlertDetails) => Cause> = {
   connectionBroken: ({ message, remedy }) => ({
     message: `The connection to the CRM needs a person: all work waits. ${message}`,
-    remedy: `${remedy} Then reconfirm the login: POST /v1/connection/reconfirm.`,
+    remedy: `${remedy} To reconfirm: POST /v1/connection/reconfirm.`,
   }),
   runIncomplete: ({ message, remedy }) => ({
     message: `A run came to its end but left something undone. ${message}`,

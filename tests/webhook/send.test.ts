@@ -1,4 +1,4 @@
-import { lookup } from 'node:dns'
+import type { lookup } from 'node:dns'
 import { afterEach, describe, expect, test } from 'vitest'
 import { openWebhooks } from '../../src/webhook/send.ts'
 import { signed } from '../../src/webhook/sign.ts'
