@@ -32,6 +32,7 @@ const send =
   ({ kind, name, workflowId, input }: outbox.Message): Promise<void> => {
     if (kind === 'signal') return flows.signal(workflowId, name)
     if (kind === 'cancel') return flows.cancel(workflowId)
+    if (kind === 'wake') return flows.wake(name as WorkflowName, workflowId, input as never)
     return flows.start(name as WorkflowName, workflowId, input as never)
   }
 

@@ -988,7 +988,8 @@ export const outbox = pgTable(
   {
     id: bigserial({ mode: 'number' }).primaryKey(),
     accountId: accountId(),
-    kind: text().$type<'start' | 'signal' | 'cancel'>().notNull(),
+    /** wake: start the workflow, or signal `wake` to the one that runs */
+    kind: text().$type<'start' | 'wake' | 'signal' | 'cancel'>().notNull(),
     /** workflow type, or name of the signal */
     name: text().notNull(),
     workflowId: text().notNull(),

@@ -118,6 +118,24 @@ export const openFlows = async ({ namespace, taskQueue, ...options }: EngineOpti
         if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error
       }
     },
+    /** Starts it, or signals `wake` to the one of that id that runs, in one step: no wake-up is lost to one that is about to end. */
+    async wake<Name extends WorkflowName>(
+      name: Name,
+      workflowId: string,
+      ...args: Parameters<Workflows[Name]>
+    ): Promise<void> {
+      const input = (args[0] ?? {}) as Input
+      await soon(() =>
+        client.workflow.signalWithStart(name, {
+          workflowId,
+          taskQueue,
+          args: args as never,
+          signal: 'wake',
+          typedSearchAttributes: attributesOf(name, input),
+          staticSummary: summaryOf(name, input),
+        }),
+      )
+    },
     signal: (workflowId: string, name: string) => unlessGone(soon(() => handle(workflowId).signal(name))),
     cancel: (workflowId: string) => unlessGone(soon(() => handle(workflowId).cancel())),
     /** false when the engine knows no workflow of that id that is still open */

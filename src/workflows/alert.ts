@@ -4,12 +4,12 @@ import { telling } from './activities.ts'
 type Input = { accountId: string; deliveryId: string }
 
 /** A person wants the next attempt at once. */
-const retry = defineSignal('retry')
+const wake = defineSignal('wake')
 
 /** Tries to hand over one delivery until it has arrived or no attempt is left. When the next is due stands in the database. */
 export async function deliverAlert(input: Input): Promise<void> {
   let asked = false
-  setHandler(retry, () => {
+  setHandler(wake, () => {
     asked = true
   })
   for (;;) {

@@ -73,11 +73,7 @@ describe('webhooks', () => {
     expect((await call('POST', again)).body).toMatchObject({ state: 'pending', nextAt: expect.any(String) })
     const messages = await api.db.$client`
       select kind, name from outbox where workflow_id = ${`alert:${tested.body.id}`} order by id`
-    expect(messages.map(({ kind, name }) => `${kind} ${name}`)).toEqual([
-      'start deliverAlert',
-      'start deliverAlert',
-      'signal retry',
-    ])
+    expect(messages.map(({ kind, name }) => `${kind} ${name}`)).toEqual(['start deliverAlert', 'wake deliverAlert'])
     await api.db.$client`update alert_deliveries set state = 'delivered' where id = ${tested.body.id}`
     expect((await call('POST', again)).body.code).toBe('conflict')
     await call('POST', `webhooks/${webhook.id}/test`)

@@ -106,8 +106,6 @@ export const retry = (db: Database, accountId: string, webhookId: string, delive
       throw new FairleadError('conflict', { detail: 'It has arrived already.', remedy: 'Nothing needs to be done.' })
     const again = { state: 'pending' as const, tries: 0, nextAt: new Date() }
     const [delivery] = await tx.update(alertDeliveries).set(again).where(its).returning()
-    const { workflowId, ...start } = deliveryMessage(accountId, deliveryId)
-    await outbox.insert(tx, { workflowId, ...start })
-    await outbox.insert(tx, { accountId, workflowId, kind: 'signal', name: 'retry' })
+    await outbox.insert(tx, { ...deliveryMessage(accountId, deliveryId), kind: 'wake' })
     return delivery!
   })
