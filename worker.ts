@@ -5,7 +5,7 @@ import { measured } from './src/temporal/metrics.ts'
 import { ensureHousekeeping } from './src/temporal/schedules.ts'
 import { openWorker } from './src/temporal/worker.ts'
 import { watchSchedules } from './src/schedule.ts'
-import { creationWaitMs, openConnector, openCrms, recoverRuns, wire } from './src/wiring.ts'
+import { creationWaitMs, openAlerts, openConnector, openCrms, recoverRuns, wire } from './src/wiring.ts'
 import { exitWithParent } from './src/embedded/parent.ts'
 
 /** A Temporal worker alone. SIGTERM: stops at the next checkpoint, within seconds; another worker goes on. */
@@ -14,6 +14,7 @@ const wiring = await wire(config, 'worker')
 const { db, secrets, flows, log, relay } = wiring
 await migrate(config.DATABASE_URL)
 const crms = openCrms(db, secrets, openConnector(config), { timeoutMs: config.CRM_TIMEOUT_MS, measure: measured })
+const alerts = openAlerts(config)
 const worker = await openWorker({
   connection: flows.connection,
   namespace: config.TEMPORAL_NAMESPACE,
@@ -25,6 +26,7 @@ const worker = await openWorker({
     crms,
     creationWaitMs: creationWaitMs(config),
     deliverOutbox: relay,
+    alerts,
   }),
   workflowBundle: config.FAIRLEAD_WORKFLOW_BUNDLE,
   ...(config.METRICS_PORT === 0 ? {} : { metrics: { host: config.METRICS_HOST, port: config.METRICS_PORT } }),
@@ -60,6 +62,7 @@ void every(watchEveryMs, async () => void (await watchSchedules(wiring)))
 log.info('worker ready')
 await worker.run()
 await crms.close()
+await alerts.close()
 await worker.close()
 await wiring.close()
 log.info('worker stopped')

@@ -1,6 +1,11 @@
 import { z } from 'zod'
+import { retrySeconds } from './domain/alert.ts'
 
 const port = z.coerce.number().int().min(0).max(65535)
+const Seconds = z
+  .string()
+  .regex(/^\d+(\.\d+)?(,\d+(\.\d+)?){0,49}$/, { error: 'expected up to 50 numbers, separated by commas' })
+  .transform((text) => text.split(',').map(Number))
 const SecretKeys = z.string().regex(/^[\w-]{1,32}:[A-Za-z0-9+/]{43}=(,[\w-]{1,32}:[A-Za-z0-9+/]{43}=)*$/, {
   error: 'expected id:key[,id:key…], each key 32 bytes in base64; the first encrypts, all decrypt',
 })
@@ -28,6 +33,11 @@ export const variables = {
   CRM_ALLOWED_HOSTS: z.string().default('*'),
   CRM_TIMEOUT_MS: z.coerce.number().int().min(1000).max(600_000).default(30_000),
   CRM_LATE_MS: z.coerce.number().int().min(0).max(3_600_000).default(60_000),
+  SMTP_URL: z.url({ protocol: /^smtps?$/ }).optional(),
+  MAIL_FROM: z.string().default('Fairlead <fairlead@localhost>'),
+  PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
+  WEBHOOK_ALLOWED_HOSTS: z.string().default('*'),
+  ALERT_RETRY_SECONDS: Seconds.default(retrySeconds),
   UPLOAD_MAX_BYTES: z.coerce.number().int().min(1024).max(1_099_511_627_776).default(2_147_483_648),
   POSTGRES_PORT: port.optional(),
   TEMPORAL_PORT: port.optional(),

@@ -2,6 +2,7 @@ import { buildApp } from './api/app.ts'
 import { readConfig } from './config.ts'
 import { migrate } from './db/database.ts'
 import { exitWithParent } from './embedded/parent.ts'
+import { createHostGuard } from './http/host.ts'
 import { wire } from './wiring.ts'
 
 /** The API alone. SIGTERM: answers what is under way, then ends. */
@@ -15,6 +16,8 @@ const services = {
   engineReady: () => flows.ready(),
   temporalUiUrl: config.TEMPORAL_UI_URL,
   temporalNamespace: config.TEMPORAL_NAMESPACE,
+  checkWebhookHost: createHostGuard(config.WEBHOOK_ALLOWED_HOSTS),
+  mailConfigured: config.SMTP_URL !== undefined,
   log,
 }
 const app = await buildApp(services, { uploadBytes: config.UPLOAD_MAX_BYTES })

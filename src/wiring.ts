@@ -13,7 +13,9 @@ import { FairleadError } from './domain/errors.ts'
 import { createLog, type Log } from './log.ts'
 import { applySchedule } from './schedule.ts'
 import { sdataConnector } from './sdata/connector.ts'
+import { openMail } from './mail/send.ts'
 import { openFlows, type EngineOptions, type Flows, type WorkflowName } from './temporal/flows.ts'
+import { openWebhooks } from './webhook/send.ts'
 
 export type Wiring = {
   config: Config
@@ -33,6 +35,7 @@ const send =
     if (kind === 'schedule') return applySchedule(parts, workflowId.slice('schedule:'.length))
     if (kind === 'signal') return flows.signal(workflowId, name)
     if (kind === 'cancel') return flows.cancel(workflowId)
+    if (kind === 'wake') return flows.wake(name as WorkflowName, workflowId, input as never)
     return flows.start(name as WorkflowName, workflowId, input as never)
   }
 
@@ -147,6 +150,22 @@ export const openCrms = (
     },
     close: async () => {
       await Promise.all([...opened.keys()].map(forget))
+    },
+  }
+}
+
+/** What tells people and programs of alerts. */
+export const openAlerts = (config: Config) => {
+  const { SMTP_URL: smtpUrl, MAIL_FROM: from, PUBLIC_URL: publicUrl } = config
+  const webhooks = openWebhooks(config.WEBHOOK_ALLOWED_HOSTS)
+  const mail = smtpUrl === undefined ? undefined : openMail({ smtpUrl, from, publicUrl })
+  return {
+    sendWebhook: webhooks.send,
+    sendMail: mail?.send ?? null,
+    retrySeconds: config.ALERT_RETRY_SECONDS,
+    async close() {
+      mail?.close()
+      await webhooks.close()
     },
   }
 }

@@ -1,14 +1,18 @@
 import { bundleWorkflowCode, Worker } from '@temporalio/worker'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import * as deliveries from '../src/db/alert/delivery.ts'
+import { operator } from '../src/db/audit.ts'
 import * as runs from '../src/db/run/state.ts'
 import { requestUndo } from '../src/db/run/undo.ts'
 import * as sweeps from '../src/db/sweep.ts'
 import { request } from '../src/db/sync/request.ts'
+import * as webhooks from '../src/db/webhook.ts'
 import type { WorkflowName } from '../src/temporal/flows.ts'
 import { workflowsPath } from '../src/temporal/worker.ts'
 import { openFairlead, until, type Fairlead } from './support/fairlead.ts'
 import { checkOf, fetchHistory, record, recorded, type History } from './support/history.ts'
 import { addSchedule, dailySpec } from './support/schedule.ts'
+import { openReceiver } from './support/receiver.ts'
 import { openList, type TestList } from './support/sync.ts'
 import { addUploads, type Uploads } from './support/upload.ts'
 
@@ -21,6 +25,7 @@ const workflows: Record<WorkflowName, true> = {
   readFields: true,
   syncList: true,
   uploadList: true,
+  deliverAlert: true,
 }
 
 let bundle: { code: string }
@@ -226,6 +231,22 @@ describe('what happens today replays, too', () => {
     await fairlead.finished(runId)
     await prove('fireSchedule.started', workflowId)
     await handle.delete()
+  })
+
+  test('a delivery of an alert that fails, waits and is tried again because a person asks', async () => {
+    const { db, accountId, wiring } = fairlead
+    const receiver = await openReceiver(500)
+    const input = { url: receiver.url, events: [] }
+    const { webhook } = await webhooks.insert(db, wiring.secrets, accountId, input, operator)
+    const { id } = await deliveries.test(db, accountId, webhook.id)
+    await wiring.relay()
+    const tries = async () => (await deliveries.page(db, accountId, webhook.id, { limit: 1 }))[0]!.tries
+    await until('it has failed', async () => (await tries()) > 0)
+    await deliveries.retry(db, accountId, webhook.id, id)
+    await wiring.relay()
+    await wiring.flows.client.workflow.getHandle(`alert:${id}`).result()
+    await receiver.close()
+    await prove('deliverAlert.retried', `alert:${id}`)
   })
 
   test('housekeeping', async () => {

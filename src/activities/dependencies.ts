@@ -1,6 +1,7 @@
 import type { Connection } from '../db/connection.ts'
 import type { Database } from '../db/database.ts'
 import type { SecretBox } from '../db/secret.ts'
+import type { SendMail, SendWebhook } from '../domain/alert.ts'
 import type { Crm, CrmCredentials } from '../domain/crm.ts'
 import type { RunKind } from '../domain/run.ts'
 import type { Log } from '../log.ts'
@@ -18,6 +19,13 @@ export type Dependencies = {
   /** R7: how long after a request went out the CRM may still carry it out */
   creationWaitMs: number
   deliverOutbox: () => Promise<void>
+  alerts: {
+    sendWebhook: SendWebhook
+    /** null: no mail server is configured */
+    sendMail: SendMail | null
+    /** seconds before the second attempt, the third … */
+    retrySeconds: readonly number[]
+  }
 }
 
 /** Names a run to every activity; people never travel. */

@@ -1,3 +1,4 @@
+import { alertActivities } from './alert.ts'
 import { beating } from './beat.ts'
 import { connectionActivities } from './connection.ts'
 import type { Dependencies } from './dependencies.ts'
@@ -15,6 +16,7 @@ import { uploadActivities } from './upload.ts'
 
 export const createActivities = (deps: Dependencies) =>
   beating({
+    ...alertActivities(deps),
     ...connectionActivities(deps),
     ...housekeepingActivities(deps),
     ...importActivities(deps),

@@ -18,6 +18,12 @@ const AmbiguousMatch = z.enum(['best', 'all', 'hold']).meta({ description: 'seve
 const UnmappedAddress = z.enum(['push', 'reject']).meta({ description: 'a record whose address has no system usage' })
 const Conflict = z.enum(['crmWins', 'latestWins']).meta({ description: 'both sides changed a field' })
 
+const AlertEmails = z
+  .array(z.email().max(254))
+  .max(20)
+  .refine((all) => new Set(all.map((each) => each.toLowerCase())).size === all.length, 'names an address twice')
+  .meta({ description: 'administrators who are told of alerts by mail' })
+
 const Account = z
   .object({
     id: Id,
@@ -27,6 +33,8 @@ const Account = z
     ambiguousMatch: AmbiguousMatch,
     unmappedAddress: UnmappedAddress,
     conflict: Conflict,
+    alertEmails: z.array(z.string()),
+    mailConfigured: z.boolean().meta({ description: 'set by the operator: without a mail server no mail is sent' }),
     createdAt: Instant,
   })
   .meta({
@@ -40,6 +48,8 @@ const Account = z
         ambiguousMatch: 'best',
         unmappedAddress: 'push',
         conflict: 'crmWins',
+        alertEmails: ['crm-admin@example.com'],
+        mailConfigured: true,
         createdAt: '2026-11-23T09:00:00.000Z',
       },
     ],
@@ -53,23 +63,28 @@ const AccountChanges = z
     ambiguousMatch: AmbiguousMatch,
     unmappedAddress: UnmappedAddress,
     conflict: Conflict,
+    alertEmails: AlertEmails,
   })
   .partial()
   .refine((changes) => Object.keys(changes).length > 0, 'names nothing to change')
   .meta({ id: 'AccountChanges', examples: [{ timeZone: 'Europe/Berlin', conflict: 'latestWins' }] })
 
-const accountJson = ({ hashKey: _hashKey, createdAt, ...account }: accounts.Account): Account => ({
+const accountJson = (
+  { hashKey: _hashKey, createdAt, ...account }: accounts.Account,
+  mailConfigured: boolean,
+): Account => ({
   ...account,
+  mailConfigured,
   createdAt: instant(createdAt),
 })
 
 const tags = ['Account']
 
-export const accountRoutes: FastifyPluginAsyncZod<Services> = async (app, { db }) => {
+export const accountRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, mailConfigured }) => {
   app.get(
     '/account',
     { config: { role: 'viewer' }, schema: { tags, summary: 'The account’s settings', response: { 200: Account } } },
-    async ({ caller }) => accountJson(await accounts.get(db, caller.accountId)),
+    async ({ caller }) => accountJson(await accounts.get(db, caller.accountId), mailConfigured),
   )
 
   app.patch(
@@ -79,6 +94,6 @@ export const accountRoutes: FastifyPluginAsyncZod<Services> = async (app, { db }
       schema: { tags, summary: 'Change settings', body: AccountChanges, response: { 200: Account } },
     },
     async ({ caller, id, body }) =>
-      accountJson(await accounts.update(db, caller.accountId, body, actorOf({ caller, id }))),
+      accountJson(await accounts.update(db, caller.accountId, body, actorOf({ caller, id })), mailConfigured),
   )
 }

@@ -8,6 +8,7 @@ import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fas
 import { randomUUID } from 'node:crypto'
 import { FairleadError } from '../domain/errors.ts'
 import { accountRoutes } from './account.ts'
+import { alertRoutes } from './alert.ts'
 import { apiKeyRoutes } from './apiKey.ts'
 import { auditRoutes } from './audit.ts'
 import { requireKeys, type Limits } from './auth.ts'
@@ -50,6 +51,8 @@ import { suppressionRoutes } from './suppression/routes.ts'
 import { syncRoutes } from './sync.ts'
 import { downloadRoutes } from './upload/download.ts'
 import { uploadRoutes } from './upload/routes.ts'
+import { webhookDeliveryRoutes } from './webhook/deliveries.ts'
+import { webhookRoutes } from './webhook/routes.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -105,6 +108,9 @@ const plugins = [
   retryRoutes,
   quarantineRoutes,
   decisionRoutes,
+  alertRoutes,
+  webhookRoutes,
+  webhookDeliveryRoutes,
 ]
 
 const limits: Limits = { perKey: 30_000, refusedPerAddress: 300 }

@@ -15,6 +15,8 @@ const app = await buildApp({
   engineReady: async () => false,
   temporalUiUrl: 'http://127.0.0.1:8233',
   temporalNamespace: 'default',
+  checkWebhookHost: () => undefined,
+  mailConfigured: false,
   log: fastify().log as Log,
 })
 await app.ready()

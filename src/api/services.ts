@@ -11,5 +11,9 @@ export type Services = {
   engineReady: () => Promise<boolean>
   temporalUiUrl: string
   temporalNamespace: string
+  /** throws hostNotAllowed for what no webhook may call */
+  checkWebhookHost: (hostname: string) => void
+  /** whether a mail server is configured */
+  mailConfigured: boolean
   log: Log
 }

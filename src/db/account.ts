@@ -8,15 +8,24 @@ import { accounts, folders } from './schema.ts'
 import { hashKeyContext, type SecretBox } from './secret.ts'
 
 export type Account = typeof accounts.$inferSelect
-type Changes = Partial<Pick<Account, 'name' | 'timeZone' | 'ambiguousMatch' | 'unmappedAddress' | 'conflict'>>
+type Changes = Partial<
+  Pick<Account, 'name' | 'timeZone' | 'ambiguousMatch' | 'unmappedAddress' | 'conflict' | 'alertEmails'>
+>
 
 export const find = async (db: Database, accountId: string): Promise<Account | undefined> => {
   const [found] = await db.select().from(accounts).where(eq(accounts.id, accountId))
   return found
 }
 
-/** Makes transactions of an account take turns. `no key update` lets others add rows that belong to it meanwhile. */
-export const lock = async (tx: Transaction, accountId: string, strength: 'update' | 'no key update'): Promise<void> => {
+/**
+ * Makes transactions of an account take turns. `no key update` lets others add rows that belong to it meanwhile. `key share` is what adding a
+ * row takes by itself: taken first of all, it keeps the order in which everybody locks.
+ */
+export const lock = async (
+  tx: Transaction,
+  accountId: string,
+  strength: 'update' | 'no key update' | 'key share',
+): Promise<void> => {
   await tx.select({ id: accounts.id }).from(accounts).where(eq(accounts.id, accountId)).for(strength)
 }
 

@@ -49,6 +49,9 @@ export type Action =
   | 'undo.start'
   | 'upload.start'
   | 'verify.start'
+  | 'webhook.create'
+  | 'webhook.remove'
+  | 'webhook.update'
 
 /** `details` holds names of what changed, never secrets or people. */
 export const insert = async (

@@ -1,7 +1,7 @@
 import { eq, isNotNull } from 'drizzle-orm'
 import type { Database } from './database.ts'
-import { accounts, candidates, connections } from './schema.ts'
-import { candidateContext, connectionContext, hashKeyContext, type SecretBox } from './secret.ts'
+import { accounts, candidates, connections, webhooks } from './schema.ts'
+import { candidateContext, connectionContext, hashKeyContext, webhookContext, type SecretBox } from './secret.ts'
 
 /** Seals every secret with the newest key, in one transaction: after it, older keys are not needed. */
 export const rotate = (db: Database, secrets: SecretBox): Promise<{ rotated: number; current: number }> =>
@@ -42,6 +42,15 @@ export const rotate = (db: Database, secrets: SecretBox): Promise<{ rotated: num
       await renew(secret!, candidateContext(id), (sealed) =>
         tx.update(candidates).set({ secret: sealed }).where(eq(candidates.connectionId, id)),
       )
+    }
+    for (const { id, secret, previousSecret } of await tx.select().from(webhooks).for('update')) {
+      await renew(secret, webhookContext(id), (sealed) =>
+        tx.update(webhooks).set({ secret: sealed }).where(eq(webhooks.id, id)),
+      )
+      if (previousSecret !== null)
+        await renew(previousSecret, webhookContext(id), (sealed) =>
+          tx.update(webhooks).set({ previousSecret: sealed }).where(eq(webhooks.id, id)),
+        )
     }
     return { rotated, current }
   })

@@ -40,8 +40,15 @@ import type { EditChanges, EditKind } from '../domain/edit.ts'
 import type { LaneKind, LanePhase } from '../domain/lane.ts'
 import type { ListKind } from '../domain/list.ts'
 import type { SuppressionReason, SuppressionSource } from '../domain/suppression.ts'
-import type { AlertDetails, AlertKind } from '../domain/alert.ts'
 import type { FiredBy, FiringOutcome, PausedBy, ScheduleSpec, ScheduleState } from '../domain/schedule.ts'
+import type {
+  AlertDetails,
+  AlertKind,
+  Attempt,
+  DeliveryChannel,
+  DeliveryEvent,
+  DeliveryState,
+} from '../domain/alert.ts'
 import type { PullSettings, PushSettings } from '../domain/sync.ts'
 
 const bytea = customType<{ data: Buffer; driverData: Buffer }>({ dataType: () => 'bytea' })
@@ -69,6 +76,8 @@ export const accounts = pgTable('accounts', {
   /** grows with every save of the standard fields */
   standardFieldsVersion: integer().notNull().default(0),
   conflict: text().$type<ConflictRule>().notNull().default('crmWins'),
+  /** administrators who are told of alerts by mail */
+  alertEmails: jsonb().$type<string[]>().notNull().default([]),
   /** encrypted; keys the hashes of e-mail addresses, so that they mean nothing outside this account */
   hashKey: text().notNull(),
   createdAt: createdAt(),
@@ -639,6 +648,8 @@ export const alerts = pgTable(
     seenAt: createdAt(),
     /** when people and programs were told last: once a day while it lasts */
     toldAt: at(),
+    /** `details` as they were told then */
+    toldDetails: jsonb().$type<AlertDetails>(),
     resolvedAt: at(),
     /** when they were told that it is over */
     resolutionToldAt: at(),
@@ -648,6 +659,56 @@ export const alerts = pgTable(
       .on(t.accountId, t.kind, t.subject)
       .where(sql`resolved_at is null`),
     index('alerts_account').on(t.accountId, t.id),
+    index('alerts_subject').on(t.accountId, t.subject),
+  ],
+)
+
+/** Programs that are told of alerts. */
+export const webhooks = pgTable(
+  'webhooks',
+  {
+    id: id(),
+    accountId: accountId(),
+    url: text().notNull(),
+    /** kinds of alerts; none: all */
+    events: jsonb().$type<AlertKind[]>().notNull().default([]),
+    /** encrypted */
+    secret: text().notNull(),
+    /** encrypted: the one before, which signs beside it until `previousUntil` */
+    previousSecret: text(),
+    previousUntil: at(),
+    createdAt: createdAt(),
+    updatedAt: createdAt(),
+  },
+  (t) => [index('webhooks_account').on(t.accountId, t.id)],
+)
+
+/** What is to be told, made with the alert, and what came of each attempt. The body never changes, so that a receiver can drop doubles. */
+export const alertDeliveries = pgTable(
+  'alert_deliveries',
+  {
+    id: id(),
+    accountId: accountId(),
+    channel: text().$type<DeliveryChannel>().notNull(),
+    webhookId: uuid().references(() => webhooks.id, { onDelete: 'cascade' }),
+    /** null: a test */
+    alertId: uuid().references(() => alerts.id, { onDelete: 'cascade' }),
+    event: text().$type<DeliveryEvent>().notNull(),
+    body: text().notNull(),
+    state: text().$type<DeliveryState>().notNull().default('pending'),
+    attempts: jsonb().$type<Attempt[]>().notNull().default([]),
+    /** attempts since it was made, or since a person asked to try again */
+    tries: integer().notNull().default(0),
+    nextAt: at().default(sql`now()`),
+    deliveredAt: at(),
+    createdAt: createdAt(),
+  },
+  (t) => [
+    index('alert_deliveries_webhook').on(t.webhookId, t.id),
+    index('alert_deliveries_alert').on(t.alertId, t.id),
+    index('alert_deliveries_pending')
+      .on(t.nextAt)
+      .where(sql`state = 'pending'`),
   ],
 )
 
@@ -936,7 +997,8 @@ export const outbox = pgTable(
   {
     id: bigserial({ mode: 'number' }).primaryKey(),
     accountId: accountId(),
-    kind: text().$type<'start' | 'signal' | 'cancel' | 'schedule'>().notNull(),
+    /** wake: start the workflow, or signal `wake` to the one that runs */
+    kind: text().$type<'start' | 'wake' | 'signal' | 'cancel' | 'schedule'>().notNull(),
     /** workflow type, or name of the signal; of a schedule: apply */
     name: text().notNull(),
     workflowId: text().notNull(),

@@ -52,4 +52,5 @@ export const createSecretBox = (keys: string): SecretBox => {
 
 export const connectionContext = (connectionId: string): string => `connection:${connectionId}`
 export const candidateContext = (connectionId: string): string => `candidate:${connectionId}`
+export const webhookContext = (webhookId: string): string => `webhook:${webhookId}`
 export const hashKeyContext = (accountId: string): string => `hashKey:${accountId}`

@@ -328,6 +328,14 @@ export const errorTable = {
     'The CRM decides about this suppression.',
     'Allow e-mail to the person in Infor CRM; that lifts it.',
   ),
+  // webhooks
+  webhookHostNotAllowed: entry(
+    'request',
+    422,
+    'This address may not be used for a webhook.',
+    'Use the http or https address of your own server; an operator can extend WEBHOOK_ALLOWED_HOSTS. Link-local and cloud metadata addresses are never allowed.',
+  ),
+  tooManyWebhooks: entry('request', 409, 'An account has 20 webhooks at most.', 'Remove one that is not needed.'),
   // uploads
   notCsv: entry('request', 422, 'The file is not a CSV file.', 'Save it as CSV, and upload that file.'),
   emptyFile: entry('request', 422, 'The file is empty.', 'Upload a file with a header and at least one row.'),

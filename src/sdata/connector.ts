@@ -3,7 +3,7 @@ import { createClient, type Client, type ClientOptions, type Log } from './http/
 import { readPeopleByEmail } from './email.ts'
 import { readFields } from './field.ts'
 import { readConversions } from './conversion.ts'
-import { createHostGuard } from './http/host.ts'
+import { createHostGuard } from '../http/host.ts'
 import { identify } from './login.ts'
 import { readKeyAt, readLatestChange, readTotal } from './mark.ts'
 import { readKeys, readPeople, readPeopleById } from './people.ts'

@@ -80,6 +80,7 @@ export const startParts = async (options: Options, started: (() => Promise<void>
     TEMPORAL_UI_URL: parts.uiUrl,
     FAIRLEAD_SECRET_KEYS: secretKeys,
     FAIRLEAD_DATA_DIR: folder,
+    SMTP_URL: config.SMTP_URL ?? mail.url,
   }
   // For commands by hand, such as the administrator's: node --env-file.
   const lines = Object.entries(environment).map(([name, value]) => `${name}=${value}\n`)

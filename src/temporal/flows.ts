@@ -35,6 +35,7 @@ const kinds: Record<WorkflowName, string> = {
   housekeeping: 'housekeeping',
   uploadList: 'upload',
   fireSchedule: 'schedule',
+  deliverAlert: 'alert',
 }
 
 const syncSummaries: Record<string, string> = {
@@ -53,6 +54,7 @@ const summaryOf = (name: WorkflowName, input: Input): string =>
     housekeeping: 'Housekeeping',
     uploadList: 'Upload of a CSV file into a list',
     fireSchedule: 'Scheduled sync of a list',
+    deliverAlert: 'Delivery of an alert',
   })[name]
 
 export const attributesOf = (name: WorkflowName, input: Input): TypedSearchAttributes => {
@@ -118,6 +120,24 @@ export const openFlows = async ({ namespace, taskQueue, ...options }: EngineOpti
       } catch (error) {
         if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error
       }
+    },
+    /** Starts it, or signals `wake` to the one of that id that runs, in one step: no wake-up is lost to one that is about to end. */
+    async wake<Name extends WorkflowName>(
+      name: Name,
+      workflowId: string,
+      ...args: Parameters<Workflows[Name]>
+    ): Promise<void> {
+      const input = (args[0] ?? {}) as Input
+      await soon(() =>
+        client.workflow.signalWithStart(name, {
+          workflowId,
+          taskQueue,
+          args: args as never,
+          signal: 'wake',
+          typedSearchAttributes: attributesOf(name, input),
+          staticSummary: summaryOf(name, input),
+        }),
+      )
     },
     signal: (workflowId: string, name: string) => unlessGone(soon(() => handle(workflowId).signal(name))),
     cancel: (workflowId: string) => unlessGone(soon(() => handle(workflowId).cancel())),

@@ -42,5 +42,8 @@ export const interactive = proxyActivities<Activities>({
   retry: { ...retry, maximumAttempts: 5 },
 })
 
+/** One attempt to tell somebody: ten seconds, and what the database takes. */
+export const telling = proxyActivities<Activities>({ startToCloseTimeout: '1 minute', heartbeatTimeout, retry })
+
 /** Database only. */
 export const local = proxyActivities<Activities>({ startToCloseTimeout: '10 minutes', heartbeatTimeout, retry })

@@ -1,3 +1,4 @@
+export { deliverAlert } from './alert.ts'
 export { checkConnection, readFields } from './connection.ts'
 export { housekeeping } from './housekeeping.ts'
 export { importList } from './import.ts'

@@ -59,7 +59,21 @@ const furnish = async ({ id }: Account): Promise<Record<string, string>> => {
   const candidates = [{ entity: 'contact' as const, id: 'CF8AAA000001', values: {} }]
   const asked = { accountId: id, listId, recordId, kind: 'match' as const, candidates, runId }
   const [decision] = await db.insert(t.decisions).values(asked).returning()
+  const [webhook] = await db
+    .insert(t.webhooks)
+    .values({ accountId: id, url: 'https://hooks.example.com', secret: secrets.seal('whsec_AAAA', '') })
+    .returning()
+  const told = {
+    accountId: id,
+    webhookId: webhook!.id,
+    channel: 'webhook' as const,
+    event: 'test' as const,
+    body: '{}',
+  }
+  const [delivery] = await db.insert(t.alertDeliveries).values(told).returning()
   const others = {
+    webhookId: webhook!.id,
+    deliveryId: delivery!.id,
     segmentId: segment!.id,
     suppressionId: suppressed!.id,
     folderId: await defaultFolder(db, id),
@@ -131,14 +145,21 @@ describe('R36: keys and roles', () => {
     ])
     expect(byRole['admin']?.sort()).toEqual([
       'DELETE /v1/api-keys/{keyId}',
+      'DELETE /v1/webhooks/{webhookId}',
       'GET /v1/api-keys',
       'GET /v1/audit',
+      'GET /v1/webhooks',
+      'GET /v1/webhooks/{webhookId}/deliveries',
       'PATCH /v1/account',
+      'PATCH /v1/webhooks/{webhookId}',
       'POST /v1/api-keys',
       'POST /v1/connection/reconfirm',
       'POST /v1/connection/reset',
       'POST /v1/runs/{runId}/undo',
       'POST /v1/standard-fields/optimize',
+      'POST /v1/webhooks',
+      'POST /v1/webhooks/{webhookId}/deliveries/{deliveryId}/retry',
+      'POST /v1/webhooks/{webhookId}/test',
       'PUT /v1/connection',
       'PUT /v1/standard-fields',
     ])
@@ -190,7 +211,9 @@ const snapshot = async (accountId: string) => {
   const segments = await db.select().from(t.segments).where(eq(t.segments.accountId, accountId))
   const suppressions = await db.select().from(t.suppressions).where(eq(t.suppressions.accountId, accountId))
   const decisions = await db.select().from(t.decisions).where(eq(t.decisions.accountId, accountId))
-  return { lists, runs, keys, audit, segments, suppressions, decisions }
+  const webhooks = await db.select().from(t.webhooks).where(eq(t.webhooks.accountId, accountId))
+  const deliveries = await db.select().from(t.alertDeliveries).where(eq(t.alertDeliveries.accountId, accountId))
+  return { lists, runs, keys, audit, segments, suppressions, decisions, webhooks, deliveries }
 }
 
 describe('API keys', () => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { Agent } from 'undici'
 import { FairleadError, isFairleadError } from '../../src/domain/errors.ts'
 import { fromSocket } from '../../src/sdata/http/failure.ts'
-import { createHostGuard, createLookup, isForbiddenAddress } from '../../src/sdata/http/host.ts'
+import { createHostGuard, createLookup, isForbiddenAddress } from '../../src/http/host.ts'
 import { completeUrl, followRedirect } from '../../src/sdata/http/url.ts'
 import { failure, openCrm } from './support.ts'
 

@@ -8,6 +8,7 @@ import * as accounts from '../../src/db/account.ts'
 import * as apiKeys from '../../src/db/apiKey.ts'
 import { openDatabase, type Database } from '../../src/db/database.ts'
 import { createSecretBox, type SecretBox } from '../../src/db/secret.ts'
+import { createHostGuard } from '../../src/http/host.ts'
 import type { Role } from '../../src/domain/account.ts'
 import { createDatabase } from './servers.ts'
 
@@ -48,6 +49,8 @@ export const openApi = async (options: AppOptions = {}): Promise<TestApi> => {
     engineReady: async () => true,
     temporalUiUrl: 'http://127.0.0.1:8233',
     temporalNamespace: 'default',
+    checkWebhookHost: createHostGuard('*'),
+    mailConfigured: false,
     log: pino({ level: 'info' }, { write: (line: string) => void logged.push(line) }),
   }
   const shared: Services = {

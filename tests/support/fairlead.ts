@@ -12,7 +12,7 @@ import type { CrmEntity } from '../../src/domain/crm.ts'
 import { isOver } from '../../src/domain/run.ts'
 import { startSimulator, type Simulator, type SimulatorOptions } from '../../src/simulator/simulator.ts'
 import { openWorker } from '../../src/temporal/worker.ts'
-import { creationWaitMs, openConnector, openCrms, wire, type Wiring } from '../../src/wiring.ts'
+import { creationWaitMs, openAlerts, openConnector, openCrms, wire, type Wiring } from '../../src/wiring.ts'
 import { createDatabase } from './servers.ts'
 
 /** Waits until `probe` answers something; fails with what was awaited. */
@@ -72,6 +72,7 @@ export const openFairlead = async ({
   const { db, secrets, flows, relay } = wiring
   const { id: accountId } = await accounts.insert(db, secrets, { name: 'Test' })
   const crms = openCrms(db, secrets, openConnector(config), { timeoutMs: config.CRM_TIMEOUT_MS })
+  const alerts = openAlerts(config)
   const worker = withWorker
     ? await openWorker({
         connection: flows.connection,
@@ -84,6 +85,7 @@ export const openFairlead = async ({
           crms,
           creationWaitMs: creationWaitMs(config),
           deliverOutbox: relay,
+          alerts,
         }),
         workflowBundle: config.FAIRLEAD_WORKFLOW_BUNDLE,
         log,
@@ -139,6 +141,7 @@ export const openFairlead = async ({
       worker?.stop()
       await running
       await crms.close()
+      await alerts.close()
       await worker?.close()
       await wiring.close()
       await simulator.close()

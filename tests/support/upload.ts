@@ -29,6 +29,8 @@ export const addUploads = async (fairlead: Fairlead, api: AppOptions = {}) => {
     engineReady: async () => true,
     temporalUiUrl: 'http://127.0.0.1:8233',
     temporalNamespace: 'default',
+    checkWebhookHost: () => undefined,
+    mailConfigured: false,
     log: wiring.log,
   }
   const app: FastifyInstance = await buildApp(services, { waitMs: 400, ...api })

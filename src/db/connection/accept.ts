@@ -1,5 +1,6 @@
 import { eq } from 'drizzle-orm'
 import type { CrmEntity, CrmField, CrmIdentity } from '../../domain/crm.ts'
+import * as alerts from '../alert.ts'
 import type { Database } from '../database.ts'
 import { candidates, connections } from '../schema.ts'
 import { connectionContext, type SecretBox } from '../secret.ts'
@@ -62,6 +63,7 @@ export const accept = (
     for (const [entity, found] of Object.entries(fields)) {
       await upsertFields(tx, accountId, connection.id, entity as CrmEntity, found)
     }
+    await alerts.resolve(tx, accountId, { kind: 'connectionBroken', subject: connection.id })
     await resumeHeld(tx, accountId)
     return true
   })

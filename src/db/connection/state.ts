@@ -2,6 +2,7 @@ import { and, eq, inArray } from 'drizzle-orm'
 import type { ConnectionProblem } from '../../domain/connection.ts'
 import { FairleadError, isFairleadError } from '../../domain/errors.ts'
 import * as accountRows from '../account.ts'
+import * as alerts from '../alert.ts'
 import * as audits from '../audit.ts'
 import type { Database } from '../database.ts'
 import * as outbox from '../outbox.ts'
@@ -20,23 +21,29 @@ export const problemOf = (error: unknown): ConnectionProblem => {
 }
 
 /** C4: holds all work of the connection until a person reconfirms the login, unless that has happened since `connection` was read. */
-export const needReconfirm = async (
+export const needReconfirm = (
   db: Database,
   { accountId, id, secret }: Connection,
   problem: ConnectionProblem,
-): Promise<void> => {
-  await db
-    .update(connections)
-    .set({ state: 'needsReconfirm', problem, checkedAt: new Date() })
-    .where(
-      and(
-        eq(connections.accountId, accountId),
-        eq(connections.id, id),
-        eq(connections.secret, secret ?? ''),
-        inArray(connections.state, ['connected', 'needsReconfirm']),
-      ),
-    )
-}
+): Promise<void> =>
+  db.transaction(async (tx) => {
+    await accountRows.lock(tx, accountId, 'key share')
+    const broken = await tx
+      .update(connections)
+      .set({ state: 'needsReconfirm', problem, checkedAt: new Date() })
+      .where(
+        and(
+          eq(connections.accountId, accountId),
+          eq(connections.id, id),
+          eq(connections.secret, secret ?? ''),
+          inArray(connections.state, ['connected', 'needsReconfirm']),
+        ),
+      )
+      .returning({ id: connections.id })
+    const { code } = problem
+    if (broken.length > 0)
+      await alerts.raise(tx, accountId, { kind: 'connectionBroken', subject: id, details: { code } })
+  })
 
 /** Records a health check: an unreachable CRM is a problem to show, not a reason to ask for the password. */
 export const noteCheck = async (
@@ -65,6 +72,7 @@ export const reset = (db: Database, accountId: string): Promise<void> =>
       .set({ state: 'reset', secret: null, problem: null })
       .where(eq(connections.id, connection.id))
     await tx.delete(candidates).where(eq(candidates.connectionId, connection.id))
+    await alerts.resolve(tx, accountId, { kind: 'connectionBroken', subject: connection.id })
     const waiting = await tx
       .update(runs)
       .set({ cancelRequestedAt: new Date() })

@@ -7,7 +7,24 @@ CREATE TABLE "accounts" (
 	"unmapped_address" text DEFAULT 'push' NOT NULL,
 	"standard_fields_version" integer DEFAULT 0 NOT NULL,
 	"conflict" text DEFAULT 'crmWins' NOT NULL,
+	"alert_emails" jsonb DEFAULT '[]'::jsonb NOT NULL,
 	"hash_key" text NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "alert_deliveries" (
+	"id" uuid PRIMARY KEY DEFAULT uuidv7() NOT NULL,
+	"account_id" uuid NOT NULL,
+	"channel" text NOT NULL,
+	"webhook_id" uuid,
+	"alert_id" uuid,
+	"event" text NOT NULL,
+	"body" text NOT NULL,
+	"state" text DEFAULT 'pending' NOT NULL,
+	"attempts" jsonb DEFAULT '[]'::jsonb NOT NULL,
+	"tries" integer DEFAULT 0 NOT NULL,
+	"next_at" timestamp (3) with time zone DEFAULT now(),
+	"delivered_at" timestamp (3) with time zone,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL
 );
 --> statement-breakpoint
@@ -20,6 +37,7 @@ CREATE TABLE "alerts" (
 	"opened_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"seen_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"told_at" timestamp (3) with time zone,
+	"told_details" jsonb,
 	"resolved_at" timestamp (3) with time zone,
 	"resolution_told_at" timestamp (3) with time zone
 );
@@ -522,6 +540,21 @@ CREATE TABLE "waiters" (
 	CONSTRAINT "waiters_holder_unique" UNIQUE("holder")
 );
 --> statement-breakpoint
+CREATE TABLE "webhooks" (
+	"id" uuid PRIMARY KEY DEFAULT uuidv7() NOT NULL,
+	"account_id" uuid NOT NULL,
+	"url" text NOT NULL,
+	"events" jsonb DEFAULT '[]'::jsonb NOT NULL,
+	"secret" text NOT NULL,
+	"previous_secret" text,
+	"previous_until" timestamp (3) with time zone,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL
+);
+--> statement-breakpoint
+ALTER TABLE "alert_deliveries" ADD CONSTRAINT "alert_deliveries_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "alert_deliveries" ADD CONSTRAINT "alert_deliveries_webhook_id_webhooks_id_fk" FOREIGN KEY ("webhook_id") REFERENCES "public"."webhooks"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "alert_deliveries" ADD CONSTRAINT "alert_deliveries_alert_id_alerts_id_fk" FOREIGN KEY ("alert_id") REFERENCES "public"."alerts"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "alerts" ADD CONSTRAINT "alerts_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "api_keys" ADD CONSTRAINT "api_keys_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "audit" ADD CONSTRAINT "audit_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
@@ -595,8 +628,13 @@ ALTER TABLE "uploads" ADD CONSTRAINT "uploads_account_id_accounts_id_fk" FOREIGN
 ALTER TABLE "uploads" ADD CONSTRAINT "uploads_list_id_lists_id_fk" FOREIGN KEY ("list_id") REFERENCES "public"."lists"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "uploads" ADD CONSTRAINT "uploads_run_id_runs_id_fk" FOREIGN KEY ("run_id") REFERENCES "public"."runs"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "waiters" ADD CONSTRAINT "waiters_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "webhooks" ADD CONSTRAINT "webhooks_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+CREATE INDEX "alert_deliveries_webhook" ON "alert_deliveries" USING btree ("webhook_id","id");--> statement-breakpoint
+CREATE INDEX "alert_deliveries_alert" ON "alert_deliveries" USING btree ("alert_id","id");--> statement-breakpoint
+CREATE INDEX "alert_deliveries_pending" ON "alert_deliveries" USING btree ("next_at") WHERE state = 'pending';--> statement-breakpoint
 CREATE UNIQUE INDEX "alerts_open" ON "alerts" USING btree ("account_id","kind","subject") WHERE resolved_at is null;--> statement-breakpoint
 CREATE INDEX "alerts_account" ON "alerts" USING btree ("account_id","id");--> statement-breakpoint
+CREATE INDEX "alerts_subject" ON "alerts" USING btree ("account_id","subject");--> statement-breakpoint
 CREATE INDEX "api_keys_account_id_index" ON "api_keys" USING btree ("account_id");--> statement-breakpoint
 CREATE INDEX "audit_account_id_id_index" ON "audit" USING btree ("account_id","id");--> statement-breakpoint
 CREATE UNIQUE INDEX "columns_key" ON "columns" USING btree ("list_id","key");--> statement-breakpoint
@@ -644,4 +682,5 @@ CREATE UNIQUE INDEX "suppressions_active" ON "suppressions" USING btree ("accoun
 CREATE INDEX "suppressions_account" ON "suppressions" USING btree ("account_id","id");--> statement-breakpoint
 CREATE INDEX "suppressions_email" ON "suppressions" USING btree ("account_id","email_key","id");--> statement-breakpoint
 CREATE INDEX "uploads_run_id_index" ON "uploads" USING btree ("run_id");--> statement-breakpoint
-CREATE INDEX "waiters_connection" ON "waiters" USING btree ("connection_id","ticket");
+CREATE INDEX "waiters_connection" ON "waiters" USING btree ("connection_id","ticket");--> statement-breakpoint
+CREATE INDEX "webhooks_account" ON "webhooks" USING btree ("account_id","id");

@@ -1,6 +1,7 @@
 import { sql, type SQL } from 'drizzle-orm'
 import * as audits from '../audit.ts'
 import type { Database } from '../database.ts'
+import { noteParked } from './alert.ts'
 
 export type Chosen = { listId?: string; code?: string; detail?: string; recordIds?: string[] }
 
@@ -17,7 +18,10 @@ const those = (accountId: string, { listId, code, detail, recordIds }: Chosen): 
 /** By hand: parks them no more, and writes it down; the next run of their list tries them. Answers how many they were. */
 export const releaseBy = (db: Database, accountId: string, chosen: Chosen, actor: audits.Actor): Promise<number> =>
   db.transaction(async (tx) => {
-    const gone = await tx.execute(sql`delete from parked_records where ${those(accountId, chosen)} returning 1`)
+    const gone = await tx.execute<{ list_id: string }>(
+      sql`delete from parked_records where ${those(accountId, chosen)} returning list_id`,
+    )
+    for (const each of new Set([...gone].map((row) => row.list_id))) await noteParked(tx, accountId, each)
     const released = gone.length
     const { listId, code, recordIds } = chosen
     const details = { released, ...(code && { code }), ...(recordIds && { records: recordIds.length }) }

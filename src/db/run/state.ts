@@ -9,10 +9,12 @@ import {
   type RunError,
   type RunState,
 } from '../../domain/run.ts'
+import * as accountRows from '../account.ts'
 import type { Database } from '../database.ts'
 import * as outbox from '../outbox.ts'
 import { lists, previewedRecords, putOff, runMembers, runs, sweptKeys, uploads } from '../schema.ts'
 import { startMessage } from '../sync/request.ts'
+import { noteEnding } from './alert.ts'
 
 export type Run = typeof runs.$inferSelect
 
@@ -94,6 +96,7 @@ const startWaiting = async (tx: outbox.Transaction, listId: string, kind: Run['k
 /** The last word on a run, once: a second call changes nothing. */
 export const finish = (db: Database, run: Run, ending: Ending): Promise<void> =>
   db.transaction(async (tx) => {
+    await accountRows.lock(tx, run.accountId, 'key share')
     const [moved] = await tx
       .update(runs)
       .set({
@@ -131,6 +134,7 @@ export const finish = (db: Database, run: Run, ending: Ending): Promise<void> =>
       })
       .where(eq(lists.id, run.listId))
     await startWaiting(tx, run.listId, run.kind)
+    await noteEnding(tx, run, ending)
   })
 
 /** Whether a run that is queued waits for another one to end: an upload for those that came before it. */

@@ -3,7 +3,7 @@ import { promisify } from 'node:util'
 import { brotliDecompress, gunzip, inflate, inflateRaw } from 'node:zlib'
 import { FairleadError } from '../../domain/errors.ts'
 import { fromSocket } from './failure.ts'
-import { createLookup } from './host.ts'
+import { createLookup } from '../../http/host.ts'
 import { followRedirect } from './url.ts'
 
 export type Exchange = {

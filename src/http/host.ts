@@ -1,6 +1,6 @@
 import { BlockList, isIP, type LookupFunction } from 'node:net'
 import { lookup } from 'node:dns'
-import { FairleadError } from '../../domain/errors.ts'
+import { FairleadError } from '../domain/errors.ts'
 
 // R38: link-local ranges and the metadata services that live outside them (AWS, Alibaba, Oracle, Azure).
 const forbidden = new BlockList()

@@ -1,0 +1,51 @@
+import { and, eq, isNull } from 'drizzle-orm'
+import type { AlertDetails, AlertKind } from '../../domain/alert.ts'
+import * as accounts from '../account.ts'
+import type { Database } from '../database.ts'
+import type { Transaction } from '../outbox.ts'
+import { alerts } from '../schema.ts'
+import { tellOpen, tellOver } from './tell.ts'
+
+type Problem = { kind: AlertKind; subject: string }
+
+/**
+ * Notes a problem, in the transaction that found it, and has it told unless that has happened today: the open row of the same kind and subject
+ * is renewed.
+ */
+export const raise = (
+  db: Database | Transaction,
+  accountId: string,
+  { kind, subject, details = {} }: Problem & { details?: AlertDetails },
+): Promise<void> =>
+  db.transaction(async (tx) => {
+    await accounts.lock(tx, accountId, 'key share')
+    const seen = { details, seenAt: new Date() }
+    const [alert] = await tx
+      .insert(alerts)
+      .values({ accountId, kind, subject, ...seen })
+      .onConflictDoUpdate({
+        target: [alerts.accountId, alerts.kind, alerts.subject],
+        targetWhere: isNull(alerts.resolvedAt),
+        set: seen,
+      })
+      .returning()
+    await tellOpen(tx, alert!)
+  })
+
+/** The problem is over, which is told; nothing happens when none was open. */
+export const resolve = (db: Database | Transaction, accountId: string, { kind, subject }: Problem): Promise<void> =>
+  db.transaction(async (tx) => {
+    const [alert] = await tx
+      .update(alerts)
+      .set({ resolvedAt: new Date() })
+      .where(
+        and(
+          eq(alerts.accountId, accountId),
+          eq(alerts.kind, kind),
+          eq(alerts.subject, subject),
+          isNull(alerts.resolvedAt),
+        ),
+      )
+      .returning()
+    if (alert !== undefined) await tellOver(tx, alert)
+  })

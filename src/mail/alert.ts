@@ -1,0 +1,41 @@
+import type { AlertKind, AlertShown } from '../domain/alert.ts'
+
+const titles: Record<AlertKind, string> = {
+  connectionBroken: 'The CRM connection is broken',
+  runIncomplete: 'A run is incomplete',
+  runFailed: 'A run failed',
+  scheduleMissed: 'A schedule was missed',
+  scheduleRepaired: 'A schedule was repaired',
+  quarantineGrown: 'More records are parked',
+}
+const overTitles: Record<AlertKind, string> = {
+  connectionBroken: 'The CRM connection works again',
+  runIncomplete: 'Runs are complete again',
+  runFailed: 'Runs succeed again',
+  scheduleMissed: 'The schedule fires again',
+  scheduleRepaired: 'The schedule is as it should be',
+  quarantineGrown: 'No records are parked any more',
+}
+
+/** The mail about an alert, as plain text. `publicUrl`: where the API is for people, for a link to the run. */
+export const alertMail = (alert: AlertShown, publicUrl?: string): { subject: string; text: string } => {
+  const { kind, state, subject: about, message, remedy, details, openedAt, resolvedAt } = alert
+  const title = state === 'open' ? titles[kind] : overTitles[kind]
+  const runId = details['runId']
+  const url =
+    publicUrl !== undefined && typeof runId === 'string' ? `${publicUrl.replace(/\/+$/, '')}/v1/runs/${runId}` : null
+  const lines = [
+    state === 'open' ? message : `${title}.`,
+    ...(state === 'open' ? ['', `What to do: ${remedy}`] : []),
+    '',
+    ...(about.name === null ? [] : [`Name: ${about.name}`]),
+    ...(typeof runId === 'string' ? [`Run: ${url ?? runId}`] : []),
+    `Since: ${openedAt}`,
+    ...(resolvedAt === null ? [] : [`Until: ${resolvedAt}`]),
+    `Alert: ${alert.id}`,
+  ]
+  return {
+    subject: `[Fairlead] ${title}${about.name === null ? '' : `: ${about.name}`}`,
+    text: `${lines.join('\n')}\n`,
+  }
+}
