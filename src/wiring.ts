@@ -30,6 +30,8 @@ const send =
   ({ kind, name, workflowId, input }: outbox.Message): Promise<void> => {
     if (kind === 'signal') return flows.signal(workflowId, name)
     if (kind === 'cancel') return flows.cancel(workflowId)
+    // the reconciler gives it to the engine
+    if (kind === 'schedule') return Promise.resolve()
     return flows.start(name as WorkflowName, workflowId, input as never)
   }
 

@@ -927,7 +927,7 @@ export const outbox = pgTable(
   {
     id: bigserial({ mode: 'number' }).primaryKey(),
     accountId: accountId(),
-    kind: text().$type<'start' | 'signal' | 'cancel'>().notNull(),
+    kind: text().$type<'start' | 'signal' | 'cancel' | 'schedule'>().notNull(),
     /** workflow type, or name of the signal */
     name: text().notNull(),
     workflowId: text().notNull(),

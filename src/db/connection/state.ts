@@ -5,6 +5,7 @@ import * as accountRows from '../account.ts'
 import * as audits from '../audit.ts'
 import type { Database } from '../database.ts'
 import * as outbox from '../outbox.ts'
+import { pauseAll } from '../schedule/end.ts'
 import { accounts, candidates, connections, runs } from '../schema.ts'
 import { findActive, type Connection } from './find.ts'
 
@@ -53,7 +54,7 @@ export const noteCheck = async (
     )
 }
 
-/** C3: forgets the secret; lists and history stay. Work under way is cancelled at its next checkpoint. */
+/** C3: forgets the secret; lists and history stay, schedules are paused until each is resumed by hand. Work under way is cancelled at its next checkpoint. */
 export const reset = (db: Database, accountId: string): Promise<void> =>
   db.transaction(async (tx) => {
     // first of all, as everybody does: two that take account and connection in different order would wait for each other
@@ -65,6 +66,7 @@ export const reset = (db: Database, accountId: string): Promise<void> =>
       .set({ state: 'reset', secret: null, problem: null })
       .where(eq(connections.id, connection.id))
     await tx.delete(candidates).where(eq(candidates.connectionId, connection.id))
+    await pauseAll(tx, accountId)
     const waiting = await tx
       .update(runs)
       .set({ cancelRequestedAt: new Date() })

@@ -1,12 +1,15 @@
 import { and, eq } from 'drizzle-orm'
 import { FairleadError } from '../../domain/errors.ts'
+import type { GivenSchedule } from '../../domain/schedule.ts'
 import { changedParts, readSettings, widens, type SettingsOf } from '../../domain/settings.ts'
 import { defaultSync, type SyncSettings } from '../../domain/sync.ts'
 import * as audits from '../audit.ts'
 import * as columns from '../column.ts'
 import type { Database } from '../database.ts'
+import * as accounts from '../account.ts'
 import * as lists from '../list.ts'
 import type { Transaction } from '../outbox.ts'
+import * as schedules from '../schedule.ts'
 import { lists as listRows, syncSettings } from '../schema.ts'
 
 export type Stored = SyncSettings & { version: number }
@@ -48,12 +51,20 @@ export const describe = async (db: Database, accountId: string, listId: string):
   return describeAs(db, list, await get(db, accountId, listId))
 }
 
-/** Settings by the names of columns, for the version that the person has read. */
-export type Asked = SyncSettings & { version: number; addColumns: readonly string[] }
+/**
+ * Settings by the names of columns, for the version that the person has read. `schedule`: left out, it stays as it is; null ends it; only who
+ * `mayChangeSchedule` may send another one than the stored one.
+ */
+export type Asked = SyncSettings & {
+  version: number
+  addColumns: readonly string[]
+  schedule?: GivenSchedule | null
+  mayChangeSchedule?: boolean
+}
 
 /**
  * S6: stores the settings as a whole with the columns that they add, or nothing. Pulling more than before is remembered for the next sync.
- * Errors: notFound, conflict for another version than the stored one, and those of readSettings and columns.addBound.
+ * Errors: notFound, conflict for another version than the stored one, and those of readSettings, columns.addBound and schedules.store.
  */
 export const save = (
   db: Database,
@@ -63,6 +74,8 @@ export const save = (
   actor: audits.Actor,
 ): Promise<Described> =>
   db.transaction(async (tx) => {
+    // first of all, as everybody does who takes both
+    if (asked.schedule !== undefined) await accounts.lock(tx, accountId, 'no key update')
     const list = await columns.lockList(tx, accountId, listId)
     const before = await get(tx, accountId, listId)
     if (asked.version !== before.version) {
@@ -81,5 +94,9 @@ export const save = (
     const changed = [...changedParts(before, settings), ...(added.length > 0 ? ['addColumns'] : [])]
     const details = { version: settings.version, changed }
     await audits.insert(tx, accountId, actor, { action: 'sync.update', targetId: listId, details })
+    if (asked.schedule !== undefined) {
+      const given = { given: asked.schedule, at: 'schedule.', mayChange: asked.mayChangeSchedule }
+      await schedules.store(tx, accountId, { listId, segmentId: null }, given, actor)
+    }
     return { settings, of }
   })
