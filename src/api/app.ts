@@ -39,6 +39,7 @@ import { eventRoutes } from './run/events.ts'
 import { ledgerRoutes } from './run/ledger.ts'
 import { runRoutes } from './run/read.ts'
 import { retryRoutes } from './run/retry.ts'
+import { scheduleRoutes } from './schedule/routes.ts'
 import { segmentPeopleRoutes } from './segment/people.ts'
 import { segmentRoutes } from './segment/routes.ts'
 import type { Services } from './services.ts'
@@ -89,6 +90,7 @@ const plugins = [
   duplicateRoutes,
   segmentRoutes,
   segmentPeopleRoutes,
+  scheduleRoutes,
   suppressionRoutes,
   uploadRoutes,
   downloadRoutes,

@@ -2,9 +2,9 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import * as folders from '../db/folder.ts'
 import * as lists from '../db/list.ts'
-import { requestCancel } from '../db/run/state.ts'
-import { FairleadError, isFairleadError } from '../domain/errors.ts'
+import { FairleadError } from '../domain/errors.ts'
 import { actorOf } from './auth.ts'
+import { cancelRuns } from './run/stop.ts'
 import { FieldType } from './field.ts'
 import { cutPage, readCursor, writeCursor } from './cursor.ts'
 import { RunKind, RunState } from './run/json.ts'
@@ -102,15 +102,6 @@ export const listRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, sec
     return listJson(row)
   }
 
-  /** R18: its runs stop at their next checkpoint. One that has just ended needs no stopping. */
-  const cancelRuns = async (accountId: string, listId: string): Promise<void> => {
-    for (const runId of await lists.activeRuns(db, accountId, listId)) {
-      await requestCancel(db, accountId, runId).catch((error: unknown) => {
-        if (!isFairleadError(error) || error.code !== 'runFinished') throw error
-      })
-    }
-  }
-
   app.get(
     '/lists',
     {
@@ -187,7 +178,7 @@ export const listRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, sec
         tags,
         summary: 'Remove a list',
         description:
-          'Its run stops at the next checkpoint; its records are deleted after 30 days; the history of its runs stays. The CRM is untouched.',
+          'Its run stops at the next checkpoint, its schedule and those of its segments end; its records are deleted after 30 days; the history of its runs stays. The CRM is untouched.',
         params: ListParams,
         response: { 204: z.undefined() },
       },
@@ -196,10 +187,10 @@ export const listRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, sec
       const { accountId } = request.caller
       const { listId } = request.params
       await lists.get(db, accountId, listId)
-      await cancelRuns(accountId, listId)
+      await cancelRuns(db, accountId, listId)
       await lists.remove(db, accountId, listId, actorOf(request))
       // A run that began between the two.
-      await cancelRuns(accountId, listId)
+      await cancelRuns(db, accountId, listId)
       await relay()
       return reply.code(204).send()
     },

@@ -1,9 +1,12 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import * as schedules from '../db/schedule.ts'
 import * as settings from '../db/sync/settings.ts'
+import { permits } from '../domain/account.ts'
 import { namesOf } from '../domain/counterpart.ts'
 import { warningsOf } from '../domain/settings.ts'
 import { actorOf } from './auth.ts'
+import { NewSchedule, scheduleExample, ScheduleSpecJson } from './schedule/input.ts'
 import { Id, text } from './schemas.ts'
 import type { Services } from './services.ts'
 
@@ -44,7 +47,7 @@ const example = {
   },
   pull: { enabled: true, addNew: true, updateExisting: true, excludedFields: [] },
   addColumns: [],
-  schedule: null,
+  schedule: scheduleExample,
 }
 
 const SyncSettings = z
@@ -58,7 +61,7 @@ const SyncSettings = z
     }),
     pull: z.object({ ...pull, excludedFields: z.array(z.string()).meta(excludedMeta) }),
     addColumns: z.array(z.string()).meta({ description: 'always empty in an answer' }),
-    schedule: z.null(),
+    schedule: ScheduleSpecJson.nullable().meta({ description: 'when it syncs by itself; null: never' }),
     warnings: z
       .array(z.object({ code: z.string(), message: z.string(), field: z.string() }))
       .meta({ description: 'what is risky about the settings, for what they switch on' }),
@@ -101,15 +104,18 @@ const NewSyncSettings = z
       .max(mostFields)
       .default([])
       .meta({ description: 'CRM fields that become columns; `push` and `pull` may name them already' }),
-    schedule: z
-      .null('Lists cannot be given a schedule yet: send null, and start runs by hand.')
-      .default(null)
-      .meta({ description: 'null: lists cannot be given a schedule yet' }),
+    schedule: NewSchedule.nullish().meta({
+      description:
+        'left out: it stays as it is; null: it ends. Another one than the stored one needs the role admin, and a free slot where there was none',
+    }),
     warnings: z.unknown().optional().meta({ description: 'as answered; not looked at' }),
   })
   .meta({ id: 'NewSyncSettings', examples: [example] })
 
-const syncJson = ({ settings: { version, push, pull }, of }: settings.Described): SyncSettings => {
+const syncJson = (
+  { settings: { version, push, pull }, of }: settings.Described,
+  schedule: schedules.Schedule | undefined,
+): SyncSettings => {
   const names = namesOf(of.columns)
   const named = (keys: string[]): string[] =>
     keys.flatMap((key) => {
@@ -121,7 +127,7 @@ const syncJson = ({ settings: { version, push, pull }, of }: settings.Described)
     push: { ...push, fields: named(push.fields), clearFields: named(push.clearFields) },
     pull: { ...pull, excludedFields: named(pull.excludedFields) },
     addColumns: [],
-    schedule: null,
+    schedule: schedule?.spec ?? null,
     warnings: warningsOf({ push, pull }, of),
   }
 }
@@ -129,7 +135,10 @@ const syncJson = ({ settings: { version, push, pull }, of }: settings.Described)
 const ListParams = z.strictObject({ listId: Id })
 const tags = ['Lists']
 
-export const syncRoutes: FastifyPluginAsyncZod<Services> = async (app, { db }) => {
+export const syncRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, relay }) => {
+  const show = async (accountId: string, listId: string, described: settings.Described) =>
+    syncJson(described, await schedules.find(db, accountId, { listId, segmentId: null }))
+
   app.get(
     '/lists/:listId/sync',
     {
@@ -142,7 +151,8 @@ export const syncRoutes: FastifyPluginAsyncZod<Services> = async (app, { db }) =
         response: { 200: SyncSettings },
       },
     },
-    async ({ caller, params }) => syncJson(await settings.describe(db, caller.accountId, params.listId)),
+    async ({ caller: { accountId }, params: { listId } }) =>
+      show(accountId, listId, await settings.describe(db, accountId, listId)),
   )
 
   app.put(
@@ -160,6 +170,7 @@ export const syncRoutes: FastifyPluginAsyncZod<Services> = async (app, { db }) =
           'nameTaken',
           'pullNotPossible',
           'notConnected',
+          'slotsFull',
         ],
       },
       schema: {
@@ -174,8 +185,12 @@ export const syncRoutes: FastifyPluginAsyncZod<Services> = async (app, { db }) =
     },
     async ({ caller, id, params, body }) => {
       const addColumns = body.addColumns.map((each) => (typeof each === 'string' ? each : each.crmField))
-      const asked = { version: body.version, push: body.push, pull: body.pull, addColumns }
-      return syncJson(await settings.save(db, caller.accountId, params.listId, asked, actorOf({ caller, id })))
+      const { version, push, pull, schedule } = body
+      const mayChangeSchedule = permits(caller.role, 'admin')
+      const asked = { version, push, pull, addColumns, schedule, mayChangeSchedule }
+      const saved = await settings.save(db, caller.accountId, params.listId, asked, actorOf({ caller, id }))
+      if (schedule !== undefined) await relay()
+      return show(caller.accountId, params.listId, saved)
     },
   )
 }

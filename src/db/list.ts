@@ -154,8 +154,13 @@ export const remove = (db: Database, accountId: string, listId: string, actor: a
     await endOf(tx, accountId, { listId }, actor)
   })
 
-/** Runs of a list that have not ended and were not asked to stop, newest first. */
-export const activeRuns = async (db: Database, accountId: string, listId: string): Promise<string[]> => {
+/** Runs of a list, or of one segment of it, that have not ended and were not asked to stop, newest first. */
+export const activeRuns = async (
+  db: Database,
+  accountId: string,
+  listId: string,
+  segmentId?: string,
+): Promise<string[]> => {
   const rows = await db
     .select({ id: runs.id })
     .from(runs)
@@ -163,6 +168,7 @@ export const activeRuns = async (db: Database, accountId: string, listId: string
       and(
         eq(runs.accountId, accountId),
         eq(runs.listId, listId),
+        segmentId === undefined ? undefined : eq(runs.segmentId, segmentId),
         inArray(runs.state, [...activeStates]),
         isNull(runs.cancelRequestedAt),
       ),

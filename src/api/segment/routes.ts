@@ -4,6 +4,7 @@ import * as lists from '../../db/list.ts'
 import * as segments from '../../db/segment.ts'
 import { actorOf } from '../auth.ts'
 import { cutPage, readCursor, writeCursor } from '../cursor.ts'
+import { cancelRuns } from '../run/stop.ts'
 import { keepDigits } from '../record/input.ts'
 import { Id, pageOf, PageQuery } from '../schemas.ts'
 import type { Services } from '../services.ts'
@@ -21,7 +22,7 @@ const ListParams = z.strictObject({ listId: Id })
 export const SegmentParams = z.strictObject({ segmentId: Id })
 const tags = ['Segments']
 
-export const segmentRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, secrets }) => {
+export const segmentRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, secrets, relay }) => {
   keepDigits(app)
 
   const show = async (segment: segments.Segment) =>
@@ -108,14 +109,20 @@ export const segmentRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, 
       schema: {
         tags,
         summary: 'Remove a segment',
-        description: 'Nobody on the list is touched. Answers what used the segment.',
+        description:
+          'Nobody on the list is touched. Its schedule ends, and its run stops at the next checkpoint. Answers what used the segment.',
         params: SegmentParams,
         response: { 200: RemovedSegment },
       },
     },
-    async ({ caller, id, params: { segmentId } }) => ({
-      usedBy: await segments.remove(db, caller.accountId, segmentId, actorOf({ caller, id })),
-    }),
+    async ({ caller, id, params: { segmentId } }) => {
+      const { accountId } = caller
+      const { listId } = await segments.get(db, accountId, segmentId)
+      const usedBy = await segments.remove(db, accountId, segmentId, actorOf({ caller, id }))
+      await cancelRuns(db, accountId, listId, segmentId)
+      await relay()
+      return { usedBy }
+    },
   )
 
   app.get(
