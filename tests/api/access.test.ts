@@ -131,14 +131,22 @@ describe('R36: keys and roles', () => {
     ])
     expect(byRole['admin']?.sort()).toEqual([
       'DELETE /v1/api-keys/{keyId}',
+      'DELETE /v1/lists/{listId}/schedule',
+      'DELETE /v1/segments/{segmentId}/schedule',
       'GET /v1/api-keys',
       'GET /v1/audit',
       'PATCH /v1/account',
       'POST /v1/api-keys',
       'POST /v1/connection/reconfirm',
       'POST /v1/connection/reset',
+      'POST /v1/lists/{listId}/schedule/pause',
+      'POST /v1/lists/{listId}/schedule/resume',
       'POST /v1/runs/{runId}/undo',
+      'POST /v1/segments/{segmentId}/schedule/pause',
+      'POST /v1/segments/{segmentId}/schedule/resume',
       'PUT /v1/connection',
+      'PUT /v1/lists/{listId}/schedule',
+      'PUT /v1/segments/{segmentId}/schedule',
     ])
     expect(byRole['marketer']?.some((route) => route.startsWith('GET'))).toBe(false)
   })

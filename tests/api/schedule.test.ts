@@ -184,10 +184,10 @@ describe('T2, R18: ten slots', () => {
 
   test('pause, resume and removal raced against creation never make eleven, and never fail', async () => {
     await fill(10)
-    let racing = true
+    const race = new AbortController()
     let most = 0
     const watch = async () => {
-      while (racing) {
+      while (!race.signal.aborted) {
         const active = (await stored()).filter(({ slot }) => slot !== null)
         expect(new Set(active.map(({ slot }) => slot)).size).toBe(active.length)
         most = Math.max(most, active.length)
@@ -204,7 +204,7 @@ describe('T2, R18: ten slots', () => {
       answers.push(await call('DELETE', path))
     }
     await Promise.all([...lists, ...lists].map(turn))
-    racing = false
+    race.abort()
     await watching
     expect(most).toBeLessThanOrEqual(10)
     expect(answers.filter(({ status }) => ![200, 204, 404, 409].includes(status)).map(({ body }) => body)).toEqual([])
@@ -229,12 +229,12 @@ describe('T2, R18: ten slots', () => {
     expect([await generations(), (await told()).length]).toEqual([[3], 3])
     expect((await put(lists[0]!, daily)).body.state).toBe('paused')
     const audit = await api.call('GET', '/v1/audit', { key: account.keys.admin })
-    expect(audit.body.items.slice(0, 4).map((each: { action: string }) => each.action).toReversed()).toEqual([
-      'schedule.create',
-      'schedule.update',
-      'schedule.pause',
-      'schedule.update',
-    ])
+    expect(
+      audit.body.items
+        .slice(0, 4)
+        .map((each: { action: string }) => each.action)
+        .toReversed(),
+    ).toEqual(['schedule.create', 'schedule.update', 'schedule.pause', 'schedule.update'])
   })
 
   test('removing a list ends its schedule and its segments’, and frees the slots; their history stays', async () => {

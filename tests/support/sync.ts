@@ -79,9 +79,9 @@ export const openList = async (fairlead: Fairlead, listId: string) => {
         pull: { ...defaults.pull, ...pull, excludedFields: (pull.excludedFields ?? []).map(keyOf) },
       }
       await sql`
-        insert into sync_settings (list_id, account_id, version, push, pull)
-        values (${listId}, ${accountId}, 1, ${JSON.stringify(given.push)}::text::jsonb, ${JSON.stringify(given.pull)}::text::jsonb)
-        on conflict (list_id) do update set version = sync_settings.version + 1, push = excluded.push, pull = excluded.pull`
+        insert into sync_settings (holder_id, list_id, account_id, version, push, pull)
+        values (${listId}, ${listId}, ${accountId}, 1, ${JSON.stringify(given.push)}::text::jsonb, ${JSON.stringify(given.pull)}::text::jsonb)
+        on conflict (holder_id) do update set version = sync_settings.version + 1, push = excluded.push, pull = excluded.pull`
       if (widened) await sql`update lists set widened_at = now() where id = ${listId}`
     },
     async run(kind: 'sync' | 'sweep' | 'verify' | 'preview' = 'sync', timeoutMs?: number): Promise<Run> {
