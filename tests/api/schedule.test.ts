@@ -301,7 +301,18 @@ describe('the planner', () => {
       { ...firing, localTime: '2034-12-30T06:30', dueAt: new Date('2034-12-30T05:30Z'), outcome: 'started' },
       { ...firing, localTime: '2034-12-31T06:30', dueAt: new Date('2034-12-31T05:30Z'), outcome: 'skipped', code: 'x' },
     ])
+    const run = { accountId: account.id, kind: 'sync', trigger: 'api', settings: {}, listId: lists[2]! } as const
+    const rows = [
+      { ...run, state: 'running', workflowId: 'sync:a' },
+      { ...run, state: 'queued', workflowId: 'sync:b' },
+    ] as const
+    const [working] = await api.db
+      .insert(t.runs)
+      .values([...rows])
+      .returning()
     const { slots, free, paused, held } = await planner()
+    expect(slots[2].schedule.activeRun).toEqual({ id: working!.id, kind: 'sync', state: 'running' })
+    expect(slots[0].schedule.activeRun).toBeNull()
     expect([slots.length, free, held, paused.length]).toEqual([10, 7, false, 1])
     expect(slots.slice(3).every((each: { schedule: unknown }) => each.schedule === null)).toBe(true)
     const withSecond = { id: second.id, slot: 2, list: { id: lists[1], name: 'List 1' }, segment: null }

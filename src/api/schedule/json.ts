@@ -11,6 +11,7 @@ const Named = z.object({ id: Id, name: z.string() })
 const LocalTime = z.string().meta({ description: 'YYYY-MM-DDTHH:MM by the clock of the time zone' })
 const Due = z.object({ at: Instant, localTime: LocalTime })
 
+const Run = z.object({ id: Id, kind: RunKind, state: RunState })
 const Firing = z.object({
   at: Instant.meta({ description: 'when it was due' }),
   localTime: LocalTime,
@@ -18,7 +19,7 @@ const Firing = z.object({
     description: 'skipped: nothing was started, see `code`; missed: a later run caught up for it',
   }),
   code: z.string().nullable(),
-  run: z.object({ id: Id, kind: RunKind, state: RunState }).nullable(),
+  run: Run.nullable(),
 })
 
 const schedule = ScheduleSpecJson.extend({
@@ -29,6 +30,7 @@ const schedule = ScheduleSpecJson.extend({
   slot: z.number().int().nullable().meta({ description: '1 to 10; null while it is paused' }),
   pausedBy: z.enum(['person', 'reset']).nullable().meta({ description: '`reset`: the connector was reset' }),
   nextTimes: z.array(Due).meta({ description: 'the next five, exactly as they will fire; none while it is paused' }),
+  activeRun: Run.nullable().meta({ description: 'the list’s run under way: while a sync is, what is due is skipped' }),
   lastFiring: Firing.nullable().meta({ description: 'what became of the last time that it was due' }),
   createdAt: Instant,
   updatedAt: Instant,
@@ -43,6 +45,7 @@ const example = {
   slot: 1,
   pausedBy: null,
   nextTimes: [{ at: '2027-01-04T05:30:00.000Z', localTime: '2027-01-04T06:30' }],
+  activeRun: null,
   lastFiring: null,
   createdAt: '2026-11-23T10:00:00.000Z',
   updatedAt: '2026-11-23T10:00:00.000Z',
@@ -86,12 +89,28 @@ export const Planner = z
 const shownTimes = 5
 const dueJson = ({ at, localTime }: DueTime) => ({ at: instant(at), localTime })
 
-const firingJson = ({ dueAt, ...firing }: schedules.Firing) => ({ at: instant(dueAt), ...firing })
+const firingJson = (last: schedules.Firing | undefined) => {
+  if (last === undefined) return null
+  const { dueAt, ...firing } = last
+  return { at: instant(dueAt), ...firing }
+}
 
 type Row = schedules.NamedSchedule
 const nextOf = ({ state, spec }: Row): DueTime[] => (state === 'active' ? nextTimes(spec, new Date(), shownTimes) : [])
 
-const scheduleJson = (row: Row, times: DueTime[], last: schedules.Firing | undefined): z.infer<typeof schedule> => ({
+type Past = { firings: Map<string, schedules.Firing>; runs: Map<string, schedules.Run> }
+const pastOf = async (db: Database, rows: Row[]): Promise<Past> => ({
+  firings: await schedules.lastFirings(
+    db,
+    rows.map(({ id }) => id),
+  ),
+  runs: await schedules.runsUnderWay(
+    db,
+    rows.map(({ listId }) => listId),
+  ),
+})
+
+const scheduleJson = (row: Row, times: DueTime[], { firings, runs }: Past): z.infer<typeof schedule> => ({
   ...row.spec,
   id: row.id,
   list: row.list,
@@ -100,7 +119,8 @@ const scheduleJson = (row: Row, times: DueTime[], last: schedules.Firing | undef
   slot: row.slot,
   pausedBy: row.pausedBy,
   nextTimes: times.map(dueJson),
-  lastFiring: last === undefined ? null : firingJson(last),
+  activeRun: runs.get(row.listId) ?? null,
+  lastFiring: firingJson(firings.get(row.id)),
   createdAt: instant(row.createdAt),
   updatedAt: instant(row.updatedAt),
 })
@@ -111,13 +131,13 @@ export const showSchedule = async (
   accountId: string,
   holder: schedules.Holder,
 ): Promise<z.infer<typeof Schedule>> => {
-  const { id } = await schedules.get(db, accountId, holder)
+  await schedules.get(db, accountId, holder)
   const [row] = await schedules.named(db, accountId, holder)
   // it was removed between the two
   if (row === undefined) throw new FairleadError('notFound')
-  const firings = await schedules.lastFirings(db, [id])
+  const past = await pastOf(db, [row])
   const warnings = await schedules.warningsOf(db, holder)
-  return { ...scheduleJson(row, nextOf(row), firings.get(id)), warnings }
+  return { ...scheduleJson(row, nextOf(row), past), warnings }
 }
 
 const isDueAt = ({ spec }: Row, at: Date): boolean =>
@@ -137,19 +157,16 @@ export const showPlanner = async (
   { slotCount, held }: { slotCount: number; held: boolean },
 ): Promise<z.infer<typeof Planner>> => {
   const rows = await schedules.named(db, accountId)
-  const firings = await schedules.lastFirings(
-    db,
-    rows.map(({ id }) => id),
-  )
+  const past = await pastOf(db, rows)
   const active = rows.filter(({ slot }) => slot !== null)
   const plan = (row: Row) => {
     const times = nextOf(row)
-    return { ...scheduleJson(row, times, firings.get(row.id)), clashes: clashesOf(row, times, active) }
+    return { ...scheduleJson(row, times, past), clashes: clashesOf(row, times, active) }
   }
   const slots = Array.from({ length: slotCount }, (_, index) => {
     const holder = active.find(({ slot }) => slot === index + 1)
     return { slot: index + 1, schedule: holder === undefined ? null : plan(holder) }
   })
-  const paused = rows.filter(({ slot }) => slot === null).map((row) => scheduleJson(row, [], firings.get(row.id)))
+  const paused = rows.filter(({ slot }) => slot === null).map((row) => scheduleJson(row, [], past))
   return { slots, free: slotCount - active.length, paused, held }
 }

@@ -1,6 +1,6 @@
-import { and, asc, desc, eq, inArray, ne } from 'drizzle-orm'
+import { and, asc, desc, eq, inArray, ne, notInArray } from 'drizzle-orm'
 import type { FiringOutcome } from '../../domain/schedule.ts'
-import type { RunKind, RunState } from '../../domain/run.ts'
+import { activeStates, type RunKind, type RunState } from '../../domain/run.ts'
 import type { Database } from '../database.ts'
 import type { Transaction } from '../outbox.ts'
 import { firings, lists, runs, schedules, segments } from '../schema.ts'
@@ -37,7 +37,26 @@ export const named = async (
     .filter(({ segmentId }) => holder === undefined || segmentId === holder.segmentId)
 }
 
-type Run = { id: string; kind: RunKind; state: RunState }
+export type Run = { id: string; kind: RunKind; state: RunState }
+
+/** The run that takes the place of each list at this moment (R19), by list: one at work before one that waits. */
+export const runsUnderWay = async (db: Database, listIds: string[]): Promise<Map<string, Run>> => {
+  if (listIds.length === 0) return new Map()
+  const rows = await db
+    .select({ listId: runs.listId, id: runs.id, kind: runs.kind, state: runs.state })
+    .from(runs)
+    .where(
+      and(
+        inArray(runs.listId, listIds),
+        inArray(runs.state, [...activeStates]),
+        notInArray(runs.kind, ['upload', 'preview']),
+      ),
+    )
+    .orderBy(desc(runs.id))
+  // the oldest comes last, and stays
+  return new Map(rows.map(({ listId, ...run }) => [listId!, run]))
+}
+
 export type Firing = {
   dueAt: Date
   localTime: string
