@@ -1,4 +1,4 @@
-import { and, eq, isNotNull } from 'drizzle-orm'
+import { and, eq, isNotNull, sql } from 'drizzle-orm'
 import { isDeepStrictEqual } from 'node:util'
 import { FairleadError } from '../../domain/errors.ts'
 import { readSchedule, slotCount, type GivenSchedule } from '../../domain/schedule.ts'
@@ -59,7 +59,7 @@ const create = async (
   const slot = await takeSlot(tx, accountId)
   const [made] = await tx
     .insert(schedules)
-    .values({ accountId, ...holder, slot, state: 'active', spec })
+    .values({ accountId, ...holder, slot, state: 'active', spec, accountedUntil: sql`clock_timestamp()` })
     .returning()
   await tell(tx, made!)
   return made!

@@ -20,7 +20,7 @@ export const changeWhere = async (
     .set({
       ...changes,
       generation: sql`${schedules.generation} + 1`,
-      accountedUntil: sql`now()`,
+      accountedUntil: sql`clock_timestamp()`,
       updatedAt: sql`now()`,
     })
     .where(where)
