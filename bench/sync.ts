@@ -140,9 +140,9 @@ const benchPush = async (
   const push = { ...usual.push, enabled: true, updateExisting: true, fields: [title.key] }
   const pull = { ...usual.pull, enabled: false }
   await sql`
-    insert into sync_settings (list_id, account_id, version, push, pull)
-    values (${sync.listId}, ${sync.accountId}, 1, ${JSON.stringify(push)}::text::jsonb, ${JSON.stringify(pull)}::text::jsonb)
-    on conflict (list_id) do update set push = excluded.push, pull = excluded.pull`
+    insert into sync_settings (holder_id, list_id, account_id, version, push, pull)
+    values (${sync.listId}, ${sync.listId}, ${sync.accountId}, 1, ${JSON.stringify(push)}::text::jsonb, ${JSON.stringify(pull)}::text::jsonb)
+    on conflict (holder_id) do update set push = excluded.push, pull = excluded.pull`
   const shares: number[] = []
   for (let turn = 0; turn < (batch === 'on' ? Math.min(2, stage.options.repeats) : 1); turn += 1) {
     await editHere(stage, sync, count, `Pushed ${turn} ${batch}`)

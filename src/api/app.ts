@@ -42,6 +42,7 @@ import { retryRoutes } from './run/retry.ts'
 import { scheduleRoutes } from './schedule/routes.ts'
 import { segmentPeopleRoutes } from './segment/people.ts'
 import { segmentRoutes } from './segment/routes.ts'
+import { segmentSyncRoutes } from './segment/sync.ts'
 import type { Services } from './services.ts'
 import { refuseBroken, refuseBrokenHeaders } from './socket.ts'
 import { refuseMethods, refuseSurprises } from './strict.ts'
@@ -91,6 +92,7 @@ const plugins = [
   segmentRoutes,
   segmentPeopleRoutes,
   scheduleRoutes,
+  segmentSyncRoutes,
   suppressionRoutes,
   uploadRoutes,
   downloadRoutes,

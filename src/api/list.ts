@@ -2,9 +2,9 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import * as folders from '../db/folder.ts'
 import * as lists from '../db/list.ts'
+import { cancelAll } from '../db/run/state.ts'
 import { FairleadError } from '../domain/errors.ts'
 import { actorOf } from './auth.ts'
-import { cancelRuns } from './run/stop.ts'
 import { FieldType } from './field.ts'
 import { cutPage, readCursor, writeCursor } from './cursor.ts'
 import { RunKind, RunState } from './run/json.ts'
@@ -187,10 +187,10 @@ export const listRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, sec
       const { accountId } = request.caller
       const { listId } = request.params
       await lists.get(db, accountId, listId)
-      await cancelRuns(db, accountId, listId)
+      await cancelAll(db, accountId, { listId })
       await lists.remove(db, accountId, listId, actorOf(request))
       // A run that began between the two.
-      await cancelRuns(db, accountId, listId)
+      await cancelAll(db, accountId, { listId })
       await relay()
       return reply.code(204).send()
     },

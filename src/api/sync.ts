@@ -1,8 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import * as schedules from '../db/schedule.ts'
 import * as settings from '../db/sync/settings.ts'
-import { permits } from '../domain/account.ts'
+import { permits, type Role } from '../domain/account.ts'
 import { namesOf } from '../domain/counterpart.ts'
 import { warningsOf } from '../domain/settings.ts'
 import { actorOf } from './auth.ts'
@@ -50,7 +49,7 @@ const example = {
   schedule: scheduleExample,
 }
 
-const SyncSettings = z
+export const SyncSettings = z
   .object({
     version: Version.meta({ description: '0 until the settings are saved for the first time' }),
     push: z.object({
@@ -69,7 +68,7 @@ const SyncSettings = z
   .meta({
     id: 'SyncSettings',
     description:
-      'What a list pushes and pulls. Fields go by the name that records show them by; e-mail and names are Email, FirstName, LastName.',
+      'What a list pushes and pulls; a plain list and a segment can only push. Fields go by the name that records show them by; e-mail and names are Email, FirstName, LastName.',
     examples: [
       {
         ...example,
@@ -83,11 +82,11 @@ const SyncSettings = z
       },
     ],
   })
-type SyncSettings = z.infer<typeof SyncSettings>
+export type SyncSettings = z.infer<typeof SyncSettings>
 
 const NewColumn = z.union([FieldName, z.strictObject({ crmField: FieldName })])
 
-const NewSyncSettings = z
+export const NewSyncSettings = z
   .strictObject({
     version: Version.meta({ description: 'the one that was read' }),
     push: z.strictObject({
@@ -112,10 +111,7 @@ const NewSyncSettings = z
   })
   .meta({ id: 'NewSyncSettings', examples: [example] })
 
-const syncJson = (
-  { settings: { version, push, pull }, of }: settings.Described,
-  schedule: schedules.Schedule | undefined,
-): SyncSettings => {
+export const syncJson = ({ settings: { version, push, pull }, of, schedule }: settings.Described): SyncSettings => {
   const names = namesOf(of.columns)
   const named = (keys: string[]): string[] =>
     keys.flatMap((key) => {
@@ -127,18 +123,42 @@ const syncJson = (
     push: { ...push, fields: named(push.fields), clearFields: named(push.clearFields) },
     pull: { ...pull, excludedFields: named(pull.excludedFields) },
     addColumns: [],
-    schedule: schedule?.spec ?? null,
+    schedule,
     warnings: warningsOf({ push, pull }, of),
   }
 }
+
+/** Settings as a request gives them. */
+export const askedOf = (
+  { version, push, pull, addColumns, schedule }: z.infer<typeof NewSyncSettings>,
+  role: Role,
+): settings.Asked => ({
+  version,
+  schedule,
+  mayChangeSchedule: permits(role, 'admin'),
+  push,
+  pull,
+  addColumns: addColumns.map((each) => (typeof each === 'string' ? each : each.crmField)),
+})
+
+/** What a save can be refused with. */
+export const syncProblems = [
+  'conflict',
+  'unknownColumn',
+  'fieldReadOnly',
+  'duplicateField',
+  'unknownField',
+  'secretField',
+  'nameTaken',
+  'pullNotPossible',
+  'notConnected',
+  'slotsFull',
+] as const
 
 const ListParams = z.strictObject({ listId: Id })
 const tags = ['Lists']
 
 export const syncRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, relay }) => {
-  const show = async (accountId: string, listId: string, described: settings.Described) =>
-    syncJson(described, await schedules.find(db, accountId, { listId, segmentId: null }))
-
   app.get(
     '/lists/:listId/sync',
     {
@@ -151,8 +171,7 @@ export const syncRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, rel
         response: { 200: SyncSettings },
       },
     },
-    async ({ caller: { accountId }, params: { listId } }) =>
-      show(accountId, listId, await settings.describe(db, accountId, listId)),
+    async ({ caller: { accountId }, params: { listId } }) => syncJson(await settings.describe(db, accountId, listId)),
   )
 
   app.put(
@@ -160,18 +179,7 @@ export const syncRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, rel
     {
       config: {
         role: 'marketer',
-        problems: [
-          'conflict',
-          'unknownColumn',
-          'fieldReadOnly',
-          'duplicateField',
-          'unknownField',
-          'secretField',
-          'nameTaken',
-          'pullNotPossible',
-          'notConnected',
-          'slotsFull',
-        ],
+        problems: [...syncProblems],
       },
       schema: {
         tags,
@@ -184,13 +192,10 @@ export const syncRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, rel
       },
     },
     async ({ caller, id, params, body }) => {
-      const addColumns = body.addColumns.map((each) => (typeof each === 'string' ? each : each.crmField))
-      const { version, push, pull, schedule } = body
-      const mayChangeSchedule = permits(caller.role, 'admin')
-      const asked = { version, push, pull, addColumns, schedule, mayChangeSchedule }
+      const asked = askedOf(body, caller.role)
       const saved = await settings.save(db, caller.accountId, params.listId, asked, actorOf({ caller, id }))
-      if (schedule !== undefined) await relay()
-      return show(caller.accountId, params.listId, saved)
+      await relay()
+      return syncJson(saved)
     },
   )
 }

@@ -1,8 +1,9 @@
 import { and, asc, eq, sql } from 'drizzle-orm'
 import type { KeyRange } from '../domain/crm.ts'
 import { FairleadError } from '../domain/errors.ts'
-import { isOver, type RunSettings } from '../domain/run.ts'
+import { isOver, type RunSegment, type RunSettings } from '../domain/run.ts'
 import type { Database, Sql } from './database.ts'
+import type { Transaction } from './outbox.ts'
 import { lanes, runs } from './schema.ts'
 
 export type Lane = typeof lanes.$inferSelect
@@ -56,20 +57,25 @@ export type LanePlan = {
   ranges: (KeyRange & { kind?: Lane['kind'] })[]
   /** R14: the mark and the hint are fixed with the lanes, before the first page is read; a sync's settings too (S6) */
   fixed?: { mark?: Date | null; total?: number | null; crmUserId?: string | null; settings?: RunSettings }
+  /** P2: chooses the members of a run, once, with all that is fixed */
+  choose?: (tx: Transaction) => Promise<RunSegment>
 }
 
 /** Stores the lanes of a phase, once: whoever comes second finds those of the first. Answers the numbers of the lanes that are to be read. */
 export const plan = (
   db: Database,
   { accountId, runId, phase }: { accountId: string; runId: string; phase: Phase },
-  { ranges, fixed }: LanePlan,
+  { ranges, fixed, choose }: LanePlan,
 ): Promise<number[]> =>
   db.transaction(async (tx) => {
-    await tx.select({ id: runs.id }).from(runs).where(eq(runs.id, runId)).for('no key update')
+    const [run] = await tx.select({ settings: runs.settings }).from(runs).where(eq(runs.id, runId)).for('no key update')
     const ofPhase = and(eq(lanes.runId, runId), eq(lanes.phase, phase))
     const known = await tx.select({ lane: lanes.lane }).from(lanes).where(ofPhase).orderBy(asc(lanes.lane))
     if (known.length > 0) return known.map(({ lane }) => lane)
-    if (fixed !== undefined) await tx.update(runs).set(fixed).where(eq(runs.id, runId))
+    if (choose !== undefined && run?.settings.segment !== undefined) return []
+    const segment = await choose?.(tx)
+    const settled = segment === undefined ? fixed : { ...fixed, settings: { ...fixed?.settings, segment } }
+    if (settled !== undefined) await tx.update(runs).set(settled).where(eq(runs.id, runId))
     const rows = ranges.map(({ after, upTo, kind }, lane) => ({
       accountId,
       runId,

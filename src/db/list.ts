@@ -1,6 +1,6 @@
-import { and, asc, desc, eq, inArray, isNull, sql } from 'drizzle-orm'
+import { and, asc, eq, isNull, sql } from 'drizzle-orm'
 import { FairleadError } from '../domain/errors.ts'
-import { activeStates, type RunKind, type RunState } from '../domain/run.ts'
+import type { RunKind, RunState } from '../domain/run.ts'
 import * as accounts from './account.ts'
 import * as audits from './audit.ts'
 import type { Database } from './database.ts'
@@ -153,26 +153,3 @@ export const remove = (db: Database, accountId: string, listId: string, actor: a
     await audits.insert(tx, accountId, actor, { action: 'list.remove', targetId: listId })
     await endOf(tx, accountId, { listId }, actor)
   })
-
-/** Runs of a list, or of one segment of it, that have not ended and were not asked to stop, newest first. */
-export const activeRuns = async (
-  db: Database,
-  accountId: string,
-  listId: string,
-  segmentId?: string,
-): Promise<string[]> => {
-  const rows = await db
-    .select({ id: runs.id })
-    .from(runs)
-    .where(
-      and(
-        eq(runs.accountId, accountId),
-        eq(runs.listId, listId),
-        segmentId === undefined ? undefined : eq(runs.segmentId, segmentId),
-        inArray(runs.state, [...activeStates]),
-        isNull(runs.cancelRequestedAt),
-      ),
-    )
-    .orderBy(desc(runs.id))
-  return rows.map(({ id }) => id)
-}

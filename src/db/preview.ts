@@ -28,7 +28,7 @@ const applicationOf = async (tx: Transaction, listId: string, previewId: string)
 const ageDays = (at: Date): number => (Date.now() - at.getTime()) / 86_400_000
 
 /**
- * S8: starts the run that does exactly what a preview has shown. `created` is false when that run, or another one of the list, is under way (R19).
+ * S8: starts the run that does exactly what a preview of the list, or of the segment, has shown. `created` is false when that run, or another one of the list, is under way (R19).
  * Errors: notFound, notAPreview, previewNotReady, previewExpired, previewApplied, and those of a sync.
  */
 export const apply = async (
@@ -37,9 +37,11 @@ export const apply = async (
   listId: string,
   previewId: string,
   queue: boolean,
+  segmentId: string | null = null,
 ): Promise<Answer> => {
   const preview = await runs.get(tx, accountId, previewId)
-  if (preview.kind !== 'preview' || preview.listId !== listId) throw new FairleadError('notAPreview')
+  if (preview.kind !== 'preview' || preview.listId !== listId || preview.segmentId !== segmentId)
+    throw new FairleadError('notAPreview')
   const { state, finishedAt } = preview
   if (finishedAt === null || (state !== 'succeeded' && state !== 'incomplete'))
     throw new FairleadError('previewNotReady')
@@ -50,5 +52,5 @@ export const apply = async (
   if (known !== undefined && isOver(known.state)) throw new FairleadError('previewApplied')
   if (known !== undefined) return { runId: known.id, created: false }
   const settings = { source: { runId: previewId, as: 'preview' as const } }
-  return request(tx, accountId, listId, { kind: 'sync', trigger: 'api', queue, settings })
+  return request(tx, accountId, listId, { kind: 'sync', trigger: 'api', queue, settings, segmentId })
 }

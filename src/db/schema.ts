@@ -530,9 +530,9 @@ export const runs = pgTable(
     uniqueIndex('runs_queued')
       .on(t.listId)
       .where(sql`state = 'queued' and kind not in ('upload', 'preview')`),
-    /** one preview of a list at a time, beside its syncs */
+    /** one preview of a list or segment at a time, beside its syncs */
     uniqueIndex('runs_preview')
-      .on(t.listId)
+      .on(t.listId, sql`coalesce(${t.segmentId}, ${t.listId})`)
       .where(sql`state in ('queued', 'running', 'held') and kind = 'preview'`),
     /** uploads are edits: they take turns among themselves, not with syncs */
     uniqueIndex('runs_upload')

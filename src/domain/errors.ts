@@ -159,8 +159,8 @@ export const errorTable = {
   pullNotPossible: entry(
     'request',
     422,
-    'A plain list cannot pull from the CRM.',
-    'Switch the pull off; a plain list can only push.',
+    'A plain list or a segment cannot pull from the CRM.',
+    'Switch the pull off: a plain list and a segment can only push, and are neither swept nor verified.',
   ),
   noRight: entry('record', 422, 'The CRM user may not do this.', 'Grant the right in Infor CRM.'),
   crmRefused: entry('record', 422, 'The CRM refuses the request.', 'Read the CRM’s own message beside this one.'),

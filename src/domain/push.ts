@@ -21,6 +21,8 @@ export type Outcome = {
   link?: { entity: CrmEntity; id: string }
   /** with a link: the columns whose value the CRM has told */
   compared?: ReadonlySet<string>
+  /** when the CRM made and changed the person, where the list has no columns for that, by column key */
+  dates?: Record<string, CrmValue>
   /** values taken over here, and what was decided about the edits */
   decision?: Decision
   columns?: readonly SyncColumn[]

@@ -109,7 +109,7 @@ export const createReader = (columns: readonly RecordColumn[]): ((input: RecordI
 export type Editing = {
   /** the record belongs to somebody in the CRM; others have nobody to agree with */
   linked: boolean
-  /** keys of the columns that are bound to a CRM field */
+  /** keys of the columns that are something in the CRM: bound to a field, or with a standard field */
   bound: ReadonlySet<string>
   /** when it was edited: ISO, our clock */
   at: string

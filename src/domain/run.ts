@@ -36,6 +36,8 @@ export type RunError = {
 }
 /** The run whose entries this one goes by: it does what a preview has shown, tries again what was rejected, or takes back what was written. */
 export type RunSource = { runId: string; as: 'preview' | 'retry' | 'undo'; code?: string; entryIds?: string[] }
+/** P2: the segment as it was when the run began. `members`: its records that a push could look at, those that were not linked or were edited here. */
+export type RunSegment = { id: string; name: string; version: number; members: number }
 /** confirmDeletions: how many records a person has agreed to see marked as gone */
 export type RunSettings = {
   fields?: string[]
@@ -43,6 +45,7 @@ export type RunSettings = {
   sync?: RunSync
   upload?: RunUpload
   source?: RunSource
+  segment?: RunSegment
 }
 
 /** read = created + updated + unchanged + skipped + rejected; the others stand beside the sum. */

@@ -353,6 +353,16 @@ describe('S6: a schedule is saved with the settings', () => {
     expect((await planner()).free).toBe(10)
   })
 
+  test('P2: so it is for a segment', async () => {
+    const segment = `/segments/${await addSegment(lists[0]!)}`
+    const { body: usual } = await call('GET', `${segment}/sync`)
+    const saved = await call('PUT', `${segment}/sync`, { ...usual, schedule: daily })
+    expect((await call('GET', `${segment}/schedule`)).body).toMatchObject({ slot: 1, ...saved.body.schedule })
+    const refused = await call('PUT', `${segment}/sync`, { ...saved.body, schedule: null }, account.keys.marketer)
+    expect(refused.body.code).toBe('forbidden')
+    expect((await read()).schedule).toBeNull()
+  })
+
   test('nothing is stored where no slot is free or the schedule is wrong', async () => {
     for (const listId of lists.slice(1, 11)) await put(listId)
     const before = await read()

@@ -7,6 +7,7 @@ import * as lists from '../../db/list.ts'
 import { isUsed as isParking } from '../../db/quarantine.ts'
 import * as runs from '../../db/run/state.ts'
 import { countIds } from '../../db/sync/late.ts'
+import { chooseMembers } from '../../db/sync/member.ts'
 import { otherThan, planOf, type SyncPlan } from '../../db/sync/plan.ts'
 import * as settings from '../../db/sync/settings.ts'
 import type { Crm, CrmChanged, CrmEntity, CrmField } from '../../domain/crm.ts'
@@ -16,7 +17,7 @@ import type { RunSource } from '../../domain/run.ts'
 import type { RunSync } from '../../domain/sync.ts'
 import { withCrm } from '../crm.ts'
 import type { Dependencies, RunInput } from '../dependencies.ts'
-import { working } from '../run.ts'
+import { runErrorOf, working } from '../run.ts'
 import { isRetry, retriedRanges } from './retry.ts'
 
 /** R14: how far before the mark a pull reads again. */
@@ -43,8 +44,12 @@ const divide = async (
 type List = lists.List
 
 /** S6: what the run keeps to from now on. */
-export const settingsOf = async ({ db }: Dependencies, list: List): Promise<RunSync> => {
-  const { push, pull } = await settings.get(db, list.accountId, list.id)
+export const settingsOf = async (
+  { db }: Dependencies,
+  list: List,
+  segmentId: string | null = null,
+): Promise<RunSync> => {
+  const { push, pull } = await settings.get(db, list.accountId, list.id, segmentId)
   const { conflict, ambiguousMatch } = await accounts.get(db, list.accountId)
   return { push, pull, conflict, ambiguousMatch, widenedAt: list.widenedAt?.toISOString() ?? null }
 }
@@ -90,18 +95,17 @@ const fieldsForMs = 15 * 60_000
 
 /**
  * Fields of both entities; those of the other may be missing where the CRM does not offer it and nothing is pushed. While records of the list are
- * parked, they are read anew: a CRM that was mended is noticed at once (R23).
+ * parked, they are read anew: a CRM that was mended is noticed at once (R23). Answers those of the list's own entity, none for a plain list.
  */
 export const readFields = async (deps: Dependencies, crm: Crm, run: runs.Run, pushes: boolean): Promise<CrmField[]> => {
-  const own = run.entity!
-  const other = otherThan[own]
+  const own = run.entity
   const anew = pushes && (await isParking(deps.db, run.listId!))
   const known = async (entity: CrmEntity): Promise<CrmField[] | undefined> => {
     if (anew) return undefined
     const found = await connections.findFields(deps.db, run.accountId, entity)
     return found !== undefined && Date.now() - found.readAt.getTime() < fieldsForMs ? found.fields : undefined
   }
-  const readOther = async (): Promise<void> => {
+  const readOther = async (other: CrmEntity): Promise<void> => {
     if ((await known(other)) !== undefined) return
     try {
       await connections.upsertFields(deps.db, run.accountId, run.connectionId!, other, await crm.fields(other))
@@ -109,7 +113,7 @@ export const readFields = async (deps: Dependencies, crm: Crm, run: runs.Run, pu
       if (pushes || !isFairleadError(error) || error.code !== 'entityDisabled') throw error
     }
   }
-  const readOwn = async (): Promise<CrmField[]> => {
+  const readOwn = async (own: CrmEntity): Promise<CrmField[]> => {
     const bound = await importPlan.boundColumns(deps.db, run.listId!)
     const fields = bound.some(({ staleAt }) => staleAt !== null) ? undefined : await known(own)
     if (fields !== undefined) {
@@ -120,7 +124,11 @@ export const readFields = async (deps: Dependencies, crm: Crm, run: runs.Run, pu
     await importPlan.noteFields(deps.db, run, live)
     return live
   }
-  const [fields] = await Promise.all([readOwn(), readOther()])
+  if (own === null) {
+    await Promise.all([readOther('lead'), readOther('contact')])
+    return []
+  }
+  const [fields] = await Promise.all([readOwn(own), readOther(otherThan[own])])
   return fields
 }
 
@@ -128,9 +136,19 @@ export const readFields = async (deps: Dependencies, crm: Crm, run: runs.Run, pu
 export const planNow = async (deps: Dependencies, crm: Crm, run: runs.Run): Promise<SyncPlan> => {
   const list = await lists.getEver(deps.db, run.accountId, run.listId!)
   await readFields(deps, crm, run, false)
-  const sync = run.settings.sync ?? (await settingsOf(deps, list))
+  const sync = run.settings.sync ?? (await settingsOf(deps, list, run.segmentId))
   return planOf(deps.db, deps.secrets, { ...run, settings: { ...run.settings, sync } })
 }
+
+/** A segment whose filter fits no more: the run ends with the place that is to be mended. */
+const refused = async ({ db }: Dependencies, run: runs.Run, error: unknown): Promise<never> => {
+  if (isFairleadError(error) && error.kind === 'request')
+    await runs.noteWaiting(db, run.id, runErrorOf(error, run.error))
+  throw error
+}
+
+/** What is fixed without a CRM that is asked: a push alone reads nobody. */
+const pushOnly = (fixed: LanePlan['fixed']): LanePlan => ({ ranges: [], fixed: { ...fixed, mark: null, total: null } })
 
 export const beginActivities = (deps: Dependencies) => ({
   /** Fixes the settings, the mark and what is read, once; a repeated call finds them. Answers the lanes, and whether anything is pushed. */
@@ -143,14 +161,16 @@ export const beginActivities = (deps: Dependencies) => ({
         const planned = await lanes.all(deps.db, runId, 'pull')
         return { lanes: planned.map(({ lane }) => lane), push: begun.push.enabled }
       }
-      const { push } = await settings.get(deps.db, accountId, run.listId!)
-      const own = run.entity!
+      const { push } = await settings.get(deps.db, accountId, run.listId!, run.segmentId)
+      const own = run.entity
       const plan = await withCrm(deps, accountId, run.connectionId!, async (crm, connection): Promise<LanePlan> => {
         const fields = await readFields(deps, crm, run, push.enabled)
         // a field that is back has widened the pull
         const list = await lists.get(deps.db, accountId, run.listId!)
         const sync =
-          source?.as === 'preview' ? await settingsShown(deps, accountId, source) : await settingsOf(deps, list)
+          source?.as === 'preview'
+            ? await settingsShown(deps, accountId, source)
+            : await settingsOf(deps, list, run.segmentId)
         const fixed = { crmUserId: connection.crmUserId, settings: { ...run.settings, sync } }
         if (source?.as === 'preview') {
           // lane 0 is people of the list's own entity, lane 1 those of the other
@@ -162,7 +182,7 @@ export const beginActivities = (deps: Dependencies) => ({
             ranges: sync.pull.enabled ? await retriedRanges(deps, run) : [],
             fixed: { ...fixed, mark: null, total: null },
           }
-        if (!sync.pull.enabled) return { ranges: [], fixed: { ...fixed, mark: null, total: null } }
+        if (!sync.pull.enabled || own === null) return pushOnly(fixed)
         const addresses = fields.some(({ name }) => name.startsWith('Address/'))
         const [mark, { total, ranges }] = await Promise.all([
           crm.latestChange(own, { addresses }),
@@ -170,7 +190,11 @@ export const beginActivities = (deps: Dependencies) => ({
         ])
         return { ranges, fixed: { ...fixed, total, mark: mark === null ? null : new Date(mark) } }
       })
-      const planned = await lanes.plan(deps.db, { accountId, runId, phase: 'pull' }, plan)
+      const choose = (tx: Parameters<typeof chooseMembers>[0]) => chooseMembers(tx, deps, run)
+      const members = run.segmentId === null || source !== undefined ? {} : { choose }
+      const planned = await lanes
+        .plan(deps.db, { accountId, runId, phase: 'pull' }, { ...plan, ...members })
+        .catch((error: unknown) => refused(deps, run, error))
       const { settings: fixed } = await runs.get(deps.db, accountId, runId)
       return { lanes: planned, push: fixed.sync?.push.enabled ?? false }
     }),

@@ -12,7 +12,7 @@ import type { Candidate } from '../../domain/match.ts'
 import { isBlank, sameValue } from '../../domain/values.ts'
 import type { Job, Question } from './job.ts'
 import { isPushable } from '../../domain/counterpart.ts'
-import { writePerson } from './write.ts'
+import { datesOf, writePerson } from './write.ts'
 
 type Draft = {
   columns: SyncColumn[]
@@ -54,13 +54,11 @@ const draft = (plan: SyncPlan, row: SyncRow): Draft => {
     .filter(({ name, required, readOnly, address }) => required && !readOnly && !address && !has(name))
     .map(({ name }) => name)
   const homeless = Object.keys(row.fields).filter(
-    (key) =>
-      !isBlank(row.fields[key]) &&
-      plan.of[plan.own].columns.some((column) => column.key === key && isPushable(column.field)),
+    (key) => !isBlank(row.fields[key]) && plan.columns.some((column) => column.key === key && isPushable(column.field)),
   )
   for (const key of homeless) {
     if (writable.some((column) => column.key === key)) continue
-    const field = plan.of[plan.own].columns.find((column) => column.key === key)!.field.name
+    const field = plan.columns.find((column) => column.key === key)!.field.name
     warnings.push({ code: 'noFieldOnLead', field })
   }
   return { columns: writable, send, changes, fields: [...plan.of.lead.fields, ...more], warnings, missing }
@@ -85,6 +83,7 @@ const createdOutcome = (plan: SyncPlan, row: SyncRow, made: Draft, stored: CrmFo
     warnings: [...made.warnings, ...lost.map(({ name }) => ({ code: 'fieldMissing', field: name }))],
     link: { entity: 'lead', id: stored.id },
     compared: comparedWith(columns, stored.values),
+    ...datesOf(plan, stored),
     decision,
     columns,
     sent: { send: made.send, stored: stored.values },

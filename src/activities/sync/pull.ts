@@ -63,7 +63,7 @@ const readRetried = async (
   signal: AbortSignal,
 ): Promise<PullPage> => {
   const { entity, ids, next } = await pageRetried(reader.deps, { ...reader.plan, settings: { source } }, after)
-  return { ...(await readPeople(reader, entity ?? reader.plan.own, ids, signal)), next, late: ids }
+  return { ...(await readPeople(reader, entity ?? reader.plan.entity, ids, signal)), next, late: ids }
 }
 
 /** Whom a preview has shown (S8). */
@@ -79,7 +79,7 @@ const readShown = async (
 
 export const fetchOf = (reader: Reader, { kind, lane }: Lane, since: string | null) => {
   const { crm, plan } = reader
-  const { own } = plan
+  const { entity: own } = plan
   return async (range: KeyRange, signal: AbortSignal): Promise<PullPage> => {
     if (kind === 'late') return readIds(reader, own, 'late', range.after, signal)
     if (kind === 'others') return readIds(reader, otherThan[own], 'others', range.after, signal)

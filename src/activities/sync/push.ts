@@ -109,7 +109,7 @@ export const sendPutOff = async (push: Push, lookAgain = look): Promise<SegmentR
 const takePending = async (deps: Dependencies, run: runs.Run): Promise<number> => {
   const { db, secrets } = deps
   if (isRetry(run)) return takeRetried(deps, run)
-  const pending = await countPending(db, run.listId!)
+  const pending = await countPending(db, run)
   if (run.settings.source !== undefined) return pending
   const leaveOut = run.kind === 'preview' ? quarantine.leaveOut : quarantine.begin
   const parked = await leaveOut(db, await planOf(db, secrets, run), run.id)

@@ -10,9 +10,9 @@ import { namedBy, reread, unsaid } from './write.ts'
 
 type Restore = Job & { kind: 'restore' }
 
-export const columnsOf = ({ bound, own, of }: SyncPlan): Columns => {
+export const columnsOf = ({ bound, columns }: SyncPlan): Columns => {
   const keys = new Set(bound)
-  return { bound: keys, system: new Set(of[own].columns.map(({ key }) => key).filter((key) => !keys.has(key))) }
+  return { bound: keys, system: new Set(columns.map(({ key }) => key).filter((key) => !keys.has(key))) }
 }
 
 const decisionOf = ({ patch, agreed, changes, send }: SetBack): Decision => ({
@@ -44,7 +44,7 @@ export const restorePerson = async (question: Question, job: Restore): Promise<O
   const columns = columnsOf(plan)
   if (job.person === null) {
     const result = setBack(row, deed, columns, null)
-    return { record: row, ...endOf(result, deed), decision: decisionOf(result), columns: plan.of[plan.own].columns }
+    return { record: row, ...endOf(result, deed), decision: decisionOf(result), columns: plan.columns }
   }
   const { entity } = job.person
   const { columns: known, fields } = plan.of[entity]

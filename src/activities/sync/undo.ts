@@ -111,7 +111,8 @@ export const undoActivities = (deps: Dependencies) => ({
       const pushed = (counts?.['push']?.read ?? 0) > 0
       // what was pulled goes back without the CRM
       if (pushed) await withCrm(deps, accountId, run.connectionId!, (crm) => readFields(deps, crm, run, pushed))
-      const sync = run.settings.sync ?? (await settingsOf(deps, await lists.get(deps.db, accountId, run.listId!)))
+      const sync =
+        run.settings.sync ?? (await settingsOf(deps, await lists.get(deps.db, accountId, run.listId!), run.segmentId))
       const given = { after: undone, upTo: null, kind: 'given' as const }
       const fixed = { total: sum(counts), settings: { ...run.settings, sync } }
       const ranges = pushed ? [given, given] : []

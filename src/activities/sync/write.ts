@@ -1,14 +1,23 @@
 import type { CrmChanges, CrmEntity, CrmFound, CrmWarning } from '../../domain/crm.ts'
 import { decide, fit, type Decision, type SyncColumn } from '../../domain/decide.ts'
 import { FairleadError, isFairleadError } from '../../domain/errors.ts'
+import { fixedColumnKeys } from '../../domain/list.ts'
 import type { Candidate } from '../../domain/match.ts'
 import { changedSince, comparedWith, neverCompared, withReply, type Outcome } from '../../domain/push.ts'
 import type { EntryWarning } from '../../domain/run.ts'
 import { isEdited } from '../../domain/sync.ts'
 import { isBlank, sameValue } from '../../domain/values.ts'
+import type { SyncPlan } from '../../db/sync/plan.ts'
 import type { SyncRow } from '../../db/sync/rows.ts'
 import { judgeGone } from './gone.ts'
 import type { Job, Question } from './job.ts'
+
+/** A plain list has no columns for the dates that tell whether the CRM is the one we knew (C3), and who took over from whom (R16). */
+export const datesOf = ({ own }: SyncPlan, { values }: Pick<CrmFound, 'values'>): Pick<Outcome, 'dates'> => {
+  if (own !== null) return {}
+  const known = (['CreateDate', 'ModifyDate'] as const).filter((name) => typeof values[name] === 'string')
+  return { dates: Object.fromEntries(known.map((name) => [fixedColumnKeys[name]!, values[name]!])) }
+}
 
 /** Field name → value of what must go out. */
 export const namedBy = (columns: readonly SyncColumn[], send: Decision['send']): CrmChanges =>
@@ -80,7 +89,7 @@ const warningsOf = ({ plan }: Question, { row, person, others, isNew }: Job & { 
   const rivals = others.filter((other) => other.entity === entity)
   const known = new Set(plan.of[entity].columns.map(({ key }) => key))
   // values to be sent that somebody of the other entity has no field for
-  const homeless = plan.of[plan.own].columns.filter(
+  const homeless = plan.columns.filter(
     ({ key, pushed }) => pushed && !known.has(key) && (isNew ? !isBlank(row.fields[key]) : isEdited(row.agreed[key])),
   )
   return [
@@ -106,7 +115,7 @@ export const writePerson = async (question: Question, job: Job & { kind: 'write'
     const decision = decide(columns, ours, person.values, rule)
     const warnings = [...warningsOf(question, job), ...decision.warnings]
     const told = isNew ? { compared: comparedWith(columns, person.values) } : {}
-    const outcome = { record: row, decision, columns, warnings, ...link, ...told }
+    const outcome = { record: row, decision, columns, warnings, ...link, ...told, ...datesOf(plan, person) }
     const takes = Object.keys(decision.changes).length > 0
     const sends = Object.keys(decision.send).length > 0
     try {
@@ -129,7 +138,8 @@ export const writePerson = async (question: Question, job: Job & { kind: 'write'
       question.say?.(unsaid(columns, decision.send, stored))
       await toOthers()
       const settled = withReply(decision, columns, ours, stored.values)
-      return { ...outcome, decision: settled, kind: 'updated', code: isNew ? 'linkedByEmail' : null, sent }
+      const code = isNew ? 'linkedByEmail' : null
+      return { ...outcome, decision: settled, kind: 'updated', code, sent, ...datesOf(plan, stored) }
     } catch (error) {
       if (!isFairleadError(error)) throw error
       if (error.code === 'crmChanged' && plan.source?.as === 'preview') return changedSince(row)

@@ -1,7 +1,9 @@
+import type { FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import * as audits from '../../db/audit.ts'
 import * as lists from '../../db/list.ts'
+import type { Transaction } from '../../db/outbox.ts'
 import * as previews from '../../db/preview.ts'
 import * as runs from '../../db/run/read.ts'
 import { requestCancel } from '../../db/run/state.ts'
@@ -13,7 +15,7 @@ import { Id } from '../schemas.ts'
 import type { Services } from '../services.ts'
 import { Run, runJson } from './json.ts'
 
-const RunNow = z
+export const RunNow = z
   .strictObject({
     sweep: z.literal(true).optional().meta({ description: 'compares the keys of list and CRM only' }),
     verify: z
@@ -41,6 +43,44 @@ const RunNow = z
     examples: [{}, { queue: true }, { sweep: true }, { preview: true }],
   })
 
+/** What a start of a run can be refused with. */
+export const runNowProblems = [
+  'notConnected',
+  'connectorDisabled',
+  'idempotencyMismatch',
+  'conflict',
+  'pullNotPossible',
+  'notAPreview',
+  'previewNotReady',
+  'previewExpired',
+  'previewApplied',
+] as const
+
+type Holder = { listId: string; segmentId?: string }
+type Started = { runId: string; created: boolean }
+
+/** Starts what is asked for of a list, or of one of its segments (P2), and writes it down. */
+export const startNow = async (
+  tx: Transaction,
+  caller: Pick<FastifyRequest, 'caller' | 'id'>,
+  { listId, segmentId }: Holder,
+  { sweep, verify, preview, previewId, queue = false }: Partial<z.infer<typeof RunNow>>,
+): Promise<Started> => {
+  const { accountId } = caller.caller
+  const log = (action: audits.Action, targetId: string, details?: Record<string, unknown>) =>
+    audits.insert(tx, accountId, actorOf(caller), { action, targetId, ...(details && { details }) })
+  if (previewId !== undefined) {
+    const applied = await previews.apply(tx, accountId, listId, previewId, queue, segmentId)
+    if (applied.created) await log('preview.apply', previewId, { runId: applied.runId })
+    return applied
+  }
+  const kind = sweep ? 'sweep' : verify ? 'verify' : preview ? 'preview' : 'sync'
+  const asked = { kind, trigger: 'api', queue, ...(segmentId !== undefined && { segmentId }) } as const
+  const started = await requestRun(tx, accountId, listId, asked)
+  if (started.created) await log(`${kind}.start`, started.runId)
+  return started
+}
+
 const tags = ['Runs']
 const RunParams = z.strictObject({ runId: Id })
 
@@ -52,22 +92,13 @@ export const runControlRoutes: FastifyPluginAsyncZod<Services> = async (app, ser
     {
       config: {
         role: 'marketer',
-        problems: [
-          'notConnected',
-          'connectorDisabled',
-          'idempotencyMismatch',
-          'conflict',
-          'notAPreview',
-          'previewNotReady',
-          'previewExpired',
-          'previewApplied',
-        ],
+        problems: [...runNowProblems],
       },
       schema: {
         tags,
         summary: 'Start a run of a list now',
         description:
-          'A sync in both directions by the list’s settings. While a run of the list is under way, the answer is 200 with that run; `queue` makes one more wait for its end. A `preview` waits for nobody; while one of the list is under way, the answer is that one.',
+          'A sync in both directions by the list’s settings; a plain list can only push, so `sweep` and `verify` are refused. While a run of the list is under way, the answer is 200 with that run; `queue` makes one more wait for its end. A `preview` waits for nobody; while one of the list is under way, the answer is that one.',
         headers: IdempotencyHeaders,
         params: z.strictObject({ listId: Id }),
         body: RunNow.nullish().meta({ examples: [{}, { queue: true }, { sweep: true }] }),
@@ -76,25 +107,9 @@ export const runControlRoutes: FastifyPluginAsyncZod<Services> = async (app, ser
     },
     (request, reply) =>
       once(services, request, reply, async (tx) => {
-        const { accountId } = request.caller
         const { listId } = request.params
-        await lists.get(tx, accountId, listId)
-        const { sweep, verify, preview, previewId, queue = false } = request.body ?? {}
-        if (previewId !== undefined) {
-          const applied = await previews.apply(tx, accountId, listId, previewId, queue)
-          const details = { runId: applied.runId }
-          if (applied.created)
-            await audits.insert(tx, accountId, actorOf(request), {
-              action: 'preview.apply',
-              targetId: previewId,
-              details,
-            })
-          return applied
-        }
-        const kind = sweep ? 'sweep' : verify ? 'verify' : preview ? 'preview' : 'sync'
-        const { runId, created } = await requestRun(tx, accountId, listId, { kind, trigger: 'api', queue })
-        if (created) await audits.insert(tx, accountId, actorOf(request), { action: `${kind}.start`, targetId: runId })
-        return { runId, created }
+        await lists.get(tx, request.caller.accountId, listId)
+        return startNow(tx, request, { listId }, request.body ?? {})
       }),
   )
 

@@ -68,6 +68,21 @@ const uploadJson = ({ id, settings: { upload } }: RunRow): z.infer<typeof Upload
   return { id, encoding, delimiter, fileBytes, match, onMatch, blanks, columns: mapped }
 }
 
+const Segment = z
+  .object({
+    id: Id,
+    name: z.string().meta({ description: 'as the segment was called when the run began' }),
+    version: count.nullable().meta({ description: 'of its filter when the run began; null before' }),
+    members: count.nullable().meta({
+      description:
+        'its records that a push could look at when the run began, those not linked or edited here; null before',
+    }),
+  })
+  .meta({ id: 'RunSegment', description: 'The segment that is pushed' })
+
+const segmentJson = ({ segment, settings }: RunRow): z.infer<typeof Segment> | null =>
+  settings.segment ?? (segment === null ? null : { ...segment, version: null, members: null })
+
 const Source = z.object({ runId: Id, as: z.enum(['preview', 'retry', 'undo']) }).meta({
   id: 'RunSource',
   description:
@@ -86,6 +101,7 @@ const example = {
   state: 'running',
   trigger: 'api',
   list: { id: listId, name: 'All Infor CRM Leads' },
+  segment: null,
   progress: { done: 41000, total: 120000, perSecond: 8200, secondsLeft: 10 },
   counts: { pull: { ...zero, read: 41000, created: 41000, withoutEmail: 12, optedOut: 640, deleted: 0 } },
   balance: { balanced: null, crmTotal: 120000, listTotal: null, explained: {}, difference: null },
@@ -105,6 +121,7 @@ export const Run = z
     state: RunState,
     trigger: z.enum(['api', 'schedule', 'system']),
     list: z.object({ id: Id, name: z.string() }).nullable(),
+    segment: Segment.nullable().meta({ description: 'null for a run of a whole list' }),
     progress: z.object({
       done: count,
       total: count.meta({ description: 'what the CRM says it has: a hint; of an upload the lines of its file' }),
@@ -156,6 +173,7 @@ export const runJson = (services: Pick<Services, 'temporalUiUrl' | 'temporalName
   state: run.state,
   trigger: run.trigger,
   list: run.list,
+  segment: segmentJson(run),
   progress: progressOf(run),
   counts: countsOf(run),
   balance: run.balance ?? openBalance(comparesKeys(run.kind) ? run.total : null),

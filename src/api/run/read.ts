@@ -2,12 +2,18 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import * as lists from '../../db/list.ts'
 import * as runs from '../../db/run/read.ts'
+import * as segments from '../../db/segment.ts'
 import { cutPage, readCursor, writeCursor } from '../cursor.ts'
 import { Id, PageQuery, pageOf } from '../schemas.ts'
 import type { Services } from '../services.ts'
 import { Run, RunKind, runJson, RunState } from './json.ts'
 
-const RunQuery = PageQuery.extend({ listId: Id.optional(), kind: RunKind.optional(), state: RunState.optional() })
+const RunQuery = PageQuery.extend({
+  listId: Id.optional(),
+  segmentId: Id.optional(),
+  kind: RunKind.optional(),
+  state: RunState.optional(),
+})
 type RunQuery = z.infer<typeof RunQuery>
 
 const tags = ['Runs']
@@ -35,6 +41,7 @@ export const runRoutes: FastifyPluginAsyncZod<Services> = async (app, services) 
     },
     async ({ caller, query }) => {
       if (query.listId !== undefined) await lists.getEver(db, caller.accountId, query.listId)
+      if (query.segmentId !== undefined) await segments.getEver(db, caller.accountId, query.segmentId)
       return pageOfRuns(caller.accountId, query)
     },
   )
@@ -47,7 +54,7 @@ export const runRoutes: FastifyPluginAsyncZod<Services> = async (app, services) 
         tags,
         summary: 'Runs of a list, newest first',
         params: z.strictObject({ listId: Id }),
-        querystring: RunQuery.omit({ listId: true }),
+        querystring: RunQuery.omit({ listId: true }).meta({ description: 'also those of its segments' }),
         response: { 200: pageOf(Run) },
       },
     },

@@ -1,10 +1,10 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import * as lists from '../../db/list.ts'
+import { cancelAll } from '../../db/run/state.ts'
 import * as segments from '../../db/segment.ts'
 import { actorOf } from '../auth.ts'
 import { cutPage, readCursor, writeCursor } from '../cursor.ts'
-import { cancelRuns } from '../run/stop.ts'
 import { keepDigits } from '../record/input.ts'
 import { Id, pageOf, PageQuery } from '../schemas.ts'
 import type { Services } from '../services.ts'
@@ -110,16 +110,15 @@ export const segmentRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, 
         tags,
         summary: 'Remove a segment',
         description:
-          'Nobody on the list is touched. Its schedule ends, and its run stops at the next checkpoint. Answers what used the segment.',
+          'Nobody on the list is touched. Its schedule ends, and a run of it stops at the next checkpoint; the history of its runs stays. Answers what used the segment.',
         params: SegmentParams,
         response: { 200: RemovedSegment },
       },
     },
     async ({ caller, id, params: { segmentId } }) => {
-      const { accountId } = caller
-      const { listId } = await segments.get(db, accountId, segmentId)
-      const usedBy = await segments.remove(db, accountId, segmentId, actorOf({ caller, id }))
-      await cancelRuns(db, accountId, listId, segmentId)
+      const usedBy = await segments.remove(db, caller.accountId, segmentId, actorOf({ caller, id }))
+      // none begins any more
+      await cancelAll(db, caller.accountId, { segmentId })
       await relay()
       return { usedBy }
     },

@@ -626,7 +626,7 @@ CREATE INDEX "records_removed" ON "records" USING btree ("list_id","id") WHERE r
 CREATE INDEX "records_pending" ON "records" USING btree ("list_id","id") WHERE agreed <> '{}' or crm_id is null;--> statement-breakpoint
 CREATE UNIQUE INDEX "runs_active" ON "runs" USING btree ("list_id") WHERE state in ('running', 'held') and kind not in ('upload', 'preview');--> statement-breakpoint
 CREATE UNIQUE INDEX "runs_queued" ON "runs" USING btree ("list_id") WHERE state = 'queued' and kind not in ('upload', 'preview');--> statement-breakpoint
-CREATE UNIQUE INDEX "runs_preview" ON "runs" USING btree ("list_id") WHERE state in ('queued', 'running', 'held') and kind = 'preview';--> statement-breakpoint
+CREATE UNIQUE INDEX "runs_preview" ON "runs" USING btree ("list_id",coalesce("segment_id", "list_id")) WHERE state in ('queued', 'running', 'held') and kind = 'preview';--> statement-breakpoint
 CREATE UNIQUE INDEX "runs_upload" ON "runs" USING btree ("list_id") WHERE state = 'running' and kind = 'upload';--> statement-breakpoint
 CREATE INDEX "runs_account" ON "runs" USING btree ("account_id","id");--> statement-breakpoint
 CREATE INDEX "runs_list" ON "runs" USING btree ("list_id","id");--> statement-breakpoint

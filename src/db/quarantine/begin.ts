@@ -1,6 +1,7 @@
 import type { Database, Sql } from '../database.ts'
 import { addWarnings } from '../run/warning.ts'
 import type { SyncPlan } from '../sync/plan.ts'
+import { ofMembers } from '../sync/member.ts'
 import { withPeople } from '../sync/rows.ts'
 import { mappingOf } from './mapping.ts'
 
@@ -22,14 +23,15 @@ const releaseChanged = async (sql: Sql, plan: SyncPlan, runId: string): Promise<
         where r.id = k.record_id and r.removed_at is null and p.state is distinct from 'deletedInCrm'))`
   await sql`
     update parked_records k set mapping = '', probe_run_id = ${runId}::uuid from records r
-    where k.list_id = ${plan.listId}::uuid and r.id = k.record_id and (k.mapping <> ${mappingOf(plan)} or k.version <> r.version)`
+    where k.list_id = ${plan.listId}::uuid and r.id = k.record_id and (k.mapping <> ${mappingOf(plan)} or k.version <> r.version)
+      and ${ofMembers(sql, plan, runId, sql`k.record_id`)}`
 }
 
 /** One of each cause, the one that waited longest; a repeated call finds those of the first. */
-const chooseProbes = (sql: Sql, { listId }: SyncPlan, runId: string) => sql`
+const chooseProbes = (sql: Sql, plan: SyncPlan, runId: string) => sql`
   with chosen as (
     select distinct on (code, detail) record_id from parked_records
-    where list_id = ${listId}::uuid and mapping <> ''
+    where list_id = ${plan.listId}::uuid and mapping <> '' and ${ofMembers(sql, plan, runId, sql`parked_records.record_id`)}
     order by code, detail, coalesce(probe_run_id = ${runId}::uuid, false) desc, probe_run_id nulls first, parked_at, record_id)
   update parked_records k set probe_run_id = ${runId}::uuid from chosen c where k.record_id = c.record_id`
 
@@ -47,7 +49,8 @@ export const leaveOut = (db: Database, plan: SyncPlan, runId: string): Promise<n
     const sql = tx as unknown as Sql
     const [{ parked }] = await sql<[{ parked: number }]>`
       select count(*)::int as parked from parked_records k join records r on r.id = k.record_id
-      where k.list_id = ${plan.listId}::uuid and k.version = r.version and k.mapping = ${mappingOf(plan)} and r.removed_at is null`
+      where k.list_id = ${plan.listId}::uuid and k.version = r.version and k.mapping = ${mappingOf(plan)} and r.removed_at is null
+        and ${ofMembers(sql, plan, runId, sql`r.id`)}`
     return say(sql, plan, runId, parked)
   }) as Promise<number>
 
@@ -61,6 +64,7 @@ export const begin = (db: Database, plan: SyncPlan, runId: string): Promise<numb
     await releaseChanged(sql, plan, runId)
     await chooseProbes(sql, plan, runId)
     const [{ parked }] = await sql<[{ parked: number }]>`
-      select count(*)::int as parked from parked_records where list_id = ${plan.listId}::uuid and probe_run_id is distinct from ${runId}::uuid`
+      select count(*)::int as parked from parked_records where list_id = ${plan.listId}::uuid and probe_run_id is distinct from ${runId}::uuid
+        and ${ofMembers(sql, plan, runId, sql`parked_records.record_id`)}`
     return say(sql, plan, runId, parked)
   }) as Promise<number>

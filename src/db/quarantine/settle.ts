@@ -42,6 +42,15 @@ const park = async (sql: Sql, plan: SyncPlan, rows: (Rejected & { version: numbe
       version = excluded.version, mapping = excluded.mapping`
 }
 
+/** Of a segment only its members are tried at once; the others by the next run that they belong to. */
+const membersOf = async (sql: Sql, plan: SyncPlan, runId: string, ids: string[]): Promise<string[]> => {
+  if (!plan.ofSegment || ids.length === 0) return ids
+  const rows = await sql<{ id: string }[]>`
+    select record_id::text as id from run_members
+    where run_id = ${runId}::uuid and record_id = any(string_to_array(${lines(ids)}::text, E'\n')::uuid[])`
+  return rows.map(({ id }) => id)
+}
+
 /** Whether a record got past what it was rejected for. One that is gone, merged or was edited meanwhile says nothing. */
 const passed = ({ kind, code, gone, into }: Outcome): boolean =>
   gone === undefined &&
@@ -87,5 +96,5 @@ export const settle = async (sql: Sql, plan: SyncPlan, runId: string, outcomes: 
         and probe_run_id is distinct from ${runId}::uuid returning record_id::text as id`
     released.push(...rows.map(({ id }) => id))
   }
-  return released
+  return membersOf(sql, plan, runId, released)
 }

@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto'
+import { crmNameOf } from '../../domain/counterpart.ts'
 import type { CrmValue } from '../../domain/crm.ts'
 import type { Ours } from '../../domain/decide.ts'
 import { FairleadError } from '../../domain/errors.ts'
@@ -33,7 +34,9 @@ export const scopeOf = async (
   accountId,
   listId,
   hashKey: await hashKeyOf(db, secrets, accountId),
-  bound: new Set(columns.filter(({ crmField }) => crmField !== null).map(({ key }) => key)),
+  bound: new Set(
+    columns.filter((each) => each.standardFieldId !== null || crmNameOf(each) !== null).map(({ key }) => key),
+  ),
 })
 
 const tries = 3

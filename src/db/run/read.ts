@@ -4,13 +4,18 @@ import type { LanePhase } from '../../domain/lane.ts'
 import { firstPhaseOf, isOver, noCounts, type PhaseCounts, type RunKind, type RunState } from '../../domain/run.ts'
 import type { Database } from '../database.ts'
 import type { Transaction } from '../outbox.ts'
-import { lanes, lists, runs } from '../schema.ts'
+import { lanes, lists, runs, segments } from '../schema.ts'
 
 export type LaneSums = PhaseCounts & { phase: LanePhase; keys: number }
-export type RunRow = typeof runs.$inferSelect & { list: { id: string; name: string } | null; lanes: LaneSums[] }
-export type RunFilter = { listId?: string; kind?: RunKind; state?: RunState }
+type Named = { id: string; name: string }
+export type RunRow = typeof runs.$inferSelect & { list: Named | null; segment: Named | null; lanes: LaneSums[] }
+export type RunFilter = { listId?: string; segmentId?: string; kind?: RunKind; state?: RunState }
 
-const selection = { run: runs, list: { id: lists.id, name: lists.name } }
+const selection = {
+  run: runs,
+  list: { id: lists.id, name: lists.name },
+  segment: { id: segments.id, name: segments.name },
+}
 
 /** The sums of many runs' lanes in one statement. */
 const sumsOf = async (db: Database | Transaction, runIds: string[]): Promise<Map<string, LaneSums[]>> => {
@@ -43,13 +48,13 @@ const sumsOf = async (db: Database | Transaction, runIds: string[]): Promise<Map
 
 const withLanes = async (
   db: Database | Transaction,
-  rows: { run: typeof runs.$inferSelect; list: { id: string; name: string } | null }[],
+  rows: { run: typeof runs.$inferSelect; list: Named | null; segment: Named | null }[],
 ): Promise<RunRow[]> => {
   const sums = await sumsOf(
     db,
     rows.map(({ run }) => run.id),
   )
-  return rows.map(({ run, list }) => ({ ...run, list, lanes: sums.get(run.id) ?? [] }))
+  return rows.map(({ run, list, segment }) => ({ ...run, list, segment, lanes: sums.get(run.id) ?? [] }))
 }
 
 export const find = async (
@@ -61,6 +66,7 @@ export const find = async (
     .select(selection)
     .from(runs)
     .leftJoin(lists, eq(lists.id, runs.listId))
+    .leftJoin(segments, eq(segments.id, runs.segmentId))
     .where(and(eq(runs.accountId, accountId), eq(runs.id, runId)))
   return (await withLanes(db, rows))[0]
 }
@@ -75,17 +81,19 @@ export const get = async (db: Database | Transaction, accountId: string, runId: 
 export const page = async (
   db: Database,
   accountId: string,
-  { listId, kind, state }: RunFilter,
+  { listId, segmentId, kind, state }: RunFilter,
   { limit, before }: { limit: number; before?: string },
 ): Promise<RunRow[]> => {
   const rows = await db
     .select(selection)
     .from(runs)
     .leftJoin(lists, eq(lists.id, runs.listId))
+    .leftJoin(segments, eq(segments.id, runs.segmentId))
     .where(
       and(
         eq(runs.accountId, accountId),
         listId === undefined ? undefined : eq(runs.listId, listId),
+        segmentId === undefined ? undefined : eq(runs.segmentId, segmentId),
         kind === undefined ? undefined : eq(runs.kind, kind),
         state === undefined ? undefined : eq(runs.state, state),
         before === undefined ? undefined : lt(runs.id, before),

@@ -55,7 +55,8 @@ export const retry = async (
   const run = await get(tx, accountId, runId)
   await check(tx, run, asked)
   const settings = { source: { runId, as: 'retry' as const, ...asked } }
-  const started = await request(tx, accountId, run.listId!, { kind: 'sync', trigger: 'api', settings, queue: true })
+  const asks = { kind: 'sync' as const, trigger: 'api' as const, settings, segmentId: run.segmentId, queue: true }
+  const started = await request(tx, accountId, run.listId!, asks)
   if (!started.created) throw new FairleadError('runActive', { extra: { runId: started.runId } })
   await release(tx, run, asked)
   return started

@@ -1,5 +1,5 @@
-import { and, asc, eq, inArray, lt, ne, notInArray, sql } from 'drizzle-orm'
-import { FairleadError } from '../../domain/errors.ts'
+import { and, asc, desc, eq, inArray, isNull, lt, ne, notInArray, sql } from 'drizzle-orm'
+import { FairleadError, isFairleadError } from '../../domain/errors.ts'
 import {
   activeStates,
   isOver,
@@ -11,7 +11,7 @@ import {
 } from '../../domain/run.ts'
 import type { Database } from '../database.ts'
 import * as outbox from '../outbox.ts'
-import { lists, previewedRecords, putOff, runs, sweptKeys, uploads } from '../schema.ts'
+import { lists, previewedRecords, putOff, runMembers, runs, sweptKeys, uploads } from '../schema.ts'
 import { startMessage } from '../sync/request.ts'
 
 export type Run = typeof runs.$inferSelect
@@ -109,6 +109,7 @@ export const finish = (db: Database, run: Run, ending: Ending): Promise<void> =>
     if (moved === undefined) return
     await tx.delete(sweptKeys).where(eq(sweptKeys.runId, run.id))
     await tx.delete(putOff).where(eq(putOff.runId, run.id))
+    await tx.delete(runMembers).where(eq(runMembers.runId, run.id))
     if (run.kind === 'preview') await tx.delete(previewedRecords).where(eq(previewedRecords.runId, run.id))
     if (run.listId === null) return
     // whoever makes, removes or restores a record waits for this, so the count below is right
@@ -167,6 +168,39 @@ export const requestCancel = (db: Database, accountId: string, runId: string): P
     }
     await outbox.insert(tx, { accountId, kind: 'cancel', name: 'cancel', workflowId: found.workflowId })
   })
+
+/** Runs of a list, or of one of its segments, that have not ended and were not asked to stop, newest first. */
+const activeOf = async (
+  db: Database,
+  accountId: string,
+  of: { listId: string } | { segmentId: string },
+): Promise<string[]> => {
+  const rows = await db
+    .select({ id: runs.id })
+    .from(runs)
+    .where(
+      and(
+        eq(runs.accountId, accountId),
+        'listId' in of ? eq(runs.listId, of.listId) : eq(runs.segmentId, of.segmentId),
+        inArray(runs.state, [...activeStates]),
+        isNull(runs.cancelRequestedAt),
+      ),
+    )
+    .orderBy(desc(runs.id))
+  return rows.map(({ id }) => id)
+}
+
+/** Asks every run of a list, or of one of its segments, to stop, where that is removed (R18). */
+export const cancelAll = async (
+  db: Database,
+  accountId: string,
+  of: { listId: string } | { segmentId: string },
+): Promise<void> => {
+  for (const runId of await activeOf(db, accountId, of))
+    await requestCancel(db, accountId, runId).catch((error: unknown) => {
+      if (!isFairleadError(error) || error.code !== 'runFinished') throw error
+    })
+}
 
 /** Runs that should be at work: what a worker looks after when it starts (their workflows may be lost). */
 export const active = (db: Database) =>

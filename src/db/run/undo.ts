@@ -13,7 +13,11 @@ const isExpired = ({ startedAt, queuedAt }: runs.Run): boolean =>
   (startedAt ?? queuedAt).getTime() < Date.now() - entryDays * 86_400_000
 
 /** A run whose values can be set back. Errors: notFound, notUndoable, runActive while it works, undoExpired. */
-const undoable = async (tx: Transaction, accountId: string, runId: string): Promise<{ listId: string }> => {
+const undoable = async (
+  tx: Transaction,
+  accountId: string,
+  runId: string,
+): Promise<{ listId: string; segmentId: string | null }> => {
   const run = await runs.get(tx, accountId, runId)
   if (run.kind !== 'sync') throw new FairleadError('notUndoable', notUndoable[run.kind])
   if (!isOver(run.state))
@@ -32,7 +36,7 @@ const undoable = async (tx: Transaction, accountId: string, runId: string): Prom
       remedy: 'Change by hand, in the CRM, what shall be otherwise.',
     })
   if (isExpired(run)) throw new FairleadError('undoExpired')
-  return { listId: list.id }
+  return { listId: list.id, segmentId: run.segmentId }
 }
 
 /**
@@ -45,7 +49,7 @@ export const requestUndo = (
   runId: string,
 ): Promise<{ runId: string; created: boolean }> =>
   db.transaction(async (tx) => {
-    const { listId } = await undoable(tx, accountId, runId)
+    const { listId, segmentId } = await undoable(tx, accountId, runId)
     await connections.lockAccount(tx, accountId)
     const source = { runId, as: 'undo' as const }
     const [same] = await tx
@@ -66,6 +70,7 @@ export const requestUndo = (
       kind: 'undo',
       trigger: 'api',
       settings: { source },
+      segmentId,
       queue: true,
     })
     if (started.created) return started

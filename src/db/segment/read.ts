@@ -30,6 +30,16 @@ export const get = async (db: Database | Transaction, accountId: string, segment
   return found
 }
 
+/** Also a removed one: its history stays. Errors: notFound. */
+export const getEver = async (db: Database | Transaction, accountId: string, segmentId: string): Promise<Segment> => {
+  const [found] = await db
+    .select()
+    .from(segments)
+    .where(and(eq(segments.accountId, accountId), eq(segments.id, segmentId)))
+  if (found === undefined) throw new FairleadError('notFound')
+  return found
+}
+
 /** Shows definitions of a list's segments by the names that its columns have now. */
 export const createShower = async (
   db: Database | Transaction,
@@ -42,7 +52,7 @@ export const createShower = async (
 }
 
 /** A segment with its list and the list's columns, ready to find people. Errors: notFound, segmentBroken. */
-export const open = async (db: Database, accountId: string, segmentId: string) => {
+export const open = async (db: Database | Transaction, accountId: string, segmentId: string) => {
   const segment = await get(db, accountId, segmentId)
   const list = await lists.get(db, accountId, segment.listId)
   const known = await columns.all(db, accountId, segment.listId)

@@ -1,4 +1,4 @@
-import { and, eq, isNotNull, isNull, sql } from 'drizzle-orm'
+import { and, eq, isNotNull, isNull, ne, sql } from 'drizzle-orm'
 import { FairleadError } from '../../domain/errors.ts'
 import { comparesKeys, type RunSettings } from '../../domain/run.ts'
 import type { Database } from '../database.ts'
@@ -69,6 +69,7 @@ export const pageDue = (db: Database, days: number) =>
       and(
         isNull(lists.removedAt),
         isNotNull(lists.connectionId),
+        ne(lists.kind, 'plain'),
         sql`exists (select from connections c join accounts a on a.id = c.account_id
           where c.id = ${lists.connectionId} and c.active and c.state = 'connected' and a.connector_enabled)`,
         sql`not exists (select from runs r where r.list_id = ${lists.id} and r.kind in ('import', 'sweep', 'verify')

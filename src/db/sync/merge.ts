@@ -13,8 +13,8 @@ import { writeRows, type SyncRow } from './rows.ts'
 
 /** What `into` takes over: values, what they are pending against, and how the entry shows them. */
 export const planMerge = (plan: SyncPlan, from: SyncRow, into: SyncRow, which: 'all' | 'edited') => {
-  const bound = new Set(plan.of[plan.own].columns.filter(({ field }) => !field.readOnly).map(({ key }) => key))
-  const known = new Set(plan.of[plan.own].columns.map(({ key }) => key))
+  const bound = new Set(plan.columns.filter(({ field }) => !field.readOnly).map(({ key }) => key))
+  const known = new Set(plan.columns.map(({ key }) => key))
   const patch: Record<string, CrmValue> = {}
   const agreed: AgreedValues = { ...into.agreed }
   const changes: ValueChanges = {}
@@ -61,7 +61,8 @@ export const mergeRecords = async (
   // somebody wants the person on the list again
   if (into.removed) {
     await sql`update records set removed_at = null, version = version + 1, updated_at = now() where id = ${into.id}::uuid`
-    if (into.entity !== null && into.crmId !== null) await keepLate(sql, plan, into.entity, [into.crmId])
+    if (plan.own !== null && into.entity !== null && into.crmId !== null)
+      await keepLate(sql, plan, into.entity, [into.crmId])
   }
   // an external id goes along; where the other has one of its own it stays, and leads there by merged_into
   const [moved] = await sql<{ externalId: string | null }[]>`

@@ -1,6 +1,8 @@
 import { isEdited } from '../../domain/sync.ts'
 import type { Database, Sql } from '../database.ts'
 import { mappingOf } from '../quarantine/mapping.ts'
+import type { Run } from '../run/state.ts'
+import { ofMembers } from './member.ts'
 import type { SyncPlan } from './plan.ts'
 import { foreseenOf, rowColumns, toSyncRow, withPeople, type SyncRow } from './rows.ts'
 
@@ -53,9 +55,9 @@ const pageForeseen = async (
   const candidates = await sql<{ id: string }[]>`
     select id::text from (
       (select r.id from records r where r.list_id = ${plan.listId}::uuid and ${isOpen(sql)}
-        and ${beyond(sql`r.id`)} and ${notParked(sql, plan, runId)} order by r.id limit ${limit})
+        and ${beyond(sql`r.id`)} and ${notParked(sql, plan, runId)} and ${ofMembers(sql, plan, runId, sql`r.id`)} order by r.id limit ${limit})
       union (select v.record_id from previewed_records v where v.run_id = ${plan.previewId}::uuid and v.agreed <> '{}'
-        and ${beyond(sql`v.record_id`)} order by v.record_id limit ${limit})) c
+        and ${beyond(sql`v.record_id`)} and ${ofMembers(sql, plan, runId, sql`v.record_id`)} order by v.record_id limit ${limit})) c
     order by c.id limit ${limit}`
   const ids = candidates.map(({ id }) => id)
   const keys = pushedKeys(plan)
@@ -67,7 +69,7 @@ const pageForeseen = async (
 
 /**
  * Records that a push looks at: not linked yet, or edited here in a ticked column; neither removed nor gone from the CRM, nor parked as they are now
- * (R23), unless this run tries them for all. In the order of ids.
+ * (R23), unless this run tries them for all; of a segment its members. In the order of ids.
  */
 export const pagePending = async (
   db: Database,
@@ -78,12 +80,17 @@ export const pagePending = async (
 ): Promise<Pending> => {
   if (plan.previewId !== null) return pageForeseen(db, plan, runId, after, limit)
   const sql = db.$client
+  // the few members of a segment lead to their records, not a million records to them
+  const from = plan.ofSegment
+    ? sql`run_members m join ${withPeople(sql, plan.connectionId)} on r.id = m.record_id and m.run_id = ${runId}::uuid`
+    : withPeople(sql, plan.connectionId)
+  const id = plan.ofSegment ? sql`m.record_id` : sql`r.id`
   const rows = await sql<Raw[]>`
-    select ${rowColumns(sql)} from ${withPeople(sql, plan.connectionId)}
+    select ${rowColumns(sql)} from ${from}
     where r.list_id = ${plan.listId}::uuid and ${isOpen(sql)}
-      and ${goesOut(sql, plan)} and ${after === null ? sql`true` : sql`r.id > ${after}::uuid`}
+      and ${goesOut(sql, plan)} and ${after === null ? sql`true` : sql`${id} > ${after}::uuid`}
       and ${notParked(sql, plan, runId)}
-    order by r.id limit ${limit}`
+    order by ${id} limit ${limit}`
   const ids = rows.map(({ id }) => id)
   return { rows: rows.map(toSyncRow), next: nextOf(ids, limit) }
 }
@@ -101,11 +108,15 @@ export const takeGiven = async (db: Database, plan: SyncPlan, runId: string, rec
 }
 
 /** How many a push will look at: for the progress. */
-export const countPending = async (db: Database, listId: string): Promise<number> => {
+export const countPending = async (
+  db: Database,
+  { id, listId, settings }: Pick<Run, 'id' | 'listId' | 'settings'>,
+): Promise<number> => {
   const sql = db.$client
+  const ofSegment = settings.segment !== undefined
   const [found] = await sql<{ count: number }[]>`
     select count(*)::int as count from records r
-    where r.list_id = ${listId}::uuid and ${isOpen(sql)}
+    where r.list_id = ${listId}::uuid and ${isOpen(sql)} and ${ofMembers(sql, { ofSegment }, id, sql`r.id`)}
       and (r.crm_id is null or jsonb_path_exists(r.agreed, '$.* ? (!exists(@.h))'))`
   return found!.count
 }

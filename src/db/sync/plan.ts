@@ -1,6 +1,7 @@
-import { and, eq, isNotNull, or } from 'drizzle-orm'
+import { and, eq, inArray, isNotNull, or } from 'drizzle-orm'
 import type { CrmEntity, CrmField } from '../../domain/crm.ts'
 import { counterpartsOf, isAlwaysRead, isPushable } from '../../domain/counterpart.ts'
+import { fixedColumnKeys, lockedFields, systemFields } from '../../domain/list.ts'
 import type { SyncColumn } from '../../domain/decide.ts'
 import { FairleadError } from '../../domain/errors.ts'
 import type { ColumnPlan } from '../../domain/values.ts'
@@ -17,7 +18,7 @@ import type { SecretBox } from '../secret.ts'
 /** How people of one entity are read and written for a list. */
 export type EntityPlan = {
   columns: SyncColumn[]
-  /** to be read: those of the columns */
+  /** to be read: those of the columns, and the dates by which people are told apart */
   fields: CrmField[]
   /** field → column key, for records that are made of a person */
   plan: ColumnPlan
@@ -32,15 +33,22 @@ export type SyncPlan = Omit<PageTarget, 'plan'> & {
   /** the run whose entries this one goes by */
   source?: RunSource
   sync: RunSync
-  own: CrmEntity
-  /** keys of all columns that are bound to the CRM and not kept by it, whether their field is there at the moment or not */
+  /** null for a plain list, which pulls nobody */
+  own: CrmEntity | null
+  /** P2: only the members of the run are pushed */
+  ofSegment: boolean
+  /** keys of all columns that are something in the CRM and not kept by it, whether their field is there at the moment or not */
   bound: string[]
+  /** the columns with a field, each once: that of the list's own entity, else the one that there is */
+  columns: SyncColumn[]
   of: Record<CrmEntity, EntityPlan>
 }
 
 export const otherThan: Record<CrmEntity, CrmEntity> = { lead: 'contact', contact: 'lead' }
 
-/** Columns that are something in the CRM: by the field that they are bound to, else by their standard field (A1). */
+const lockedKeys = lockedFields.map((name) => fixedColumnKeys[name]!)
+
+/** Columns that are something in the CRM: by the field that they are bound to, else by their standard field (A1); e-mail and names always. */
 const mappedColumns = async (db: Database, listId: string) => {
   const rows = await db
     .select({
@@ -56,19 +64,27 @@ const mappedColumns = async (db: Database, listId: string) => {
     .from(columnRows)
     .leftJoin(standardFields, eq(standardFields.id, columnRows.standardFieldId))
     .where(
-      and(eq(columnRows.listId, listId), or(isNotNull(columnRows.crmField), isNotNull(columnRows.standardFieldId))),
+      and(
+        eq(columnRows.listId, listId),
+        or(isNotNull(columnRows.crmField), isNotNull(columnRows.standardFieldId), inArray(columnRows.key, lockedKeys)),
+      ),
     )
     .orderBy(columnRows.position)
   return rows.map(({ lead, contact, ...column }) => ({ ...column, standard: { lead, contact } }))
 }
 
+const isKept = new Set<string>(systemFields)
+const alsoRead = (columns: readonly SyncColumn[], live: readonly CrmField[]): CrmField[] =>
+  live.filter(({ name }) => isKept.has(name) && !columns.some(({ field }) => field.name === name))
+
 /** What a run of a list goes by, as its settings were when it began. Stale columns are neither read nor written. */
 export const planOf = async (db: Database, secrets: SecretBox, run: runs.Run): Promise<SyncPlan> => {
-  const own = run.entity!
+  const own = run.entity
   const sync = run.settings.sync
   if (sync === undefined) throw new Error('the run has not begun')
   const all = await mappedColumns(db, run.listId!)
   const bound = all.filter(({ staleAt }) => staleAt === null)
+  const ofSegment = run.settings.segment !== undefined
   const entityPlan = async (entity: CrmEntity): Promise<EntityPlan> => {
     const live = (await findFields(db, run.accountId, entity))?.fields
     if (live === undefined && entity === own) throw new FairleadError('entityDisabled')
@@ -83,7 +99,10 @@ export const planOf = async (db: Database, secrets: SecretBox, run: runs.Run): P
         {
           key,
           field,
-          pulled: pulls && (always || (sync.pull.updateExisting && !sync.pull.excludedFields.includes(key))),
+          // dates follow our own writes also where a segment of the list is pushed, which pulls nothing
+          pulled:
+            (always && run.segmentId !== null && own !== null) ||
+            (pulls && (always || (sync.pull.updateExisting && !sync.pull.excludedFields.includes(key)))),
           fills: pulls && !sync.pull.excludedFields.includes(key),
           pushed: sync.push.enabled && sync.push.updateExisting && sync.push.fields.includes(key) && isPushable(field),
           clears: sync.push.clearFields.includes(key),
@@ -92,23 +111,31 @@ export const planOf = async (db: Database, secrets: SecretBox, run: runs.Run): P
     })
     return {
       columns,
-      fields: columns.map(({ field }) => field),
+      // a plain list has no columns for the dates by which people are chosen (R4) and followed (R16)
+      fields: [...columns.map(({ field }) => field), ...(own === null ? alsoRead(columns, live ?? []) : [])],
       plan: columns.map(({ field, key }) => [field.name, key] as const),
       live: live ?? [],
     }
   }
+  const of = { lead: await entityPlan('lead'), contact: await entityPlan('contact') }
+  const first = own ?? 'lead'
+  const firstKeys = new Set(of[first].columns.map(({ key }) => key))
+  const further = of[otherThan[first]].columns.filter(({ key }) => !firstKeys.has(key))
   return {
     accountId: run.accountId,
     listId: run.listId!,
     connectionId: run.connectionId!,
     previewId: run.kind === 'preview' ? run.id : null,
     ...(run.settings.source === undefined ? {} : { source: run.settings.source }),
-    entity: own,
+    // of entries that name nobody: those of a plain list's push always say whom they are about
+    entity: first,
     own,
+    ofSegment,
     bound: all.filter((column) => !isAlwaysRead(column)).map(({ key }) => key),
+    columns: [...of[first].columns, ...further],
     hashKey: await hashKeyOf(db, secrets, run.accountId),
     sync,
-    of: { lead: await entityPlan('lead'), contact: await entityPlan('contact') },
+    of,
   }
 }
 

@@ -136,7 +136,7 @@ const merge = async (batch: Batch, { record, into, link }: Outcome): Promise<voi
   const rows = await lockedRows(sql, plan, [record.id, into!])
   const [from, target] = [rows.get(record.id), rows.get(into!)]
   if (from === undefined || target === undefined || from.removed) return
-  const person = link ?? { entity: target.entity ?? plan.own, id: target.crmId }
+  const person = link ?? { entity: target.entity ?? plan.entity, id: target.crmId }
   const { changes } = planMerge(plan, from, target, 'all')
   const entry = { recordId: record.id, crmId: isNewLead(person.id) ? null : person.id, entity: person.entity, changes }
   const deed = { ...entry, kind: 'skipped' as const, code: 'mergedIntoRecord' }
@@ -187,14 +187,15 @@ const settleAll = async (batch: Batch, outcomes: Outcome[]): Promise<void> => {
     const row = rows.get(outcome.record.id)
     if (row === undefined) continue
     const { change, warnings } = applied(batch, row, outcome)
-    if (outcome.link !== undefined || differs(row, change)) changes.push(change)
+    if (outcome.link !== undefined || differs(row, change))
+      changes.push({ ...change, patch: { ...change.patch, ...outcome.dates } })
     if (plan.previewId !== null) foreseen.push(foreseenAfter(row, change, outcome))
     note(batch, outcome, changesBetween(row.fields, change.patch), warnings)
   }
   if (plan.previewId === null) await writeAll(batch, changes, plain, outcomes)
   else await foresee(sql, plan, foreseen)
   // before anything else happens to the same records: ids are in the order of what happened
-  await insertEntries(sql, targetFor(plan, plan.own), key.runId, key.phase, batch.done)
+  await insertEntries(sql, targetFor(plan, plan.entity), key.runId, key.phase, batch.done)
   if (plan.previewId === null) await edits.insert(sql, { ...plan, runId: key.runId }, batch.notes)
   for (const outcome of merged) await merge(batch, outcome)
   const followed = await settleGone(sql, { plan, key, ...(shown && { shown }) }, gone, counts)
@@ -230,7 +231,7 @@ export const storeOutcomes = (
     const shown = await shownOf(sql, plan, true, subjectsOf(outcomes))
     const batch: Batch = { sql, plan, key, counts, rows, delays: [], done: [], reasons: [], notes: [], shown }
     await settleAll(batch, outcomes)
-    const target = targetFor(plan, plan.own)
+    const target = targetFor(plan, plan.entity)
     for (const kind of ['skipped', 'rejected'] as const) {
       const listed = batch.reasons.filter((entry) => entry.kind === kind)
       const fresh = await renewEntries(sql, target, key.runId, key.phase, listed)

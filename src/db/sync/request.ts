@@ -1,38 +1,92 @@
-import { and, asc, eq, inArray, isNull, notInArray } from 'drizzle-orm'
+import { and, asc, eq, inArray, isNotNull, isNull, notInArray } from 'drizzle-orm'
+import type { CrmEntity } from '../../domain/crm.ts'
 import { FairleadError } from '../../domain/errors.ts'
 import { entityOf } from '../../domain/list.ts'
-import { activeStates, type RunKind, type RunSettings, type RunTrigger } from '../../domain/run.ts'
+import { activeStates, type RunKind, type RunSettings, type RunSource, type RunTrigger } from '../../domain/run.ts'
 import * as connections from '../connection.ts'
 import type { Database } from '../database.ts'
 import * as outbox from '../outbox.ts'
-import { lists, runs } from '../schema.ts'
+import { lists, records, runs, segments } from '../schema.ts'
 
 type Transaction = outbox.Transaction
 export type Asked = {
   kind: Exclude<RunKind, 'import' | 'upload'>
   trigger: RunTrigger
   settings?: RunSettings
+  /** a segment of the list that is pushed instead (P2) */
+  segmentId?: string | null
   /** while a run of the list is under way: wait for it to end instead of answering with it (R19) */
   queue?: boolean
 }
 
-/** An imported list and the connection that its runs need. Errors: notFound, notConnected, conflict for a plain list. */
-const readyList = async (tx: Transaction, accountId: string, listId: string) => {
+const isLinked = async (tx: Transaction, listId: string): Promise<boolean> => {
+  const [one] = await tx
+    .select({ id: records.id })
+    .from(records)
+    .where(and(eq(records.listId, listId), inArray(records.crmEntity, ['lead', 'contact']), isNotNull(records.crmId)))
+    .limit(1)
+  return one !== undefined
+}
+
+/** P1: a plain list belongs to the CRM that it was pushed to first, as soon as somebody on it is linked. */
+const bind = async (
+  tx: Transaction,
+  list: typeof lists.$inferSelect,
+  connectionId: string,
+  kind: RunKind,
+): Promise<void> => {
+  if (list.connectionId === connectionId) return
+  if (list.connectionId !== null && (await isLinked(tx, list.id))) {
+    throw new FairleadError('conflict', {
+      detail: 'People of this list are linked to the CRM that it was pushed to before; another CRM is connected now.',
+      remedy: 'Connect that CRM again, or upload the people to a new list and push that one.',
+    })
+  }
+  // a preview changes nothing
+  if (kind !== 'preview') await tx.update(lists).set({ connectionId }).where(eq(lists.id, list.id))
+}
+
+const refuseReading = (kind: RunKind, what: string): void => {
+  if (kind !== 'sweep' && kind !== 'verify') return
+  throw new FairleadError('pullNotPossible', {
+    detail: `${what} can only push: there is nobody in the CRM to compare it with.`,
+    remedy: 'Start a run without `sweep` and `verify`.',
+  })
+}
+
+/** Whoever removes the segment waits, and then cancels this run, too (R18). Errors: notFound. */
+const holdSegment = async (tx: Transaction, listId: string, segmentId: string): Promise<void> => {
+  const [found] = await tx
+    .select({ id: segments.id })
+    .from(segments)
+    .where(and(eq(segments.id, segmentId), eq(segments.listId, listId), isNull(segments.removedAt)))
+    .for('share')
+  if (found === undefined) throw new FairleadError('notFound')
+}
+
+type Ready = { entity: CrmEntity | null; connectionId: string }
+
+/** A list and the connection that its runs need. Errors: notFound, notConnected, pullNotPossible, conflict for a plain list of another CRM. */
+const readyList = async (
+  tx: Transaction,
+  accountId: string,
+  listId: string,
+  { kind, segmentId, source }: Pick<Asked, 'kind' | 'segmentId'> & { source?: RunSource | undefined },
+): Promise<Ready> => {
   const [list] = await tx
     .select()
     .from(lists)
     .where(and(eq(lists.accountId, accountId), eq(lists.id, listId), isNull(lists.removedAt)))
   if (list === undefined) throw new FairleadError('notFound')
   const entity = entityOf(list.kind)
-  if (entity === null) {
-    throw new FairleadError('conflict', {
-      detail: 'A plain list has no counterpart in the CRM.',
-      remedy: 'Choose an imported list.',
-    })
-  }
+  if (segmentId != null) refuseReading(kind, 'A segment')
+  if (entity === null) refuseReading(kind, 'A plain list')
   const connection = await connections.findActive(tx, accountId)
-  if (connection === undefined || connection.id !== list.connectionId || connection.state === 'reset')
-    throw new FairleadError('notConnected')
+  if (connection === undefined || connection.state === 'reset') throw new FairleadError('notConnected')
+  if (entity === null) await bind(tx, list, connection.id, kind)
+  else if (connection.id !== list.connectionId) throw new FairleadError('notConnected')
+  // what a run has done can be undone and tried again also when its segment is gone
+  if (segmentId != null && source?.as !== 'undo' && source?.as !== 'retry') await holdSegment(tx, listId, segmentId)
   return { entity, connectionId: connection.id }
 }
 
@@ -59,19 +113,23 @@ export const startMessage = (run: {
 })
 
 /**
- * Starts a sync, a key sweep, a verification, an undo or a preview of an imported list. `created` is false when a run of the list is under way: that run
- * is the answer (R19), for a preview another preview; with `queue` the new one begins when that one ends, and a second asker gets the one that waits. Errors: notFound, notConnected,
- * connectorDisabled, conflict for a plain list.
+ * Starts a sync, a key sweep, a verification, an undo or a preview of a list, or the push of one of its segments. `created` is false when a run of the
+ * list is under way: that run is the answer (R19), for a preview another one of the same list or segment; with `queue` the new one begins when that one
+ * ends, and a second asker gets the one that waits. Errors: notFound, notConnected, connectorDisabled, pullNotPossible, conflict.
  */
 export const request = (
   db: Database | Transaction,
   accountId: string,
   listId: string,
-  { kind, trigger, settings = {}, queue = false }: Asked,
+  { kind, trigger, settings = {}, segmentId = null, queue = false }: Asked,
 ): Promise<{ runId: string; created: boolean }> =>
   db.transaction(async (tx) => {
     await connections.lockAccount(tx, accountId)
-    const { entity, connectionId } = await readyList(tx, accountId, listId)
+    const { entity, connectionId } = await readyList(tx, accountId, listId, {
+      kind,
+      segmentId,
+      source: settings.source,
+    })
     const active = await tx
       .select({ id: runs.id, state: runs.state })
       .from(runs)
@@ -79,7 +137,9 @@ export const request = (
         and(
           eq(runs.listId, listId),
           inArray(runs.state, [...activeStates]),
-          kind === 'preview' ? eq(runs.kind, kind) : notInArray(runs.kind, ['upload', 'preview']),
+          kind === 'preview'
+            ? and(eq(runs.kind, kind), segmentId === null ? isNull(runs.segmentId) : eq(runs.segmentId, segmentId))
+            : notInArray(runs.kind, ['upload', 'preview']),
         ),
       )
       .orderBy(asc(runs.id))
@@ -91,7 +151,7 @@ export const request = (
     if (answer !== undefined) return { runId: answer.id, created: false }
     const [run] = await tx
       .insert(runs)
-      .values({ accountId, kind, trigger, listId, connectionId, entity, settings, workflowId: '' })
+      .values({ accountId, kind, trigger, listId, segmentId, connectionId, entity, settings, workflowId: '' })
       .returning()
     const message = startMessage(run!)
     await tx.update(runs).set({ workflowId: message.workflowId }).where(eq(runs.id, run!.id))

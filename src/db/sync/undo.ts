@@ -43,7 +43,7 @@ type Page = { plan: SyncPlan; key: lanes.LaneKey; next: string | null }
 /** Writes a page's entries, counts them, and moves the lane on. */
 const close = async (sql: Sql, { plan, key, next }: Page, entries: NewEntry[], unchanged: number) => {
   const counts = { ...lanes.noLaneCounts(), unchanged }
-  const target = targetFor(plan, plan.own)
+  const target = targetFor(plan, plan.entity)
   const updated = entries.filter(({ kind }) => kind === 'updated')
   await insertEntries(sql, target, key.runId, key.phase, updated)
   counts.updated = updated.length

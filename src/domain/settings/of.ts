@@ -8,6 +8,8 @@ export type SettingsColumn = FilterColumn & { maxLength: number | null; system: 
 /** What settings are checked against: the list's columns, and what the CRM's entities look like where that is known. */
 export type SettingsOf = {
   kind: ListKind
+  /** those of a segment, which can only push */
+  ofSegment?: boolean
   columns: readonly SettingsColumn[]
   live: Partial<Record<CrmEntity, readonly CrmField[]>>
 }

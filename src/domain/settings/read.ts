@@ -65,8 +65,11 @@ export const readSettings = (asked: SyncSettings, of: SettingsOf, before: SyncSe
   )
   const defaults = asked.push.newLeadDefaults
   const newLeadDefaults = readDefaults(defaults, of.live.lead, before.push.newLeadDefaults, issues)
-  if (of.kind === 'plain' && asked.pull.enabled) {
-    const message = 'A plain list has nothing in the CRM to pull from; it can only push.'
+  if ((of.kind === 'plain' || of.ofSegment === true) && asked.pull.enabled) {
+    const message =
+      of.ofSegment === true
+        ? 'A segment can only push; its list pulls.'
+        : 'A plain list has nothing in the CRM to pull from; it can only push.'
     issues.push({ code: 'pullNotPossible', path: 'pull.enabled', message })
   }
   const [first] = issues

@@ -29,7 +29,8 @@ export const warningsOf = ({ push, pull }: SyncSettings, of: SettingsOf): Settin
     const source = own && found[own].get(column.key)
     // what the CRM sets by itself is no loss
     if (field === null) return source && !isPushable(source) ? undefined : warn(noField[entity], name)
-    if (!isPushable(field)) return entity === own && isTicked(column.key) ? warn('fieldReadOnly', name) : undefined
+    if (!isPushable(field))
+      return (own === null || entity === own) && isTicked(column.key) ? warn('fieldReadOnly', name) : undefined
     // texts here are as long as the field was when the column was made, or is now
     const longest = Math.max(column.maxLength ?? 0, source ? (source.maxLength ?? Infinity) : 0)
     if (field.maxLength !== null && longest > field.maxLength)
