@@ -40,6 +40,7 @@ import { eventRoutes } from './run/events.ts'
 import { ledgerRoutes } from './run/ledger.ts'
 import { runRoutes } from './run/read.ts'
 import { retryRoutes } from './run/retry.ts'
+import { scheduleRoutes } from './schedule/routes.ts'
 import { segmentPeopleRoutes } from './segment/people.ts'
 import { segmentRoutes } from './segment/routes.ts'
 import { segmentSyncRoutes } from './segment/sync.ts'
@@ -95,6 +96,7 @@ const plugins = [
   duplicateRoutes,
   segmentRoutes,
   segmentPeopleRoutes,
+  scheduleRoutes,
   segmentSyncRoutes,
   suppressionRoutes,
   uploadRoutes,

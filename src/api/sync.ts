@@ -1,9 +1,11 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import * as settings from '../db/sync/settings.ts'
+import { permits, type Role } from '../domain/account.ts'
 import { namesOf } from '../domain/counterpart.ts'
 import { warningsOf } from '../domain/settings.ts'
 import { actorOf } from './auth.ts'
+import { NewSchedule, scheduleExample, ScheduleSpecJson } from './schedule/input.ts'
 import { Id, text } from './schemas.ts'
 import type { Services } from './services.ts'
 
@@ -44,7 +46,7 @@ const example = {
   },
   pull: { enabled: true, addNew: true, updateExisting: true, excludedFields: [] },
   addColumns: [],
-  schedule: null,
+  schedule: scheduleExample,
 }
 
 export const SyncSettings = z
@@ -58,7 +60,7 @@ export const SyncSettings = z
     }),
     pull: z.object({ ...pull, excludedFields: z.array(z.string()).meta(excludedMeta) }),
     addColumns: z.array(z.string()).meta({ description: 'always empty in an answer' }),
-    schedule: z.null(),
+    schedule: ScheduleSpecJson.nullable().meta({ description: 'when it syncs by itself; null: never' }),
     warnings: z
       .array(z.object({ code: z.string(), message: z.string(), field: z.string() }))
       .meta({ description: 'what is risky about the settings, for what they switch on' }),
@@ -101,15 +103,15 @@ export const NewSyncSettings = z
       .max(mostFields)
       .default([])
       .meta({ description: 'CRM fields that become columns; `push` and `pull` may name them already' }),
-    schedule: z
-      .null('Lists cannot be given a schedule yet: send null, and start runs by hand.')
-      .default(null)
-      .meta({ description: 'null: lists cannot be given a schedule yet' }),
+    schedule: NewSchedule.nullish().meta({
+      description:
+        'left out: it stays as it is; null: it ends. Another one than the stored one needs the role admin, and a free slot where there was none',
+    }),
     warnings: z.unknown().optional().meta({ description: 'as answered; not looked at' }),
   })
   .meta({ id: 'NewSyncSettings', examples: [example] })
 
-export const syncJson = ({ settings: { version, push, pull }, of }: settings.Described): SyncSettings => {
+export const syncJson = ({ settings: { version, push, pull }, of, schedule }: settings.Described): SyncSettings => {
   const names = namesOf(of.columns)
   const named = (keys: string[]): string[] =>
     keys.flatMap((key) => {
@@ -121,14 +123,19 @@ export const syncJson = ({ settings: { version, push, pull }, of }: settings.Des
     push: { ...push, fields: named(push.fields), clearFields: named(push.clearFields) },
     pull: { ...pull, excludedFields: named(pull.excludedFields) },
     addColumns: [],
-    schedule: null,
+    schedule,
     warnings: warningsOf({ push, pull }, of),
   }
 }
 
 /** Settings as a request gives them. */
-export const askedOf = ({ version, push, pull, addColumns }: z.infer<typeof NewSyncSettings>): settings.Asked => ({
+export const askedOf = (
+  { version, push, pull, addColumns, schedule }: z.infer<typeof NewSyncSettings>,
+  role: Role,
+): settings.Asked => ({
   version,
+  schedule,
+  mayChangeSchedule: permits(role, 'admin'),
   push,
   pull,
   addColumns: addColumns.map((each) => (typeof each === 'string' ? each : each.crmField)),
@@ -145,12 +152,13 @@ export const syncProblems = [
   'nameTaken',
   'pullNotPossible',
   'notConnected',
+  'slotsFull',
 ] as const
 
 const ListParams = z.strictObject({ listId: Id })
 const tags = ['Lists']
 
-export const syncRoutes: FastifyPluginAsyncZod<Services> = async (app, { db }) => {
+export const syncRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, relay }) => {
   app.get(
     '/lists/:listId/sync',
     {
@@ -163,7 +171,7 @@ export const syncRoutes: FastifyPluginAsyncZod<Services> = async (app, { db }) =
         response: { 200: SyncSettings },
       },
     },
-    async ({ caller, params }) => syncJson(await settings.describe(db, caller.accountId, params.listId)),
+    async ({ caller: { accountId }, params: { listId } }) => syncJson(await settings.describe(db, accountId, listId)),
   )
 
   app.put(
@@ -184,7 +192,10 @@ export const syncRoutes: FastifyPluginAsyncZod<Services> = async (app, { db }) =
       },
     },
     async ({ caller, id, params, body }) => {
-      return syncJson(await settings.save(db, caller.accountId, params.listId, askedOf(body), actorOf({ caller, id })))
+      const asked = askedOf(body, caller.role)
+      const saved = await settings.save(db, caller.accountId, params.listId, asked, actorOf({ caller, id }))
+      await relay()
+      return syncJson(saved)
     },
   )
 }

@@ -12,7 +12,7 @@ type Changes = Partial<
   Pick<Account, 'name' | 'timeZone' | 'ambiguousMatch' | 'unmappedAddress' | 'conflict' | 'alertEmails'>
 >
 
-export const find = async (db: Database, accountId: string): Promise<Account | undefined> => {
+export const find = async (db: Database | Transaction, accountId: string): Promise<Account | undefined> => {
   const [found] = await db.select().from(accounts).where(eq(accounts.id, accountId))
   return found
 }
@@ -29,7 +29,7 @@ export const lock = async (
   await tx.select({ id: accounts.id }).from(accounts).where(eq(accounts.id, accountId)).for(strength)
 }
 
-export const get = async (db: Database, accountId: string): Promise<Account> => {
+export const get = async (db: Database | Transaction, accountId: string): Promise<Account> => {
   const found = await find(db, accountId)
   if (found === undefined) throw new FairleadError('notFound')
   return found

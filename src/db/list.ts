@@ -8,6 +8,7 @@ import { refuseTwins } from './failure.ts'
 import * as folderRows from './folder.ts'
 import { moveTo } from './order.ts'
 import type { Transaction } from './outbox.ts'
+import { endOf } from './schedule/end.ts'
 import { folders, lanes, lists, runs } from './schema.ts'
 
 export { insert } from './list/insert.ts'
@@ -139,9 +140,10 @@ const place = async (tx: Transaction, folderId: string, listId: string, position
   await moveTo(tx, lists, ids, listId, position)
 }
 
-/** The list and its records are seen no more; runs and entries stay. Errors: notFound. */
+/** The list and its records are seen no more, its schedule and its segments' end (R18); runs and entries stay. Errors: notFound. */
 export const remove = (db: Database, accountId: string, listId: string, actor: audits.Actor): Promise<void> =>
   db.transaction(async (tx) => {
+    await accounts.lock(tx, accountId, 'no key update')
     const removed = await tx
       .update(lists)
       .set({ removedAt: sql`now()` })
@@ -149,4 +151,5 @@ export const remove = (db: Database, accountId: string, listId: string, actor: a
       .returning({ id: lists.id })
     if (removed.length === 0) throw new FairleadError('notFound')
     await audits.insert(tx, accountId, actor, { action: 'list.remove', targetId: listId })
+    await endOf(tx, accountId, { listId }, actor)
   })

@@ -104,6 +104,12 @@ export const errorTable = {
     'Ask the operator to enable it.',
   ),
   notConnected: entry('request', 409, 'No CRM is connected.', 'Connect an Infor CRM first: PUT /v1/connection.'),
+  slotsFull: entry(
+    'request',
+    409,
+    'All ten schedule slots are taken.',
+    'Pause or remove one of the ten schedules that are named, then try again.',
+  ),
   connectionBusy: entry(
     'request',
     409,

@@ -1,4 +1,5 @@
 export { dueAt, dueBetween } from './schedule/due.ts'
-export { clockChangesOf, instantOf, localTimeOf, type ClockChange } from './schedule/local.ts'
+export { clockAt, clockChangesOf, instantOf, localTimeOf, type ClockChange } from './schedule/local.ts'
+export { readSchedule, type GivenSchedule } from './schedule/read.ts'
 export * from './schedule/spec.ts'
 export { chosenTimes, dueTimes, minutesOf, nextTimes, type DueTime } from './schedule/times.ts'

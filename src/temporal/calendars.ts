@@ -1,6 +1,7 @@
 import type { CalendarSpec, ScheduleSpec as EngineSpec } from '@temporalio/client'
 import {
   chosenTimes,
+  clockAt,
   clockChangesOf,
   instantOf,
   minutesOf,
@@ -11,6 +12,7 @@ import {
 /** How many years ahead of this one the changes of the clock are written down; the reconciler moves on with the years. */
 const horizonYears = 10
 const hourMs = 60 * 60_000
+const dayMs = 24 * hourMs
 
 const months = [
   'JANUARY',
@@ -70,36 +72,51 @@ const dated = (clockMs: number): CalendarSpec => {
 
 type Corrections = { added: number[]; skipped: number[]; instants: number[] }
 
-/** One change of the clock; `low` to `high` are the local times that do not exist or come twice. */
-const correct = (spec: ScheduleSpec, change: ClockChange, { added, skipped, instants }: Corrections): void => {
-  const [low, high] = [change.before, change.after].map((offset) => change.at + offset).sort((a, b) => a - b) as [
-    number,
-    number,
-  ]
-  const size = high - low
-  const isForward = change.after > change.before
-  if (isForward && !chosenTimes(spec, low, high).next().done) added.push(high)
-  if (!isForward) {
-    const touched = [...chosenTimes(spec, size === hourMs ? low : low - size, high)]
-    instants.push(...touched.map((clock) => instantOf(spec.timeZone, clock)))
-  }
-  if (size === hourMs) return
-  const wanted = new Set([...added, ...chosenTimes(spec, low - 2 * hourMs, high + 2 * hourMs)])
-  const shift = isForward ? size : hourMs - size
-  const wrong = [...chosenTimes(spec, Math.floor(low / hourMs) * hourMs, high)].map((clock) => clock + shift)
-  skipped.push(...wrong.filter((clock) => !wanted.has(clock)))
+/** The local times from `from` until before `to` do not exist: `to` is the next valid minute. */
+const correctGap = (spec: ScheduleSpec, from: number, to: number): Corrections => {
+  const touched = [...chosenTimes(spec, from, to)]
+  const added = touched.length > 0 ? [to] : []
+  const skipped = to - from === hourMs ? [] : touched.map((clock) => clock + to - from)
+  const midnight = Math.floor((to - 1) / dayMs) * dayMs
+  if (spec.frequency !== 'weekly' || midnight < from) return { added, skipped, instants: [] }
+  // the engine takes a day without a midnight for the day before
+  const whole = minutesOf(spec).map((minute) => midnight + minute * 60_000)
+  const rest = [...chosenTimes(spec, to, midnight + dayMs)]
+  return { added: [...added, ...rest], skipped: [...skipped, ...whole.filter((clock) => clock >= to)], instants: [] }
+}
+
+/** The local times from `from` until before `to` come twice. */
+const correctRepeat = (spec: ScheduleSpec, from: number, to: number): Corrections => {
+  const size = to - from
+  const instantsFrom = (clock: number) =>
+    [...chosenTimes(spec, clock, to)].map((each) => instantOf(spec.timeZone, each))
+  const late = size === hourMs ? [hourMs] : [hourMs, hourMs + size]
+  const wrong = instantsFrom(Math.floor(from / hourMs - 1) * hourMs).flatMap((at) =>
+    late.map((ms) => clockAt(spec.timeZone, at + ms)),
+  )
+  return { added: [], skipped: wrong, instants: instantsFrom(size === hourMs ? from : from - size) }
+}
+
+const correct = (spec: ScheduleSpec, { at, before, after }: ClockChange): Corrections => {
+  const [low, high] = [at + Math.min(before, after), at + Math.max(before, after)]
+  const found = after > before ? correctGap(spec, low, high) : correctRepeat(spec, low, high)
+  const wanted = new Set([...found.added, ...chosenTimes(spec, low - dayMs, high + dayMs)])
+  return { ...found, skipped: found.skipped.filter((clock) => !wanted.has(clock)) }
 }
 
 /**
  * What the engine would do wrong where the clock changes (decision 0031). A time that does not exist is left out: here it goes in at the next valid minute.
- * Of one that comes twice the first may be left out: here it goes in as an instant. Where the clock changes by other than an hour it is off: that is taken out.
+ * Of one that comes twice the first may be left out: here it goes in as an instant. Times an hour or half an hour off come up: they are taken out.
  */
 const correctionsOf = (spec: ScheduleSpec, now: Date): Corrections => {
-  const corrections: Corrections = { added: [], skipped: [], instants: [] }
   const from = Date.UTC(now.getUTCFullYear(), 0, 1)
   const to = Date.UTC(now.getUTCFullYear() + horizonYears + 1, 0, 1)
-  for (const change of clockChangesOf(spec.timeZone, from, to)) correct(spec, change, corrections)
-  return corrections
+  const all = clockChangesOf(spec.timeZone, from, to).map((change) => correct(spec, change))
+  return {
+    added: all.flatMap(({ added }) => added),
+    skipped: all.flatMap(({ skipped }) => [...new Set(skipped)]),
+    instants: all.flatMap(({ instants }) => instants),
+  }
 }
 
 /**

@@ -145,6 +145,8 @@ describe('R36: keys and roles', () => {
     ])
     expect(byRole['admin']?.sort()).toEqual([
       'DELETE /v1/api-keys/{keyId}',
+      'DELETE /v1/lists/{listId}/schedule',
+      'DELETE /v1/segments/{segmentId}/schedule',
       'DELETE /v1/webhooks/{webhookId}',
       'GET /v1/api-keys',
       'GET /v1/audit',
@@ -155,12 +157,18 @@ describe('R36: keys and roles', () => {
       'POST /v1/api-keys',
       'POST /v1/connection/reconfirm',
       'POST /v1/connection/reset',
+      'POST /v1/lists/{listId}/schedule/pause',
+      'POST /v1/lists/{listId}/schedule/resume',
       'POST /v1/runs/{runId}/undo',
+      'POST /v1/segments/{segmentId}/schedule/pause',
+      'POST /v1/segments/{segmentId}/schedule/resume',
       'POST /v1/standard-fields/optimize',
       'POST /v1/webhooks',
       'POST /v1/webhooks/{webhookId}/deliveries/{deliveryId}/retry',
       'POST /v1/webhooks/{webhookId}/test',
       'PUT /v1/connection',
+      'PUT /v1/lists/{listId}/schedule',
+      'PUT /v1/segments/{segmentId}/schedule',
       'PUT /v1/standard-fields',
     ])
     expect(byRole['marketer']?.some((route) => route.startsWith('GET'))).toBe(false)

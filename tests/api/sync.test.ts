@@ -173,7 +173,7 @@ describe('the sync settings of a list', () => {
     [{ push: { surprise: true } }, 'invalidInput', 'push.surprise'],
     [{ push: { enabled: 'yes' } }, 'invalidInput', 'push.enabled'],
     [{ pull: { excludedFields: ['CreateDate'] } }, 'invalidInput', 'pull.excludedFields[0]'],
-    [{ schedule: { frequency: 'daily' } }, 'invalidInput', 'schedule'],
+    [{ schedule: { frequency: 'daily' } }, 'invalidInput', 'schedule.time'],
     [{ version: -1 }, 'invalidInput', 'version'],
     [{ addColumns: ['Nothing'] }, 'unknownField', 'addColumns[0]'],
     [{ addColumns: ['Address/City', { crmField: 'address/city' }] }, 'duplicateField', 'addColumns[1]'],
@@ -186,12 +186,6 @@ describe('the sync settings of a list', () => {
     expect(await read()).toMatchObject({ version: 0, ...usual })
     expect(await columnsOf()).toHaveLength(6)
     expect(await widenedAt()).toBeNull()
-  })
-
-  test('a schedule cannot be set yet, and the sentence says what to do', async () => {
-    const answer = await put({ version: 0, schedule: { frequency: 'daily' } })
-    expect(answer.body.errors[0].message).toMatch(/schedule yet: send null/)
-    expect((await put({ version: 0, schedule: null })).status).toBe(200)
   })
 
   test('what is risky is stored and said', async () => {

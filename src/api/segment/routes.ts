@@ -110,7 +110,7 @@ export const segmentRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, 
         tags,
         summary: 'Remove a segment',
         description:
-          'Nobody on the list is touched. A run of the segment stops at the next checkpoint; the history of its runs stays. Answers what used the segment.',
+          'Nobody on the list is touched. Its schedule ends, and a run of it stops at the next checkpoint; the history of its runs stays. Answers what used the segment.',
         params: SegmentParams,
         response: { 200: RemovedSegment },
       },

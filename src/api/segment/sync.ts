@@ -17,7 +17,7 @@ const tags = ['Segments']
 
 /** P2: what a segment pushes, and its runs. */
 export const segmentSyncRoutes: FastifyPluginAsyncZod<Services> = async (app, services) => {
-  const { db, secrets } = services
+  const { db, secrets, relay } = services
 
   app.get(
     '/segments/:segmentId/sync',
@@ -55,7 +55,9 @@ export const segmentSyncRoutes: FastifyPluginAsyncZod<Services> = async (app, se
       const { accountId } = caller
       const { listId } = await segments.get(db, accountId, segmentId)
       const actor = actorOf({ caller, id })
-      return syncJson(await settings.save(db, accountId, listId, askedOf(body), actor, segmentId))
+      const saved = await settings.save(db, accountId, listId, askedOf(body, caller.role), actor, segmentId)
+      await relay()
+      return syncJson(saved)
     },
   )
 

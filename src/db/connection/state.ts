@@ -6,6 +6,7 @@ import * as alerts from '../alert.ts'
 import * as audits from '../audit.ts'
 import type { Database } from '../database.ts'
 import * as outbox from '../outbox.ts'
+import { pauseAll } from '../schedule/end.ts'
 import { accounts, candidates, connections, runs } from '../schema.ts'
 import { findActive, type Connection } from './find.ts'
 
@@ -60,7 +61,7 @@ export const noteCheck = async (
     )
 }
 
-/** C3: forgets the secret; lists and history stay. Work under way is cancelled at its next checkpoint. */
+/** C3: forgets the secret; lists and history stay, schedules are paused until each is resumed by hand. Work under way is cancelled at its next checkpoint. */
 export const reset = (db: Database, accountId: string): Promise<void> =>
   db.transaction(async (tx) => {
     // first of all, as everybody does: two that take account and connection in different order would wait for each other
@@ -73,6 +74,7 @@ export const reset = (db: Database, accountId: string): Promise<void> =>
       .where(eq(connections.id, connection.id))
     await tx.delete(candidates).where(eq(candidates.connectionId, connection.id))
     await alerts.resolve(tx, accountId, { kind: 'connectionBroken', subject: connection.id })
+    await pauseAll(tx, accountId)
     const waiting = await tx
       .update(runs)
       .set({ cancelRequestedAt: new Date() })

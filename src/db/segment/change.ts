@@ -2,11 +2,13 @@ import { and, count, eq, isNull, sql } from 'drizzle-orm'
 import { isDeepStrictEqual } from 'node:util'
 import { FairleadError } from '../../domain/errors.ts'
 import { readFilter } from '../../domain/filter.ts'
+import * as accounts from '../account.ts'
 import * as audits from '../audit.ts'
 import * as columns from '../column.ts'
 import type { Database } from '../database.ts'
 import { refuseTwins } from '../failure.ts'
 import type { Transaction } from '../outbox.ts'
+import { endOf } from '../schedule/end.ts'
 import { segments, segmentVersions } from '../schema.ts'
 import { get, type Segment } from './read.ts'
 import { usesOf, type Use } from './uses.ts'
@@ -95,9 +97,10 @@ export const update = (
     }),
   )
 
-/** The segment is seen no more; its versions stay. Answers what used it. Errors: notFound. */
+/** The segment is seen no more, its schedule ends (R18); its versions stay. Answers what used it. Errors: notFound. */
 export const remove = (db: Database, accountId: string, segmentId: string, actor: audits.Actor): Promise<Use[]> =>
   db.transaction(async (tx) => {
+    await accounts.lock(tx, accountId, 'no key update')
     const segment = await lock(tx, accountId, segmentId)
     const uses = await usesOf(tx, segment)
     await tx
@@ -105,5 +108,6 @@ export const remove = (db: Database, accountId: string, segmentId: string, actor
       .set({ removedAt: sql`now()` })
       .where(eq(segments.id, segmentId))
     await audits.insert(tx, accountId, actor, { action: 'segment.remove', targetId: segmentId })
+    await endOf(tx, accountId, { segmentId }, actor)
     return uses
   })

@@ -1,7 +1,7 @@
-import { and, asc, eq, isNull } from 'drizzle-orm'
+import { and, asc, eq, isNull, ne } from 'drizzle-orm'
 import { columnsIn } from '../../domain/filter.ts'
 import type { Transaction } from '../outbox.ts'
-import { segments } from '../schema.ts'
+import { schedules, segments } from '../schema.ts'
 
 export type Named = { id: string; name: string }
 
@@ -21,5 +21,13 @@ export const usingColumn = async (
 /** What sends to a segment or pushes it. */
 export type Use = Named & { kind: 'schedule' | 'message' }
 
-/** Everything that uses a segment: one query for each kind of user. Nothing can use one by now. */
-export const usesOf = async (_tx: Transaction, _segment: { accountId: string; id: string }): Promise<Use[]> => []
+type Used = { accountId: string; id: string; name: string }
+
+/** Everything that uses a segment: one query for each kind of user. A schedule has no name of its own. */
+export const usesOf = async (tx: Transaction, { accountId, id, name }: Used): Promise<Use[]> => {
+  const found = await tx
+    .select({ id: schedules.id })
+    .from(schedules)
+    .where(and(eq(schedules.accountId, accountId), eq(schedules.segmentId, id), ne(schedules.state, 'removed')))
+  return found.map((schedule) => ({ kind: 'schedule', id: schedule.id, name }))
+}

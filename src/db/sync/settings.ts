@@ -1,18 +1,21 @@
 import { and, eq, sql } from 'drizzle-orm'
 import { FairleadError } from '../../domain/errors.ts'
+import type { GivenSchedule, ScheduleSpec } from '../../domain/schedule.ts'
 import { changedParts, readSettings, widens, type SettingsOf } from '../../domain/settings.ts'
 import { defaultSync, type SyncSettings } from '../../domain/sync.ts'
 import * as audits from '../audit.ts'
 import * as columns from '../column.ts'
 import type { Database } from '../database.ts'
+import * as accounts from '../account.ts'
 import * as lists from '../list.ts'
 import type { Transaction } from '../outbox.ts'
+import * as schedules from '../schedule.ts'
 import { lists as listRows, syncSettings } from '../schema.ts'
 import * as segments from '../segment/read.ts'
 
 export type Stored = SyncSettings & { version: number }
 /** Settings with what they are checked against and shown by. */
-export type Described = { settings: Stored; of: SettingsOf }
+export type Described = { settings: Stored; of: SettingsOf; schedule: ScheduleSpec | null }
 
 const noPull = { enabled: false, addNew: false, updateExisting: false, excludedFields: [] }
 
@@ -53,7 +56,12 @@ const describeAs = async (
 ): Promise<Described> => {
   const known = await columns.all(db, list.accountId, list.id)
   const live = (await columns.liveFields(db, list.accountId, list)) ?? {}
-  return { settings, of: { kind: list.kind, ofSegment: segmentId !== null, columns: known, live } }
+  const schedule = await schedules.find(db, list.accountId, { listId: list.id, segmentId })
+  return {
+    settings,
+    schedule: schedule?.spec ?? null,
+    of: { kind: list.kind, ofSegment: segmentId !== null, columns: known, live },
+  }
 }
 
 /** Errors: notFound, also for a list that was removed. */
@@ -67,13 +75,21 @@ export const describe = async (
   return describeAs(db, list, segmentId, await get(db, accountId, listId, segmentId))
 }
 
-/** Settings by the names of columns, for the version that the person has read. */
-export type Asked = SyncSettings & { version: number; addColumns: readonly string[] }
+/**
+ * Settings by the names of columns, for the version that the person has read. `schedule`: left out, it stays as it is; null ends it; only who
+ * `mayChangeSchedule` may send another one than the stored one.
+ */
+export type Asked = SyncSettings & {
+  version: number
+  addColumns: readonly string[]
+  schedule?: GivenSchedule | null
+  mayChangeSchedule?: boolean
+}
 
 /**
- * S6: stores the settings of a list, or of one of its segments, as a whole with the columns that they add, or nothing. Pulling more than before is
- * remembered for the next sync.
- * Errors: notFound, conflict for another version than the stored one, and those of readSettings and columns.addBound.
+ * S6: stores the settings of a list, or of one of its segments, as a whole with the columns that they add and the schedule, or nothing. Pulling more
+ * than before is remembered for the next sync.
+ * Errors: notFound, conflict for another version than the stored one, and those of readSettings, columns.addBound and schedules.store.
  */
 export const save = (
   db: Database,
@@ -84,6 +100,8 @@ export const save = (
   segmentId: string | null = null,
 ): Promise<Described> =>
   db.transaction(async (tx) => {
+    // first of all, as everybody does who takes both
+    if (asked.schedule !== undefined) await accounts.lock(tx, accountId, 'no key update')
     const list = await columns.lockList(tx, accountId, listId)
     // removed since it was read
     if (segmentId !== null) await segments.get(tx, accountId, segmentId)
@@ -108,5 +126,9 @@ export const save = (
       targetId: segmentId ?? listId,
       details,
     })
-    return { settings, of }
+    if (asked.schedule !== undefined) {
+      const given = { given: asked.schedule, at: 'schedule.', mayChange: asked.mayChangeSchedule }
+      await schedules.store(tx, accountId, { listId, segmentId }, given, actor)
+    }
+    return describeAs(tx, list, segmentId, settings)
   })
