@@ -5,9 +5,10 @@ import * as previews from '../../src/db/preview.ts'
 import type { Run } from '../../src/db/run/state.ts'
 import { requestUndo } from '../../src/db/run/undo.ts'
 import { retry } from '../../src/db/run/retry.ts'
-import { openFairlead, type Fairlead } from '../support/fairlead.ts'
+import { openFairlead, until, type Fairlead } from '../support/fairlead.ts'
 import { mapColumn, plainList } from '../support/plain.ts'
 import { openList, sumsAgree, type Held, type TestList } from '../support/sync.ts'
+import { openTimelines } from '../support/timeline.ts'
 import { openPeople, type People } from './people.ts'
 
 let fairlead: Fairlead
@@ -97,8 +98,8 @@ describe('P1: a plain list', () => {
     expect(crm.control.person('lead', leadId)).toMatchObject({ Title: 'New', FirstName: 'Pat' })
     expect(JSON.stringify(bodies())).not.toContain('ours alone')
 
-    // nothing is owed to anybody but the one without an address
-    expect(await push(list)).toMatchObject({ ...zero, read: expect.any(Number), created: 0, updated: 0, rejected: 1 })
+    // nobody is looked at but the one without an address, though a contact cannot hold the company
+    expect(await push(list)).toMatchObject({ ...zero, read: 1, rejected: 1 })
     expect(bodies()).toEqual([])
 
     await list.edit(fresh, { Job: 'Bigger boss', Note: 'still ours' })
@@ -158,6 +159,20 @@ describe('P1: a plain list', () => {
     const run = await good(list)
     expect(await list.entries(run.id)).toMatchObject([{ changes: { Job: { before: 'Theirs', after: 'Ours' } } }])
     expect(crm.control.person('lead', crmId!)).toMatchObject({ Title: 'Ours' })
+
+    const timelines = await openTimelines(fairlead)
+    const events = await until('the timeline', () => timelines.read(list.listId, id).catch(() => null))
+    const read = (path: string) =>
+      until(path, async () => {
+        const { status, body } = await timelines.call('GET', path)
+        return status === 200 && body
+      })
+    const record = await read(`/v1/lists/${list.listId}/records/${id}`)
+    const runOf = await read(`/v1/runs/${run.id}`)
+    await timelines.close()
+    expect(events.map(({ kind }) => kind)).toEqual(['created', 'pushed', 'edited', 'pushed'])
+    expect(record).toMatchObject({ crm: { entity: 'lead', id: crmId, state: 'linked' }, fields: { Job: 'Ours' } })
+    expect(runOf).toMatchObject({ segment: null, list: { id: list.listId }, balance: { balanced: true } })
   })
 
   test('S8: a preview writes nothing and binds the list to no CRM, and its application does what it has shown', async () => {

@@ -1,3 +1,4 @@
+import type { CrmEntity } from '../../domain/crm.ts'
 import { isEdited } from '../../domain/sync.ts'
 import type { Database, Sql } from '../database.ts'
 import { mappingOf } from '../quarantine/mapping.ts'
@@ -9,17 +10,24 @@ import { foreseenOf, rowColumns, toSyncRow, withPeople, type SyncRow } from './r
 type Raw = Parameters<typeof toSyncRow>[0]
 export type PutOff = SyncRow & { tries: number }
 
-/** Columns whose edits go out, on either entity. */
-const pushedKeys = ({ of }: SyncPlan): string[] => [
-  ...new Set([...of.lead.columns, ...of.contact.columns].filter(({ pushed }) => pushed).map(({ key }) => key)),
-]
+/** Columns whose edits go out for people of an entity; with `all` also to people of the other one who have the address (R4). */
+const pushedKeys = ({ of, sync }: SyncPlan, entity: CrmEntity): string[] => {
+  const columns = sync.ambiguousMatch === 'all' ? [...of.lead.columns, ...of.contact.columns] : of[entity].columns
+  return [...new Set(columns.filter(({ pushed }) => pushed).map(({ key }) => key))].sort((a, b) => (a < b ? -1 : 1))
+}
 
 /** What an undo holds is not pending (domain/sync.ts). */
-const editedHere = (sql: Sql, plan: SyncPlan) => {
-  const keys = pushedKeys(plan)
+const editedAmong = (sql: Sql, keys: readonly string[]) => {
   if (keys.length === 0) return sql`false`
   const ticked = sql`string_to_array(${keys.join('\n')}::text, E'\n')`
   return sql`r.agreed ?| ${ticked} and exists (select from jsonb_each(r.agreed) e where e.key = any(${ticked}) and not e.value ? 'h')`
+}
+
+const editedHere = (sql: Sql, plan: SyncPlan) => {
+  const [lead, contact] = [pushedKeys(plan, 'lead'), pushedKeys(plan, 'contact')]
+  return lead.join() === contact.join()
+    ? editedAmong(sql, lead)
+    : sql`case r.crm_entity when 'contact' then ${editedAmong(sql, contact)} else ${editedAmong(sql, lead)} end`
 }
 
 /** Not linked yet, or edited here in any way: what the index of pending records has, but for those that were removed. */
@@ -60,10 +68,11 @@ const pageForeseen = async (
         and ${beyond(sql`v.record_id`)} and ${ofMembers(sql, plan, runId, sql`v.record_id`)} order by v.record_id limit ${limit})) c
     order by c.id limit ${limit}`
   const ids = candidates.map(({ id }) => id)
-  const keys = pushedKeys(plan)
+  const keys = { lead: pushedKeys(plan, 'lead'), contact: pushedKeys(plan, 'contact') }
   const rows = await foreseenOf(sql, plan, ids)
-  const isPending = ({ removed, crmId, state, agreed }: SyncRow): boolean =>
-    !removed && (crmId === null || (state !== 'deletedInCrm' && keys.some((key) => isEdited(agreed[key]))))
+  const isPending = ({ removed, crmId, entity, state, agreed }: SyncRow): boolean =>
+    !removed &&
+    (crmId === null || (state !== 'deletedInCrm' && keys[entity ?? 'lead'].some((key) => isEdited(agreed[key]))))
   return { rows: rows.filter(isPending), next: nextOf(ids, limit) }
 }
 
