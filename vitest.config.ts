@@ -7,6 +7,8 @@ export default defineConfig({
     globalSetup: ['tests/support/servers.ts'],
     reporters: ['default', './tests/support/reporter.ts'],
     pool: 'forks',
+    // Files begin with no state of their own: each opens its servers, so a process may go on with what it has loaded.
+    isolate: false,
     // Files also share their machine with Postgres, Temporal, and the workers that they start.
     maxWorkers: 3,
     // A limit for what hangs, and no measure: a busy machine takes several times as long.
