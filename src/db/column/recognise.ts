@@ -4,6 +4,7 @@ import { misplaced } from '../../domain/errors.ts'
 import { isMapped, recogniser } from '../../domain/standardField.ts'
 import type { Transaction } from '../outbox.ts'
 import { columns, lists } from '../schema.ts'
+import { forgetEdits } from './compare.ts'
 import { allOf, lockFields, type StandardFieldRow } from '../standardField/read.ts'
 import type { Column } from './read.ts'
 
@@ -72,15 +73,16 @@ export const choose = async (tx: Transaction, column: Column, said: string | nul
   await lockFields(tx, column.accountId, 'shared')
   const field = said === null ? null : recogniser(await allOf(tx, column.accountId))(said)
   if (field === undefined) throw misplaced('standardField', 'There is no standard field of this name.')
-  const { key, crmField, standardFieldId } = column
-  const becomes =
-    field !== null && field.id !== standardFieldId && isMapped({ key, crmField, standard: asStandard(field) })
+  const { key, crmField, standardFieldId, uncomparedAt } = column
+  const mapped = field !== null && isMapped({ key, crmField, standard: asStandard(field) })
+  const same = field?.id === standardFieldId
   await tx
     .update(columns)
     .set({
       standardFieldId: field?.id ?? null,
       standardFieldSaid: true,
-      uncomparedAt: becomes ? sql`clock_timestamp()` : field === null ? null : column.uncomparedAt,
+      uncomparedAt: !mapped ? null : same ? uncomparedAt : sql`clock_timestamp()`,
     })
     .where(eq(columns.id, column.id))
+  if (!mapped && isMapped(column)) await forgetEdits(tx, [column])
 }
