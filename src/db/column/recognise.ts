@@ -26,7 +26,7 @@ const assign = async (tx: Transaction, found: { id: string; field: StandardField
   const rows = found.map(({ id, field, mapped }) => ({ id, field: field.id, mapped }))
   await tx.execute(sql`
     update columns c set standard_field_id = f.field,
-      uncompared_at = case when f.mapped then clock_timestamp() else c.uncompared_at end
+      standard_since = clock_timestamp(), uncompared_at = case when f.mapped then clock_timestamp() else c.uncompared_at end
     from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb) as f (id uuid, field uuid, mapped boolean) where c.id = f.id`)
 }
 
@@ -81,6 +81,7 @@ export const choose = async (tx: Transaction, column: Column, said: string | nul
     .set({
       standardFieldId: field?.id ?? null,
       standardFieldSaid: true,
+      ...(!same && { standardSince: sql`clock_timestamp()` }),
       uncomparedAt: !mapped ? null : same ? uncomparedAt : sql`clock_timestamp()`,
     })
     .where(eq(columns.id, column.id))

@@ -52,7 +52,7 @@ const noteChanged = async (tx: Transaction, accountId: string, before: Stored['i
     return isOther(leadField, old?.leadField) || isOther(contactField, old?.contactField) ? (id ?? []) : []
   })
   await tx.execute(sql`
-    update columns set uncompared_at = clock_timestamp()
+    update columns set standard_since = clock_timestamp(), uncompared_at = clock_timestamp()
     where account_id = ${accountId}::uuid and standard_field_id = any(string_to_array(${changed.join('\n')}::text, E'\n')::uuid[])`)
 }
 
