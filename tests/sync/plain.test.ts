@@ -171,6 +171,8 @@ describe('P1: a plain list', () => {
     const runOf = await read(`/v1/runs/${run.id}`)
     await timelines.close()
     expect(events.map(({ kind }) => kind)).toEqual(['created', 'pushed', 'edited', 'pushed'])
+    // without what is kept of a person besides the columns
+    expect(Object.keys(events[0]!.values!).toSorted()).toEqual(['Email', 'Firm', 'FirstName', 'Job', 'LastName'])
     expect(record).toMatchObject({ crm: { entity: 'lead', id: crmId, state: 'linked' }, fields: { Job: 'Ours' } })
     expect(runOf).toMatchObject({ segment: null, list: { id: list.listId }, balance: { balanced: true } })
   })

@@ -1,7 +1,7 @@
 import type { CrmEntity } from '../../domain/crm.ts'
 import { isEdited } from '../../domain/sync.ts'
 import type { Database, Sql } from '../database.ts'
-import { mappingOf } from '../quarantine/mapping.ts'
+import { isMappedAsThen } from '../quarantine/mapping.ts'
 import type { Run } from '../run/state.ts'
 import { ofMembers } from './member.ts'
 import type { SyncPlan } from './plan.ts'
@@ -42,7 +42,7 @@ const goesOut = (sql: Sql, plan: SyncPlan) =>
  * tries none.
  */
 const notParked = (sql: Sql, plan: SyncPlan, runId: string) => sql`
-  not exists (select from parked_records k where k.record_id = r.id and k.version = r.version and k.mapping = ${mappingOf(plan)}
+  not exists (select from parked_records k where k.record_id = r.id and k.version = r.version and ${isMappedAsThen(sql, plan)}
     and k.probe_run_id is distinct from ${runId}::uuid)`
 
 /** `next`: the id to go on after, null when nothing is left */

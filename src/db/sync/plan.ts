@@ -35,6 +35,8 @@ export type SyncPlan = Omit<PageTarget, 'plan'> & {
   sync: RunSync
   /** null for a plain list, which pulls nobody */
   own: CrmEntity | null
+  /** whose settings it goes by: the segment, else the list */
+  holderId: string
   /** P2: only the members of the run are pushed */
   ofSegment: boolean
   /** keys of all columns that are something in the CRM and not kept by it, whether their field is there at the moment or not */
@@ -115,6 +117,7 @@ export const planOf = async (db: Database, secrets: SecretBox, run: runs.Run): P
     // of entries that name nobody: those of a plain list's push always say whom they are about
     entity: first,
     own,
+    holderId: run.segmentId ?? run.listId!,
     ofSegment,
     bound: all.filter((column) => !isAlwaysRead(column)).map(({ key }) => key),
     columns: [...of[first].columns, ...further],
