@@ -72,7 +72,11 @@ export const uploadActivities = (deps: Dependencies) => ({
       const lane = await lanes.claim(deps.db, accountId, runId, 'upload', 0)
       if (lane.done) return { done: true, rows: 0, stop: false }
       const known = await columns.all(deps.db, accountId, listId)
-      const scope = { ...(await scopeOf(deps.db, deps.secrets, { accountId, listId }, known)), runId }
+      // for each page anew: what is edited in a column that has become a field of the CRM meanwhile has to be pushed
+      const scope = async () => {
+        const now = await columns.all(deps.db, accountId, listId)
+        return { ...(await scopeOf(deps.db, deps.secrets, { accountId, listId }, now)), runId }
+      }
       const key = { runId, phase: 'upload' as const, lane: 0, attempt: lane.attempt }
       const sort = createSorter(upload, known)
       const read = openFile(deps.db, accountId, upload, readPlace(lane.cursor ?? ''))
@@ -84,7 +88,7 @@ export const uploadActivities = (deps: Dependencies) => ({
       const endAt = Date.now() + segmentLimits.ms
       let rows = 0
       for (let page = await next(); ;) {
-        const storing = uploads.storePage(deps.db, scope, key, upload, page)
+        const storing = uploads.storePage(deps.db, await scope(), key, upload, page)
         storing.catch(() => undefined)
         rows += page.rows.length + page.refused.length
         const more = !page.done && rows < segmentRows && Date.now() < endAt

@@ -3,13 +3,18 @@ import { createHmac, createSecretKey, type KeyObject } from 'node:crypto'
 import { normaliseEmail } from '../domain/email.ts'
 import { FairleadError } from '../domain/errors.ts'
 import type { Database } from './database.ts'
+import type { Transaction } from './outbox.ts'
 import { accounts } from './schema.ts'
 import { hashKeyContext, type SecretBox } from './secret.ts'
 
 const cache = new Map<string, KeyObject>()
 
 /** The account's key for hashing e-mail addresses. It never changes, so it is read once per process. */
-export const hashKeyOf = async (db: Database, secrets: SecretBox, accountId: string): Promise<KeyObject> => {
+export const hashKeyOf = async (
+  db: Database | Transaction,
+  secrets: SecretBox,
+  accountId: string,
+): Promise<KeyObject> => {
   const known = cache.get(accountId)
   if (known !== undefined) return known
   const [account] = await db.select({ hashKey: accounts.hashKey }).from(accounts).where(eq(accounts.id, accountId))

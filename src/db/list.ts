@@ -140,6 +140,14 @@ const place = async (tx: Transaction, folderId: string, listId: string, position
   await moveTo(tx, lists, ids, listId, position)
 }
 
+/** P1: the CRM that people of a plain list are linked to from now on. */
+export const bindTo = async (db: Database, listId: string, connectionId: string): Promise<void> => {
+  await db
+    .update(lists)
+    .set({ connectionId })
+    .where(and(eq(lists.id, listId), sql`${lists.connectionId} is distinct from ${connectionId}`))
+}
+
 /** The list and its records are seen no more, its schedule and its segments' end (R18); runs and entries stay. Errors: notFound. */
 export const remove = (db: Database, accountId: string, listId: string, actor: audits.Actor): Promise<void> =>
   db.transaction(async (tx) => {

@@ -288,6 +288,8 @@ export const columns = pgTable(
     standardFieldId: uuid().references(() => standardFields.id, { onDelete: 'set null' }),
     /** a person has said what it means, or that it means nothing: it is not recognised anew */
     standardFieldSaid: boolean().notNull().default(false),
+    /** since when it means what it means in the CRM */
+    standardSince: at(),
     /** since when it is another field of the CRM than before: the next run marks its values to be compared for the first time (R13); then null */
     uncomparedAt: at(),
     maxLength: integer(),

@@ -9,6 +9,8 @@ import { isBlank, sameValue } from './values.ts'
 export type SyncColumn = {
   key: string
   field: CrmField
+  /** it means the field by its standard field alone, and never takes a value from there */
+  isOurs?: boolean
   /** the CRM's value is taken over */
   pulled: boolean
   /** the CRM's value is taken over where there is none yet: for a column that was added (S5) */

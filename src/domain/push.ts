@@ -21,8 +21,8 @@ export type Outcome = {
   link?: { entity: CrmEntity; id: string }
   /** with a link: the columns whose value the CRM has told */
   compared?: ReadonlySet<string>
-  /** when the CRM made and changed the person, where the list has no columns for that, by column key */
-  dates?: Record<string, CrmValue>
+  /** what is always read of a person, where the list has no columns for it, by column key */
+  kept?: Record<string, CrmValue>
   /** values taken over here, and what was decided about the edits */
   decision?: Decision
   columns?: readonly SyncColumn[]
@@ -150,8 +150,9 @@ export const rebase = (now: Ours & { version: number }, outcome: Outcome, at: st
     if (untouched) {
       if (key in decided.fields) patch[key] = decided.fields[key]!
       const kept = decided.agreed[key]
-      if (kept === undefined) delete agreed[key]
-      else agreed[key] = kept
+      if (kept !== undefined) agreed[key] = kept
+      // what was marked meanwhile is still to be compared
+      else if (key in record.agreed || agreed[key]?.n !== true) delete agreed[key]
     } else if (link !== undefined && agreed[key] === undefined) {
       // edited while the record was being linked: what the CRM has is what both sides agree on
       const theirs = sent?.stored[field.name]

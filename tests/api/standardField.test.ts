@@ -2,7 +2,9 @@ import { eq } from 'drizzle-orm'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import * as t from '../../src/db/schema.ts'
 import { openApi, type Account, type TestApi } from '../support/api.ts'
-import { addConnection, addList, crmFields, field } from './rows.ts'
+import { lockFields } from '../../src/db/standardField/read.ts'
+import { until } from '../support/fairlead.ts'
+import { addConnection, addList, addRecords, crmFields, field } from './rows.ts'
 
 let api: TestApi
 let account: Account
@@ -152,6 +154,51 @@ describe('A1: columns are recognised', () => {
         code: 'invalidInput',
         errors: [{ path: 'standardField' }],
       })
+  })
+
+  test('one that is nothing in the CRM any more has no edits that wait, however it came to that', async () => {
+    const ways: ((listId: string) => Promise<unknown>)[] = [
+      (listId) => patch(listId, 'Ort', { standardField: null }),
+      async () => put({ version: (await read()).version, items: [{ ...city, systemUsage: null }] }),
+      async () => put({ version: (await read()).version, items: [] }),
+    ]
+    for (const [index, way] of ways.entries()) {
+      const { version, items } = await read()
+      await put({ version, items: [{ ...city, ...(items[0] && { id: items[0].id }) }] })
+      const listId = await newList(`Lost ${index}`, 'Ort', 'Hobby')
+      const [id] = await addRecords(api.db, api.secrets, account.id, listId, [
+        { fields: { c8: 'Bonn' }, crmEntity: 'lead', crmId: `L${index}` },
+      ])
+      const path = `/v1/lists/${listId}/records/${id}`
+      const { marketer: key } = account.keys
+      const edited = await api.call('PATCH', path, { key, body: { firstName: 'Pat', fields: { Ort: 'Köln' } } })
+      expect(edited.body.pending).toEqual(['firstName', 'Ort'])
+      await way(listId)
+      const left = (await api.call('GET', path, { key })).body
+      expect(left).toMatchObject({ pending: ['firstName'], version: edited.body.version + 1, fields: { Ort: 'Köln' } })
+      expect((await columnsOf(listId)).find(({ name }) => name === 'Ort')).toMatchObject({ leadField: null })
+      const [row] = await api.db
+        .$client`select uncompared_at as at from columns where list_id = ${listId} and key = 'c8'`
+      expect(row!['at']).toBeNull()
+    }
+  })
+
+  test('somebody who renames a column waits for a save before taking the column', async () => {
+    await put({ version: 0, items: [city] })
+    const listId = await newList('Renamed', 'Hobby')
+    const [renamed] = await api.db.transaction(async (tx) => {
+      await lockFields(tx, account.id, 'alone')
+      const answer = patch(listId, 'Hobby', { name: 'Town' })
+      await until('the other one waits', async () => {
+        const [waiting] = await api.db.$client`
+          select from pg_locks l join pg_database d on d.oid = l.database
+          where d.datname = current_database() and l.locktype = 'advisory' and not l.granted`
+        return waiting
+      })
+      await tx.update(t.columns).set({ standardFieldSaid: true }).where(eq(t.columns.listId, listId))
+      return [answer]
+    })
+    expect((await renamed!).body).toMatchObject({ name: 'Town', standardField: null })
   })
 
   test('a bound column is not, and its CRM field is nobody else’s', async () => {

@@ -168,6 +168,7 @@ describe('a set of standard fields', () => {
     ],
     [[asked('A', { leadField: 'Address/CRegion' })], 'unknownField', 'items[0].leadField'],
     [[asked('A', { leadField: 'Address/LeadCtyStZip' })], 'fieldReadOnly', 'items[0].leadField'],
+    [[asked('A', { leadField: 'donotemail' })], 'fieldReadOnly', 'items[0].leadField'],
     [[asked('A', { contactField: 'UserPassword' })], 'secretField', 'items[0].contactField'],
     [[asked('A', { id: 'strange' })], 'invalidInput', 'items[0].id'],
   ] as const)('%j is refused with its place', ([items, code, path]) => {

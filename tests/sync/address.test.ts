@@ -4,6 +4,7 @@ import { operator } from '../../src/db/audit.ts'
 import * as columns from '../../src/db/column.ts'
 import * as connections from '../../src/db/connection.ts'
 import * as lists from '../../src/db/list.ts'
+import { requestUndo } from '../../src/db/run/undo.ts'
 import * as standardFields from '../../src/db/standardField.ts'
 import { proposalOf } from '../../src/domain/standardField.ts'
 import type { PushSettings } from '../../src/domain/sync.ts'
@@ -244,5 +245,46 @@ describe('R28: unmappedAddress is reject', () => {
     })
     await list.edit(id, { Bundesland: null })
     expect((await push(list)).writes).toMatchObject([{ id: crmId, sent: { Address: { City: 'Mainz' } } }])
+  })
+})
+
+describe('a column of a list that means a field of the CRM', () => {
+  const moveTo = async (systemUsage: string): Promise<void> => {
+    const { db, accountId } = fairlead
+    const { version, items } = await standardFields.get(db, accountId)
+    const moved = items.map((item) => (item.name === city[0] ? { ...item, systemUsage } : item))
+    await standardFields.save(db, accountId, { version, items: moved }, operator)
+  }
+  beforeEach(() => saveFields(company, city))
+
+  test('S8: what was written to another field than it means now is not set back', async () => {
+    const list = await plain(['Ort'])
+    const email = address()
+    const { id } = housed(email)
+    await list.create({ 'E-mail': email, Ort: 'Bonn' })
+    const first = await push(list)
+    await moveTo('businessCounty')
+    expect((await push(list)).writes).toMatchObject([{ id, sent: { Address: { County: 'Bonn' } } }])
+    const { runId } = await requestUndo(fairlead.db, fairlead.accountId, first.run.id)
+    await fairlead.wiring.relay()
+    expect(await fairlead.finished(runId)).toMatchObject({ state: 'succeeded', counts: { push: { skipped: 1 } } })
+    expect(await list.entries(runId)).toMatchObject([{ kind: 'skipped', code: 'notRestored' }])
+    expect(addressOf('contact', id)).toMatchObject({ City: 'Bonn', County: 'Bonn' })
+  })
+
+  test('takes nothing from there, nor makes who is pulled a skip', async () => {
+    const imported = await fairlead.finished(await fairlead.startImport('lead', ['Company'], true))
+    await columns.insert(fairlead.db, fairlead.accountId, imported.listId!, { name: 'Ort', type: 'text' }, operator)
+    const list = await openList(fairlead, imported.listId!)
+    await list.settings({}, { updateExisting: false })
+    const Address = { City: 'Köln' }
+    const id = crm.add('lead', { Email: address(), LastName: 'Pulled', Company: 'Pulled Ltd', Address })
+    await list.run()
+    const record = (await list.records()).find(({ crmId }) => crmId === id)
+    expect(record?.values).toMatchObject({ Company: 'Pulled Ltd' })
+    expect(record?.values).not.toHaveProperty('Ort')
+    crm.control.edit({ entity: 'lead', id, values: { Title: 'No column of the list' } })
+    const { run } = await push(list)
+    expect(run.counts!['pull']).toMatchObject({ skipped: 0 })
   })
 })

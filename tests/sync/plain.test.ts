@@ -171,6 +171,8 @@ describe('P1: a plain list', () => {
     const runOf = await read(`/v1/runs/${run.id}`)
     await timelines.close()
     expect(events.map(({ kind }) => kind)).toEqual(['created', 'pushed', 'edited', 'pushed'])
+    // without what is kept of a person besides the columns
+    expect(Object.keys(events[0]!.values!).toSorted()).toEqual(['Email', 'Firm', 'FirstName', 'Job', 'LastName'])
     expect(record).toMatchObject({ crm: { entity: 'lead', id: crmId, state: 'linked' }, fields: { Job: 'Ours' } })
     expect(runOf).toMatchObject({ segment: null, list: { id: list.listId }, balance: { balanced: true } })
   })
@@ -185,11 +187,15 @@ describe('P1: a plain list', () => {
     expect(await list.records()).toEqual(before)
     expect(bodies()).toEqual([])
     const { db, accountId } = fairlead
-    const [bound] = await db.$client`select connection_id from lists where id = ${list.listId}`
-    expect(bound).toEqual({ connection_id: null })
+    const bound = async () => {
+      const [row] = await db.$client`select connection_id from lists where id = ${list.listId}`
+      return row!['connection_id']
+    }
+    expect(await bound()).toBeNull()
 
     const run = await start(await db.transaction((tx) => previews.apply(tx, accountId, list.listId, shown.id, false)))
     expect(run).toMatchObject({ state: 'succeeded', error: null })
+    expect(await bound()).toBe(run.connectionId)
     const told = async (id: string) =>
       (await list.entries(id)).map(({ kind, code, recordId, changes }) => ({ kind, code, recordId, changes }))
     expect(await told(run.id)).toEqual(await told(shown.id))
@@ -261,6 +267,16 @@ describe('P1: a plain list', () => {
     const followed = await recordOf(list, became)
     expect(followed.crmEntity).toBe('contact')
     expect(crm.control.person('contact', followed.crmId!)).toMatchObject({ Title: 'Late' })
+  })
+
+  test('R34: keeps who wants no mail, of those who are found and of those who are made', async () => {
+    const list = await open()
+    crm.add('contact', { Email: mail('quiet'), LastName: 'quiet', FirstName: 'Pat', DoNotEmail: true })
+    const ids = [await list.create(person('quiet', { Job: 'Boss' })), await list.create(person('loud'))]
+    await push(list)
+    const rows = await fairlead.db.$client<{ quiet: string }[]>`
+      select fields->>'c6' as quiet from records where id = any(string_to_array(${ids.join()}, ',')::uuid[]) order by id`
+    expect(rows).toEqual([{ quiet: 'true' }, { quiet: 'false' }])
   })
 
   test('C3: keeps the date by which its CRM is known again', async () => {

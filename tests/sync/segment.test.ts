@@ -212,6 +212,24 @@ describe('P2: a segment', () => {
     expect((await linked(list)).toSorted()).toEqual(['one', 'two'])
   })
 
+  test('R23: leaves alone what its list has parked, but for one of each cause, and the list what it has', async () => {
+    const list = await open()
+    for (const name of ['one', 'two', 'three', 'four']) await add(list, name, 'A')
+    crm.control.addFault({ kind: 'errorArray', status: 400, message: 'No.', match: { method: 'POST', kind: 'leads' } })
+    const segmentId = await segmentOf(fairlead, list, inTeam('A'), { fields: ['Job'] })
+    const read = async (run: Promise<Run>) => (await run).counts!['push']!.read
+    const reads: number[] = []
+    for (let times = 0; times < 3; times += 1) reads.push(await read(list.run()))
+    for (let times = 0; times < 2; times += 1)
+      reads.push(await read(runSegment(fairlead, list, segmentId)), await read(list.run()))
+    expect(reads).toEqual([4, 4, 4, 1, 1, 1, 1])
+    // settings that change are seen by the next run that goes by them: two that it was parked by, and one of those that the segment parked
+    await list.settings({ enabled: true, addNew: true, updateExisting: true, fields: ['Firm'] }, { enabled: false })
+    expect(await read(list.run())).toBe(2 + 1)
+    crm.control.clearFaults()
+    expect(good(await runSegment(fairlead, list, segmentId)).counts!['push']).toMatchObject({ created: 4 })
+  })
+
   test('of an imported list pushes beside its pull, and what it wrote is no change for the list', async () => {
     const id = crm.add('lead', { Email: mail('imported'), LastName: 'imported', Company: 'Ltd', Title: 'Old' })
     const imported = await fairlead.finished(await fairlead.startImport('lead', ['Title', 'Company'], true))

@@ -167,6 +167,8 @@ export const beginActivities = (deps: Dependencies) => ({
       await markUncompared(deps.db, run.listId!, () => beat({ phase: 'read' }))
       const { push } = await settings.get(deps.db, accountId, run.listId!, run.segmentId)
       const own = run.entity
+      // a preview changes nothing
+      if (own === null && run.kind !== 'preview') await lists.bindTo(deps.db, run.listId!, run.connectionId!)
       const plan = await withCrm(deps, accountId, run.connectionId!, async (crm, connection): Promise<LanePlan> => {
         const fields = await readFields(deps, crm, run, push.enabled)
         // a field that is back has widened the pull
@@ -194,7 +196,7 @@ export const beginActivities = (deps: Dependencies) => ({
         ])
         return { ranges, fixed: { ...fixed, total, mark: mark === null ? null : new Date(mark) } }
       })
-      const choose = (tx: Parameters<typeof chooseMembers>[0]) => chooseMembers(tx, deps, run)
+      const choose = (tx: Parameters<typeof chooseMembers>[0]) => chooseMembers(tx, deps.secrets, run)
       const members = run.segmentId === null || source !== undefined ? {} : { choose }
       const planned = await lanes
         .plan(deps.db, { accountId, runId, phase: 'pull' }, { ...plan, ...members })

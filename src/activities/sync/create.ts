@@ -12,7 +12,7 @@ import type { Candidate } from '../../domain/match.ts'
 import { isBlank, sameValue } from '../../domain/values.ts'
 import type { Job, Question } from './job.ts'
 import { isPushable } from '../../domain/counterpart.ts'
-import { datesOf, writePerson } from './write.ts'
+import { keptOf, writePerson } from './write.ts'
 
 type Draft = {
   columns: SyncColumn[]
@@ -83,7 +83,7 @@ const createdOutcome = (plan: SyncPlan, row: SyncRow, made: Draft, stored: CrmFo
     warnings: [...made.warnings, ...lost.map(({ name }) => ({ code: 'fieldMissing', field: name }))],
     link: { entity: 'lead', id: stored.id },
     compared: comparedWith(columns, stored.values),
-    ...datesOf(plan, stored),
+    ...keptOf(plan, stored),
     decision,
     columns,
     sent: { send: made.send, stored: stored.values },

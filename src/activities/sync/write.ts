@@ -1,7 +1,7 @@
 import type { CrmChanges, CrmEntity, CrmFound, CrmWarning } from '../../domain/crm.ts'
 import { decide, fit, type Decision, type SyncColumn } from '../../domain/decide.ts'
 import { FairleadError, isFairleadError } from '../../domain/errors.ts'
-import { fixedColumnKeys } from '../../domain/list.ts'
+import { fixedColumnKeys, systemFields } from '../../domain/list.ts'
 import type { Candidate } from '../../domain/match.ts'
 import { changedSince, comparedWith, neverCompared, withReply, type Outcome } from '../../domain/push.ts'
 import type { EntryWarning } from '../../domain/run.ts'
@@ -13,11 +13,17 @@ import { refusedAddress, refusesValues } from './address.ts'
 import { judgeGone } from './gone.ts'
 import type { Job, Question } from './job.ts'
 
-/** A plain list has no columns for the dates that tell whether the CRM is the one we knew (C3), and who took over from whom (R16). */
-export const datesOf = ({ own }: SyncPlan, { values }: Pick<CrmFound, 'values'>): Pick<Outcome, 'dates'> => {
+/**
+ * What is always read, and a plain list has no columns for: the dates that tell whether the CRM is the one we knew (C3) and who took over from whom
+ * (R16), and who wants no mail (R34).
+ */
+export const keptOf = ({ own }: SyncPlan, { values }: Pick<CrmFound, 'values'>): Pick<Outcome, 'kept'> => {
   if (own !== null) return {}
-  const known = (['CreateDate', 'ModifyDate'] as const).filter((name) => typeof values[name] === 'string')
-  return { dates: Object.fromEntries(known.map((name) => [fixedColumnKeys[name]!, values[name]!])) }
+  const known = systemFields.flatMap((name) => {
+    const value = values[name]
+    return value === undefined ? [] : [[fixedColumnKeys[name]!, value] as const]
+  })
+  return { kept: Object.fromEntries(known) }
 }
 
 /** Field name → value of what must go out. */
@@ -116,7 +122,7 @@ export const writePerson = async (question: Question, job: Job & { kind: 'write'
     const decision = decide(columns, ours, person.values, rule)
     const warnings = [...warningsOf(question, job), ...decision.warnings]
     const told = isNew ? { compared: comparedWith(columns, person.values) } : {}
-    const outcome = { record: row, decision, columns, warnings, ...link, ...told, ...datesOf(plan, person) }
+    const outcome = { record: row, decision, columns, warnings, ...link, ...told, ...keptOf(plan, person) }
     const takes = Object.keys(decision.changes).length > 0
     const sends = Object.keys(decision.send).length > 0
     try {
@@ -141,7 +147,7 @@ export const writePerson = async (question: Question, job: Job & { kind: 'write'
       await toOthers()
       const settled = withReply(decision, columns, ours, stored.values)
       const code = isNew ? 'linkedByEmail' : null
-      return { ...outcome, decision: settled, kind: 'updated', code, sent, ...datesOf(plan, stored) }
+      return { ...outcome, decision: settled, kind: 'updated', code, sent, ...keptOf(plan, stored) }
     } catch (error) {
       if (!isFairleadError(error)) throw error
       if (error.code === 'crmChanged' && plan.source?.as === 'preview') return changedSince(row)

@@ -89,15 +89,19 @@ export const timelineRoutes: FastifyPluginAsyncZod<Services> = async (app, { db,
       const known = await columns.all(db, accountId, listId)
       const column = field === undefined ? undefined : columnFinder(known)(field)
       if (field !== undefined && column === undefined) throw misplaced('field', 'The list has no such column.')
-      const name = namesFor(known, await columns.lostNames(db, accountId, listId))
+      const lost = await columns.lostNames(db, accountId, listId)
+      const name = namesFor(known, lost)
       const scope = [accountId, 'timeline', listId, recordId, column?.key ?? null]
       const before = readCursor(secrets, scope, cursor, Id)
       const rows = await timelines.page(db, subject, { before, key: column?.key, limit: limit + 1 })
       const isFirst = rows.slice(0, limit).some(({ of }) => of === 'creation')
       const made = isFirst ? await timelines.valuesAtFirst(db, subject, entryDays) : null
+      // a record also keeps values that a plain list has no columns for
+      const keys = new Set([...known.map(({ key }) => key), ...lost.keys()])
+      const values = made && Object.fromEntries(Object.entries(made.values).filter(([key]) => keys.has(key)))
       const first = {
         crm: subject.links[0] ?? null,
-        values: made && namedValues(made.values, name),
+        values: values && namedValues(values, name),
         complete: made && made.complete,
       }
       const page = cutPage(

@@ -7,6 +7,7 @@ import type { Database } from '../database.ts'
 import { moveTo } from '../order.ts'
 import type { Transaction } from '../outbox.ts'
 import { columns, records, removedColumns, syncSettings } from '../schema.ts'
+import { lockFields } from '../standardField/read.ts'
 import { usingColumn, type Named } from '../segment/uses.ts'
 import { addBound, append } from './add.ts'
 import { refuseTaken } from './name.ts'
@@ -66,6 +67,8 @@ export const update = (
 ): Promise<Column> =>
   db.transaction(async (tx) => {
     await lockList(tx, accountId, listId)
+    // before any column: whoever saves the standard fields takes the two in this order
+    await lockFields(tx, accountId, 'shared')
     const column = await get(tx, accountId, listId, columnId)
     const known = await all(tx, accountId, listId)
     if (name !== undefined) {

@@ -1,4 +1,6 @@
+import { sql } from 'drizzle-orm'
 import type { Database } from '../database.ts'
+import type { Transaction } from '../outbox.ts'
 
 const batch = 5000
 
@@ -33,4 +35,23 @@ export const markUncompared = async (db: Database, listId: string, beat: () => v
     await sql`
       update columns set uncompared_at = null
       where list_id = ${listId}::uuid and key = ${key} and uncompared_at = ${at}::timestamptz`
+}
+
+/**
+ * Edits of columns that are nothing in the CRM any more wait for no push. A new version, so that a run which read the record before decides anew.
+ */
+export const forgetEdits = async (
+  tx: Transaction,
+  columns: readonly { listId: string; key: string }[],
+): Promise<void> => {
+  if (columns.length === 0) return
+  const rows = JSON.stringify(columns.map(({ listId, key }) => ({ list_id: listId, key })))
+  await tx.execute(sql`
+    with gone as materialized (
+      select list_id, array_agg(key) as keys from jsonb_to_recordset(${rows}::text::jsonb) as c (list_id uuid, key text) group by list_id),
+    -- in the order of ids, as everybody locks records who locks several
+    locked as materialized (
+      select r.id, g.keys from gone g join records r on r.list_id = g.list_id
+      where (r.agreed <> '{}' or r.crm_id is null) and r.agreed ?| g.keys order by r.id for update of r)
+    update records r set agreed = r.agreed - l.keys, version = r.version + 1 from locked l where r.id = l.id`)
 }

@@ -4,6 +4,7 @@ import { misplaced } from '../../domain/errors.ts'
 import { isMapped, recogniser } from '../../domain/standardField.ts'
 import type { Transaction } from '../outbox.ts'
 import { columns, lists } from '../schema.ts'
+import { forgetEdits } from './compare.ts'
 import { allOf, lockFields, type StandardFieldRow } from '../standardField/read.ts'
 import type { Column } from './read.ts'
 
@@ -25,7 +26,7 @@ const assign = async (tx: Transaction, found: { id: string; field: StandardField
   const rows = found.map(({ id, field, mapped }) => ({ id, field: field.id, mapped }))
   await tx.execute(sql`
     update columns c set standard_field_id = f.field,
-      uncompared_at = case when f.mapped then clock_timestamp() else c.uncompared_at end
+      standard_since = clock_timestamp(), uncompared_at = case when f.mapped then clock_timestamp() else c.uncompared_at end
     from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb) as f (id uuid, field uuid, mapped boolean) where c.id = f.id`)
 }
 
@@ -72,15 +73,17 @@ export const choose = async (tx: Transaction, column: Column, said: string | nul
   await lockFields(tx, column.accountId, 'shared')
   const field = said === null ? null : recogniser(await allOf(tx, column.accountId))(said)
   if (field === undefined) throw misplaced('standardField', 'There is no standard field of this name.')
-  const { key, crmField, standardFieldId } = column
-  const becomes =
-    field !== null && field.id !== standardFieldId && isMapped({ key, crmField, standard: asStandard(field) })
+  const { key, crmField, standardFieldId, uncomparedAt } = column
+  const mapped = field !== null && isMapped({ key, crmField, standard: asStandard(field) })
+  const same = field?.id === standardFieldId
   await tx
     .update(columns)
     .set({
       standardFieldId: field?.id ?? null,
       standardFieldSaid: true,
-      uncomparedAt: becomes ? sql`clock_timestamp()` : field === null ? null : column.uncomparedAt,
+      ...(!same && { standardSince: sql`clock_timestamp()` }),
+      uncomparedAt: !mapped ? null : same ? uncomparedAt : sql`clock_timestamp()`,
     })
     .where(eq(columns.id, column.id))
+  if (!mapped && isMapped(column)) await forgetEdits(tx, [column])
 }

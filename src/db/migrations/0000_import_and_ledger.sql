@@ -89,6 +89,7 @@ CREATE TABLE "columns" (
 	"crm_field" text,
 	"standard_field_id" uuid,
 	"standard_field_said" boolean DEFAULT false NOT NULL,
+	"standard_since" timestamp (3) with time zone,
 	"uncompared_at" timestamp (3) with time zone,
 	"max_length" integer,
 	"custom" boolean DEFAULT false NOT NULL,

@@ -3,7 +3,7 @@ import { addWarnings } from '../run/warning.ts'
 import type { SyncPlan } from '../sync/plan.ts'
 import { ofMembers } from '../sync/member.ts'
 import { withPeople } from '../sync/rows.ts'
-import { mappingOf } from './mapping.ts'
+import { isMappedAsThen } from './mapping.ts'
 
 /** Whether records of a list are parked. */
 export const isUsed = async (db: Database, listId: string): Promise<boolean> => {
@@ -23,7 +23,7 @@ const releaseChanged = async (sql: Sql, plan: SyncPlan, runId: string): Promise<
         where r.id = k.record_id and r.removed_at is null and p.state is distinct from 'deletedInCrm'))`
   await sql`
     update parked_records k set mapping = '', probe_run_id = ${runId}::uuid from records r
-    where k.list_id = ${plan.listId}::uuid and r.id = k.record_id and (k.mapping <> ${mappingOf(plan)} or k.version <> r.version)
+    where k.list_id = ${plan.listId}::uuid and r.id = k.record_id and (not ${isMappedAsThen(sql, plan)} or k.version <> r.version)
       and ${ofMembers(sql, plan, runId, sql`k.record_id`)}`
 }
 
@@ -49,7 +49,7 @@ export const leaveOut = (db: Database, plan: SyncPlan, runId: string): Promise<n
     const sql = tx as unknown as Sql
     const [{ parked }] = await sql<[{ parked: number }]>`
       select count(*)::int as parked from parked_records k join records r on r.id = k.record_id
-      where k.list_id = ${plan.listId}::uuid and k.version = r.version and k.mapping = ${mappingOf(plan)} and r.removed_at is null
+      where k.list_id = ${plan.listId}::uuid and k.version = r.version and ${isMappedAsThen(sql, plan)} and r.removed_at is null
         and ${ofMembers(sql, plan, runId, sql`r.id`)}`
     return say(sql, plan, runId, parked)
   }) as Promise<number>

@@ -119,7 +119,7 @@ export const isAdHoc = ({ filter, sort, removed }: Pick<Query, 'filter' | 'sort'
 
 /** Records of a list that match, as a condition. */
 export const matching = async (
-  db: Database,
+  db: Database | Transaction,
   secrets: SecretBox,
   accountId: string,
   list: ListOf,

@@ -38,10 +38,14 @@ export const pageColumns = async (
     .orderBy(asc(columns.listId), asc(columns.position), asc(columns.id))
     .limit(limit)
   const described = new Map<string, Map<string, Omit<MappedColumn, 'list'>>>()
+  // those of the CRM are the same for all lists that belong to it
+  const lives = new Map<string | null, Awaited<ReturnType<typeof liveFields>>>()
   for (const { list } of rows) {
     if (described.has(list.id)) continue
     const known = await all(db, accountId, list.id)
-    const live = (await liveFields(db, accountId, list)) ?? {}
+    const { connectionId } = list
+    if (!lives.has(connectionId)) lives.set(connectionId, await liveFields(db, accountId, list))
+    const live = lives.get(connectionId) ?? {}
     const left = new Map(leftOut(known, live, entityOf(list.kind)).map(({ key, code }) => [key, code]))
     const stateOf = (column: Column): MappedColumn['state'] =>
       left.get(column.key) ??

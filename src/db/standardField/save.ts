@@ -3,6 +3,7 @@ import { FairleadError } from '../../domain/errors.ts'
 import { readStandardFields, type AskedField } from '../../domain/standardField.ts'
 import * as accounts from '../account.ts'
 import * as audits from '../audit.ts'
+import { forgetEdits } from '../column/compare.ts'
 import { liveFields } from '../column/read.ts'
 import { recogniseAll } from '../column/recognise.ts'
 import type { Database } from '../database.ts'
@@ -51,8 +52,36 @@ const noteChanged = async (tx: Transaction, accountId: string, before: Stored['i
     return isOther(leadField, old?.leadField) || isOther(contactField, old?.contactField) ? (id ?? []) : []
   })
   await tx.execute(sql`
-    update columns set uncompared_at = clock_timestamp()
+    update columns set standard_since = clock_timestamp(), uncompared_at = clock_timestamp()
     where account_id = ${accountId}::uuid and standard_field_id = any(string_to_array(${changed.join('\n')}::text, E'\n')::uuid[])`)
+}
+
+/** Columns that a standard field makes a field of the CRM. */
+const mappedColumns = (tx: Transaction, accountId: string) =>
+  tx
+    .select({ id: columns.id, listId: columns.listId, key: columns.key })
+    .from(columns)
+    .innerJoin(standardFields, eq(standardFields.id, columns.standardFieldId))
+    .where(
+      and(
+        eq(columns.accountId, accountId),
+        sql`coalesce(${standardFields.leadField}, ${standardFields.contactField}) is not null`,
+      ),
+    )
+
+/** Columns that were a field of the CRM and are none any more. */
+const noteLost = async (
+  tx: Transaction,
+  accountId: string,
+  before: Awaited<ReturnType<typeof mappedColumns>>,
+): Promise<void> => {
+  const kept = new Set((await mappedColumns(tx, accountId)).map(({ id }) => id))
+  const lost = before.filter(({ id }) => !kept.has(id))
+  if (lost.length === 0) return
+  await tx.execute(sql`
+    update columns set uncompared_at = null
+    where id = any(string_to_array(${lost.map(({ id }) => id).join('\n')}::text, E'\n')::uuid[])`)
+  await forgetEdits(tx, lost)
 }
 
 /**
@@ -74,6 +103,7 @@ export const save = (
       throw new FairleadError('conflict', { detail, extra: { version: before.version } })
     }
     const read = readStandardFields(items, before.items, await liveFields(tx, accountId, { connectionId: null }))
+    const mapped = await mappedColumns(tx, accountId)
     await dropOthers(
       tx,
       accountId,
@@ -82,6 +112,7 @@ export const save = (
     if (read.length > 0) await store(tx, accountId, read)
     await noteChanged(tx, accountId, before.items, read)
     await recogniseAll(tx, accountId)
+    await noteLost(tx, accountId, mapped)
     await tx
       .update(accountRows)
       .set({ standardFieldsVersion: version + 1 })

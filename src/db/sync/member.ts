@@ -1,7 +1,7 @@
 import { sql as query } from 'drizzle-orm'
 import type { RunSegment } from '../../domain/run.ts'
 import * as accounts from '../account.ts'
-import type { Database, Sql } from '../database.ts'
+import type { Sql } from '../database.ts'
 import type { Transaction } from '../outbox.ts'
 import { matching } from '../record/read.ts'
 import type { Run } from '../run/state.ts'
@@ -16,14 +16,14 @@ import type { SyncPlan } from './plan.ts'
  */
 export const chooseMembers = async (
   tx: Transaction,
-  { db, secrets }: { db: Database; secrets: SecretBox },
+  secrets: SecretBox,
   { id: runId, accountId, segmentId, connectionId }: Run,
 ): Promise<RunSegment> => {
   const { segment, list } = await open(tx, accountId, segmentId!)
-  const { timeZone } = await accounts.get(db, accountId)
+  const { timeZone } = await accounts.get(tx, accountId)
   const clock = { now: new Date(), timeZone }
   const of = { filter: segment.definition, clock }
-  const matches = await matching(db, secrets, accountId, { id: list.id, connectionId }, of)
+  const matches = await matching(tx, secrets, accountId, { id: list.id, connectionId }, of)
   const taken = await tx.execute(query`
     insert into run_members (run_id, record_id, account_id)
     select ${runId}::uuid, ${records.id}, ${records.accountId} from ${records}

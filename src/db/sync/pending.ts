@@ -1,7 +1,7 @@
 import type { CrmEntity } from '../../domain/crm.ts'
 import { isEdited } from '../../domain/sync.ts'
 import type { Database, Sql } from '../database.ts'
-import { mappingOf } from '../quarantine/mapping.ts'
+import { isMappedAsThen } from '../quarantine/mapping.ts'
 import type { Run } from '../run/state.ts'
 import { ofMembers } from './member.ts'
 import type { SyncPlan } from './plan.ts'
@@ -42,8 +42,15 @@ const goesOut = (sql: Sql, plan: SyncPlan) =>
  * tries none.
  */
 const notParked = (sql: Sql, plan: SyncPlan, runId: string) => sql`
-  not exists (select from parked_records k where k.record_id = r.id and k.version = r.version and k.mapping = ${mappingOf(plan)}
+  not exists (select from parked_records k where k.record_id = r.id and k.version = r.version and ${isMappedAsThen(sql, plan)}
     and k.probe_run_id is distinct from ${runId}::uuid)`
+
+/**
+ * Members of a run as `m`, which are to lead to their records one by one: of a table that was just filled Postgres expects a handful of rows, and would
+ * fetch and sort them all for each page.
+ */
+const membersInOrder = (sql: Sql, runId: string, beyond: ReturnType<Sql>): ReturnType<Sql> => sql`
+  (select record_id from run_members m where m.run_id = ${runId}::uuid and ${beyond} order by record_id offset 0) m`
 
 /** `next`: the id to go on after, null when nothing is left */
 export type Pending = { rows: SyncRow[]; next: string | null }
@@ -59,11 +66,18 @@ const pageForeseen = async (
   limit: number,
 ): Promise<Pending> => {
   const sql = db.$client
-  const beyond = (id: ReturnType<Sql>) => (after === null ? sql`true` : sql`${id} > ${after}::uuid`)
+  const beyond = (id: ReturnType<Sql>): ReturnType<Sql> => (after === null ? sql`true` : sql`${id} > ${after}::uuid`)
+  const those = sql`r.list_id = ${plan.listId}::uuid and ${isOpen(sql)} and ${notParked(sql, plan, runId)}`
+  const members = membersInOrder(sql, runId, beyond(sql`m.record_id`))
+  const open: ReturnType<Sql> = plan.ofSegment
+    ? sql`
+        select m.record_id as id from ${members}
+          cross join lateral (select from records r where r.id = m.record_id and ${those} offset 0) x
+        order by m.record_id limit ${limit}`
+    : sql`select r.id from records r where ${those} and ${beyond(sql`r.id`)} order by r.id limit ${limit}`
   const candidates = await sql<{ id: string }[]>`
     select id::text from (
-      (select r.id from records r where r.list_id = ${plan.listId}::uuid and ${isOpen(sql)}
-        and ${beyond(sql`r.id`)} and ${notParked(sql, plan, runId)} and ${ofMembers(sql, plan, runId, sql`r.id`)} order by r.id limit ${limit})
+      (${open})
       union (select v.record_id from previewed_records v where v.run_id = ${plan.previewId}::uuid and v.agreed <> '{}'
         and ${beyond(sql`v.record_id`)} and ${ofMembers(sql, plan, runId, sql`v.record_id`)} order by v.record_id limit ${limit})) c
     order by c.id limit ${limit}`
@@ -89,17 +103,18 @@ export const pagePending = async (
 ): Promise<Pending> => {
   if (plan.previewId !== null) return pageForeseen(db, plan, runId, after, limit)
   const sql = db.$client
-  // the few members of a segment lead to their records, not a million records to them
-  const from = plan.ofSegment
-    ? sql`run_members m join ${withPeople(sql, plan.connectionId)} on r.id = m.record_id and m.run_id = ${runId}::uuid`
-    : withPeople(sql, plan.connectionId)
-  const id = plan.ofSegment ? sql`m.record_id` : sql`r.id`
-  const rows = await sql<Raw[]>`
-    select ${rowColumns(sql)} from ${from}
-    where r.list_id = ${plan.listId}::uuid and ${isOpen(sql)}
-      and ${goesOut(sql, plan)} and ${after === null ? sql`true` : sql`${id} > ${after}::uuid`}
-      and ${notParked(sql, plan, runId)}
-    order by ${id} limit ${limit}`
+  const those = sql`r.list_id = ${plan.listId}::uuid and ${isOpen(sql)} and ${goesOut(sql, plan)} and ${notParked(sql, plan, runId)}`
+  const beyond = (id: ReturnType<Sql>): ReturnType<Sql> => (after === null ? sql`true` : sql`${id} > ${after}::uuid`)
+  const members = membersInOrder(sql, runId, beyond(sql`m.record_id`))
+  const rows = plan.ofSegment
+    ? await sql<Raw[]>`
+        select x.* from ${members}
+          cross join lateral (
+            select ${rowColumns(sql)} from ${withPeople(sql, plan.connectionId)} where r.id = m.record_id and ${those} offset 0) x
+        order by m.record_id limit ${limit}`
+    : await sql<Raw[]>`
+        select ${rowColumns(sql)} from ${withPeople(sql, plan.connectionId)}
+        where ${those} and ${beyond(sql`r.id`)} order by r.id limit ${limit}`
   const ids = rows.map(({ id }) => id)
   return { rows: rows.map(toSyncRow), next: nextOf(ids, limit) }
 }

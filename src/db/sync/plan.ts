@@ -1,5 +1,5 @@
 import type { CrmEntity, CrmField } from '../../domain/crm.ts'
-import { counterpartsOf, isAlwaysRead, isPushable } from '../../domain/counterpart.ts'
+import { counterpartsOf, crmNameOf, isAlwaysRead, isPushable } from '../../domain/counterpart.ts'
 import { systemFields } from '../../domain/list.ts'
 import type { SyncColumn } from '../../domain/decide.ts'
 import { FairleadError } from '../../domain/errors.ts'
@@ -35,6 +35,8 @@ export type SyncPlan = Omit<PageTarget, 'plan'> & {
   sync: RunSync
   /** null for a plain list, which pulls nobody */
   own: CrmEntity | null
+  /** whose settings it goes by: the segment, else the list */
+  holderId: string
   /** P2: only the members of the run are pushed */
   ofSegment: boolean
   /** keys of all columns that are something in the CRM and not kept by it, whether their field is there at the moment or not */
@@ -52,13 +54,20 @@ const isKept = new Set<string>(systemFields)
 const alsoRead = (columns: readonly SyncColumn[], live: readonly CrmField[]): CrmField[] =>
   live.filter(({ name }) => isKept.has(name) && !columns.some(({ field }) => field.name === name))
 
+/** When a version 7 id was made, in milliseconds. */
+const madeAt = (id: string): number => Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16)
+
+/** What a run wrote to one field of the CRM is never set back in another one that the column has come to mean since. */
+const isAsThen = ({ standardSince }: columnRows.Column, source: RunSource | undefined): boolean =>
+  source?.as !== 'undo' || standardSince === null || standardSince.getTime() < madeAt(source.runId)
+
 /** What a run of a list goes by, as its settings were when it began. Stale columns are neither read nor written. */
 export const planOf = async (db: Database, secrets: SecretBox, run: runs.Run): Promise<SyncPlan> => {
   const own = run.entity
   const sync = run.settings.sync
   if (sync === undefined) throw new Error('the run has not begun')
   const columns = await columnRows.all(db, run.accountId, run.listId!)
-  const all = columns.filter(isMapped)
+  const all = columns.filter((column) => isMapped(column) && isAsThen(column, run.settings.source))
   const bound = all.filter(({ staleAt }) => staleAt === null)
   const ofSegment = run.settings.segment !== undefined
   const entityPlan = async (entity: CrmEntity): Promise<EntityPlan> => {
@@ -70,11 +79,13 @@ export const planOf = async (db: Database, secrets: SecretBox, run: runs.Run): P
       const column = bound.find((each) => each.key === key)!
       const always = isAlwaysRead(column)
       // a column of our own that means a field of the CRM only goes out
-      const pulls = sync.pull.enabled && column.crmField !== null
+      const isOurs = crmNameOf(column) === null
+      const pulls = sync.pull.enabled && !isOurs
       return [
         {
           key,
           field,
+          isOurs,
           // dates follow our own writes also where a segment of the list is pushed, which pulls nothing
           pulled:
             (always && run.segmentId !== null && own !== null) ||
@@ -89,7 +100,7 @@ export const planOf = async (db: Database, secrets: SecretBox, run: runs.Run): P
       columns,
       // a plain list has no columns for the dates by which people are chosen (R4) and followed (R16)
       fields: [...columns.map(({ field }) => field), ...(own === null ? alsoRead(columns, live ?? []) : [])],
-      plan: columns.map(({ field, key }) => [field.name, key] as const),
+      plan: columns.flatMap(({ field, key, isOurs }) => (isOurs ? [] : [[field.name, key] as const])),
       live: live ?? [],
     }
   }
@@ -106,6 +117,7 @@ export const planOf = async (db: Database, secrets: SecretBox, run: runs.Run): P
     // of entries that name nobody: those of a plain list's push always say whom they are about
     entity: first,
     own,
+    holderId: run.segmentId ?? run.listId!,
     ofSegment,
     bound: all.filter((column) => !isAlwaysRead(column)).map(({ key }) => key),
     columns: [...of[first].columns, ...further],

@@ -75,9 +75,9 @@ const sameAgreed = ({ row, decision }: Found): boolean => JSON.stringify(row.agr
 /** The CRM has other values, and what is there already is not to be updated. */
 const isHeldBack = ({ sync }: SyncPlan, { row, person, decision }: Found, columns: readonly SyncColumn[]): boolean =>
   !sync.pull.updateExisting &&
-  columns.some(({ key, field, pulled }) => {
+  columns.some(({ key, field, pulled, isOurs }) => {
     const theirs = person.values[field.name]
-    if (pulled || theirs === undefined || key in decision.patch) return false
+    if (pulled || isOurs || theirs === undefined || key in decision.patch) return false
     return row.agreed[key] === undefined && !sameValue(row.fields[key], theirs)
   })
 

@@ -188,7 +188,7 @@ const settleAll = async (batch: Batch, outcomes: Outcome[]): Promise<void> => {
     if (row === undefined) continue
     const { change, warnings } = applied(batch, row, outcome)
     if (outcome.link !== undefined || differs(row, change))
-      changes.push({ ...change, patch: { ...change.patch, ...outcome.dates } })
+      changes.push({ ...change, patch: { ...change.patch, ...outcome.kept } })
     if (plan.previewId !== null) foreseen.push(foreseenAfter(row, change, outcome))
     note(batch, outcome, changesBetween(row.fields, change.patch), warnings)
   }

@@ -29,21 +29,16 @@ const isLinked = async (tx: Transaction, listId: string): Promise<boolean> => {
 }
 
 /** P1: a plain list belongs to the CRM that it was pushed to first, as soon as somebody on it is linked. */
-const bind = async (
+const refuseOtherCrm = async (
   tx: Transaction,
   list: typeof lists.$inferSelect,
   connectionId: string,
-  kind: RunKind,
 ): Promise<void> => {
-  if (list.connectionId === connectionId) return
-  if (list.connectionId !== null && (await isLinked(tx, list.id))) {
-    throw new FairleadError('conflict', {
-      detail: 'People of this list are linked to the CRM that it was pushed to before; another CRM is connected now.',
-      remedy: 'Connect that CRM again, or upload the people to a new list and push that one.',
-    })
-  }
-  // a preview changes nothing
-  if (kind !== 'preview') await tx.update(lists).set({ connectionId }).where(eq(lists.id, list.id))
+  if (list.connectionId === null || list.connectionId === connectionId || !(await isLinked(tx, list.id))) return
+  throw new FairleadError('conflict', {
+    detail: 'People of this list are linked to the CRM that it was pushed to before; another CRM is connected now.',
+    remedy: 'Connect that CRM again, or upload the people to a new list and push that one.',
+  })
 }
 
 const refuseReading = (kind: RunKind, what: string): void => {
@@ -54,13 +49,15 @@ const refuseReading = (kind: RunKind, what: string): void => {
   })
 }
 
-/** Whoever removes the segment waits, and then cancels this run, too (R18). Errors: notFound. */
-const holdSegment = async (tx: Transaction, listId: string, segmentId: string): Promise<void> => {
+/**
+ * Whoever removes the segment waits for the account, and then cancels this run, too (R18). It is not locked: whoever changes it may add rows of the
+ * account, which wait for this. Errors: notFound.
+ */
+const findSegment = async (tx: Transaction, listId: string, segmentId: string): Promise<void> => {
   const [found] = await tx
     .select({ id: segments.id })
     .from(segments)
     .where(and(eq(segments.id, segmentId), eq(segments.listId, listId), isNull(segments.removedAt)))
-    .for('share')
   if (found === undefined) throw new FairleadError('notFound')
 }
 
@@ -83,10 +80,10 @@ const readyList = async (
   if (entity === null) refuseReading(kind, 'A plain list')
   const connection = await connections.findActive(tx, accountId)
   if (connection === undefined || connection.state === 'reset') throw new FairleadError('notConnected')
-  if (entity === null) await bind(tx, list, connection.id, kind)
+  if (entity === null) await refuseOtherCrm(tx, list, connection.id)
   else if (connection.id !== list.connectionId) throw new FairleadError('notConnected')
   // what a run has done can be undone and tried again also when its segment is gone
-  if (segmentId != null && source?.as !== 'undo' && source?.as !== 'retry') await holdSegment(tx, listId, segmentId)
+  if (segmentId != null && source?.as !== 'undo' && source?.as !== 'retry') await findSegment(tx, listId, segmentId)
   return { entity, connectionId: connection.id }
 }
 

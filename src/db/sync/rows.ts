@@ -56,7 +56,9 @@ const foreseenRows = async (
       coalesce(r.version, 0) + coalesce(v.version, 0) as version, coalesce(v.removed, r.removed_at is not null) as removed,
       case when v.record_id is null then p.state else v.state end as state,
       (coalesce(r.fields, '{}') || coalesce(v.fields, '{}'))::text as fields, coalesce(v.agreed, r.agreed)::text as agreed
-    from (${candidates}) c (id) left join records r on r.id = c.id and r.list_id = ${listId}::uuid
+    from (${candidates}) c (id)
+      -- one by one: of a list that has grown Postgres expects a handful of rows, and would read them all
+      left join lateral (select * from records where id = c.id and list_id = ${listId}::uuid offset 0) r on true
       left join previewed_records v on v.run_id = ${previewId}::uuid and v.record_id = c.id
       left join crm_people p on p.connection_id = ${connectionId}::uuid and p.entity = r.crm_entity and p.crm_id = r.crm_id
     where r.id is not null or v.record_id is not null

@@ -2,6 +2,7 @@ import { isPushable } from '../counterpart.ts'
 import type { CrmEntity, CrmField } from '../crm.ts'
 import { FairleadError, type ErrorCode } from '../errors.ts'
 import { isSecretField } from '../field.ts'
+import { systemFields } from '../list.ts'
 import { wordOf } from './name.ts'
 import type { StandardField } from './mapping.ts'
 import { usageOf } from './usage.ts'
@@ -24,6 +25,8 @@ const readField = (
   before: string | null,
 ): string | Omit<Issue, 'path'> => {
   if (isSecretField(said)) return { code: 'secretField', message: `"${said}" holds a secret and is never written.` }
+  if (systemFields.some((name) => name.toLowerCase() === said.toLowerCase()))
+    return { code: 'fieldReadOnly', message: `${said} is kept by the CRM and by the suppressions.` }
   const fields = live?.[entity]
   const field = fields?.find(({ name }) => name.toLowerCase() === said.toLowerCase())
   if (field !== undefined && isPushable(field)) return field.name
