@@ -152,6 +152,20 @@ describe('T1: what a schedule says', () => {
   })
 })
 
+describe('P1: a schedule of a plain list that an earlier CRM was given', () => {
+  test('is made as long as nobody on it is linked there, and refused with the reason then', async () => {
+    const former = await addConnection(api.db, account.id, { active: false })
+    const [listId] = lists.slice(1)
+    await api.db.update(t.lists).set({ connectionId: former }).where(eq(t.lists.id, listId!))
+    expect((await put(listId!)).status).toBe(200)
+    const [other] = lists.slice(2)
+    await api.db.update(t.lists).set({ connectionId: former }).where(eq(t.lists.id, other!))
+    const linked = { accountId: account.id, listId: other!, crmEntity: 'lead', crmId: 'Q1', email: null } as const
+    await api.db.insert(t.records).values({ ...linked, fields: {} } as never)
+    expect(await put(other!)).toMatchObject({ status: 409, body: { code: 'conflict' } })
+  })
+})
+
 describe('T2, R18: ten slots', () => {
   test('the eleventh is refused with the ten that hold the slots; a paused one frees its slot and needs one again', async () => {
     await fill(10)
