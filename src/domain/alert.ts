@@ -74,10 +74,13 @@ const sentences: Record<AlertKind, (cause: Cause, details: AlertDetails) => Caus
     remedy,
   }),
   runFailed: ({ message, remedy }) => ({ message: `A run failed. ${message}`, remedy }),
-  scheduleMissed: () => ({
-    message: 'A schedule did not fire when it was due.',
-    remedy: 'The run was started late; look at the schedule and at its last runs.',
-  }),
+  scheduleMissed: ({ message, remedy }, { outcome }) =>
+    outcome === 'skipped'
+      ? { message: `A schedule did not fire when it was due, and no run was started late. ${message}`, remedy }
+      : {
+          message: 'A schedule did not fire when it was due.',
+          remedy: `The run ${outcome === 'queued' ? 'begins when the one under way has ended' : 'was started late'}; look at the schedule and at its last runs.`,
+        },
   scheduleRepaired: () => ({
     message: 'A schedule was changed in the workflow engine by hand and was set right again.',
     remedy: 'Change schedules here only; nothing else needs to be done.',
