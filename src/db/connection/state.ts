@@ -73,7 +73,7 @@ export const reset = (db: Database, accountId: string): Promise<void> =>
       .set({ state: 'reset', secret: null, problem: null })
       .where(eq(connections.id, connection.id))
     await tx.delete(candidates).where(eq(candidates.connectionId, connection.id))
-    await alerts.resolve(tx, accountId, { kind: 'connectionBroken', subject: connection.id })
+    await alerts.resolve(tx, accountId, { kind: 'connectionBroken', subject: connection.id, gone: true })
     await pauseAll(tx, accountId)
     const waiting = await tx
       .update(runs)
