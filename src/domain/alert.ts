@@ -1,4 +1,5 @@
 import { causeOf, type Cause } from './cause.ts'
+import { skippedCause } from './schedule/skipped.ts'
 import { errorTable, passesBy } from './errors.ts'
 
 /**
@@ -81,9 +82,12 @@ const sentences: Record<AlertKind, (cause: Cause, details: AlertDetails) => Caus
     remedy,
   }),
   runFailed: ({ message, remedy }) => ({ message: `A run failed. ${message}`, remedy }),
-  scheduleMissed: ({ message, remedy }, { outcome }) =>
-    outcome === 'skipped'
-      ? { message: `A schedule did not fire when it was due, and no run was started late. ${message}`, remedy }
+  scheduleMissed: (_cause, { outcome, code }) =>
+    outcome === 'skipped' && typeof code === 'string'
+      ? {
+          message: `A schedule did not fire when it was due, and no run was started late. ${skippedCause(code).message}`,
+          remedy: skippedCause(code).remedy,
+        }
       : {
           message: 'A schedule did not fire when it was due.',
           remedy: `The run ${outcome === 'queued' ? 'begins when the one under way has ended' : 'was started late'}; look at the schedule and at its last runs.`,

@@ -313,7 +313,13 @@ describe('the planner', () => {
     const firing = { accountId: account.id, scheduleId: first.id, code: null }
     await api.db.insert(t.firings).values([
       { ...firing, localTime: '2034-12-30T06:30', dueAt: new Date('2034-12-30T05:30Z'), outcome: 'started' },
-      { ...firing, localTime: '2034-12-31T06:30', dueAt: new Date('2034-12-31T05:30Z'), outcome: 'skipped', code: 'x' },
+      {
+        ...firing,
+        localTime: '2034-12-31T06:30',
+        dueAt: new Date('2034-12-31T05:30Z'),
+        outcome: 'skipped',
+        code: 'conflict',
+      },
     ])
     const run = { accountId: account.id, kind: 'sync', trigger: 'api', settings: {}, listId: lists[2]! } as const
     const rows = [
@@ -340,7 +346,9 @@ describe('the planner', () => {
       at: '2034-12-31T05:30:00.000Z',
       localTime: '2034-12-31T06:30',
       outcome: 'skipped',
-      code: 'x',
+      code: 'conflict',
+      message: 'People of the list are linked to another CRM than the one that is connected.',
+      remedy: expect.stringMatching(/\.$/) as string,
       run: null,
     })
   })
