@@ -19,8 +19,8 @@ beforeAll(async () => {
 }, 60_000)
 afterAll(() => fairlead.close())
 
-const linked = async (): Promise<unknown[]> =>
-  (await list.records()).filter(({ crmId }) => crmId !== null).map(({ values }) => values['Last name'])
+const linked = async (): Promise<string[]> =>
+  (await list.records()).filter(({ crmId }) => crmId !== null).map(({ values }) => String(values['Last name']))
 const due = (slot: number, segmentId: string | null): Promise<string> =>
   addSchedule(fairlead, {
     listId: list.listId,
