@@ -1,3 +1,4 @@
+import { eq } from 'drizzle-orm'
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -10,6 +11,7 @@ import * as deliveries from '../src/db/alert/delivery.ts'
 import { operator } from '../src/db/audit.ts'
 import * as quarantine from '../src/db/quarantine.ts'
 import * as runs from '../src/db/run/state.ts'
+import * as rows from '../src/db/schema.ts'
 import * as webhooks from '../src/db/webhook.ts'
 import type { AlertDetails, AlertKind } from '../src/domain/alert.ts'
 import { startMailSink, type MailSink } from '../src/embedded/mail.ts'
@@ -94,6 +96,15 @@ const mails = (): string[] =>
   readdirSync(folder)
     .toSorted()
     .map((file) => readFileSync(join(folder, file), 'utf8'))
+const noEnding = {
+  counts: {},
+  balance: {} as never,
+  error: null,
+  recordsAdded: 0,
+  mark: null,
+  swept: null,
+  widenedAt: null,
+}
 const states = ({ calls }: Receiver) => calls.map((call) => `${toldOf(call).data.kind} ${toldOf(call).data.state}`)
 const newList = (name: string) => addList(fairlead.db, fairlead.accountId, { name })
 
@@ -182,6 +193,38 @@ describe('section 5: a webhook', () => {
   })
 })
 
+test('a webhook that is removed while something is told is told nothing, and nothing fails', async () => {
+  const { db, accountId, wiring } = fairlead
+  const made = await webhooks.insert(db, wiring.secrets, accountId, { url: 'http://127.0.0.1:1', events: [] }, operator)
+  const listId = await newList('Told meanwhile')
+  let telling = Promise.resolve()
+  await db.transaction(async (tx) => {
+    await tx.delete(rows.webhooks).where(eq(rows.webhooks.id, made.webhook.id))
+    telling = raise('runFailed', listId)
+    await until('it waits for the removal', async () => {
+      const waiting = await db.$client`
+        select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`
+      return waiting.length > 0
+    })
+  })
+  await telling
+  expect(await alerts.page(db, accountId, { limit: 1 })).toMatchObject([{ subject: listId, resolvedAt: null }])
+})
+
+test('a call that waits behind another of its alert goes out at once when a person has that one tried again', async () => {
+  const { receiver, webhookId } = await listen([])
+  const { db, accountId } = fairlead
+  const problem = { kind: 'runFailed', subject: await newList('In order') } as const
+  await alerts.raise(db, accountId, problem)
+  await alerts.resolve(db, accountId, problem)
+  const [over, opened] = await log(webhookId)
+  await deliveries.retry(db, accountId, webhookId, opened!.id)
+  const woken = await db.select().from(rows.outbox).where(eq(rows.outbox.kind, 'wake')).orderBy(rows.outbox.id)
+  expect(woken.slice(-2).map(({ workflowId }) => workflowId)).toEqual([`alert:${opened!.id}`, `alert:${over!.id}`])
+  await settled()
+  expect(states(receiver)).toEqual(['runFailed open', 'runFailed resolved'])
+})
+
 describe('one alert for an open problem and day, one on recovery', () => {
   test('to programs and people: opened and over are two tellings, another look on the same day none, the next day one', async () => {
     const { receiver } = await listen([])
@@ -227,6 +270,8 @@ describe('one alert for an open problem and day, one on recovery', () => {
 
   test('what happened once is neither repeated nor said to be over; of what is gone nothing is open', async () => {
     const { receiver } = await listen([])
+    const before = mails().length
+    await accounts.update(fairlead.db, fairlead.accountId, { alertEmails: ['ops@example.com'] }, operator)
     const listId = await newList('Removed')
     await raise('scheduleMissed', listId)
     await raise('runFailed', listId)
@@ -235,6 +280,11 @@ describe('one alert for an open problem and day, one on recovery', () => {
     await fairlead.db.$client`update lists set removed_at = now() where id = ${listId}`
     await housekeep()
     expect(states(receiver).toSorted()).toEqual(['runFailed open', 'runFailed resolved', 'scheduleMissed open'])
+    // it was not mended, and nobody says so
+    const last = mails().slice(before).at(-1)
+    expect(last).toContain('A problem is over: Removed')
+    expect(last).not.toContain('succeed again')
+    expect(toldOf(receiver.calls.at(-1)!).data).toMatchObject({ details: { gone: true } })
     const open = await alerts.page(fairlead.db, fairlead.accountId, { limit: 200 })
     expect(open.filter(({ subject, resolvedAt }) => subject === listId && resolvedAt === null)).toEqual([])
   })
@@ -270,16 +320,7 @@ describe('what is told', () => {
       state: 'running',
     })
     const run = await runs.get(fairlead.db, fairlead.accountId, cancelled)
-    const ending = {
-      counts: {},
-      balance: {} as never,
-      error: null,
-      recordsAdded: 0,
-      mark: null,
-      swept: null,
-      widenedAt: null,
-    }
-    await runs.finish(fairlead.db, run, { ...ending, state: 'cancelled' })
+    await runs.finish(fairlead.db, run, { ...noEnding, state: 'cancelled' })
     await settled()
     expect(receiver.calls).toHaveLength(1)
     expect((await list.run()).state).toBe('succeeded')
@@ -288,6 +329,24 @@ describe('what is told', () => {
     expect(toldOf(receiver.calls[0]!).data).toMatchObject({
       details: { runId: imported.id, run: 'import', code: 'crmFailed' },
     })
+  })
+
+  test('R15: what a sweep left for a person is not over because a sync succeeds, but because a sweep does', async () => {
+    const { receiver } = await listen(['runIncomplete'])
+    const listId = await newList('Many gone')
+    const end = async (kind: 'sync' | 'sweep', code?: string): Promise<void> => {
+      const runId = await addRun(fairlead.db, fairlead.accountId, { kind, listId, state: 'running' })
+      const run = await runs.get(fairlead.db, fairlead.accountId, runId)
+      const error = code === undefined ? null : { code, detail: '.', remedy: '.' }
+      const state = error === null ? 'succeeded' : 'incomplete'
+      await runs.finish(fairlead.db, run, { ...noEnding, error, state })
+      await settled()
+    }
+    await end('sweep', 'massDeletion')
+    await end('sync')
+    expect(states(receiver)).toEqual(['runIncomplete open'])
+    await end('sweep')
+    expect(states(receiver)).toEqual(['runIncomplete open', 'runIncomplete resolved'])
   })
 
   test('R23: records that are parked, until none is', async () => {

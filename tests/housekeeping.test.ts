@@ -10,6 +10,7 @@ import { ensureHousekeeping } from '../src/temporal/schedules.ts'
 import { recoverRuns } from '../src/wiring.ts'
 import { addConnection, addList, addRun } from './api/rows.ts'
 import { differences } from './support/compare.ts'
+import { alertCause } from '../src/domain/alert.ts'
 import { openFairlead, until, type Fairlead } from './support/fairlead.ts'
 
 let fairlead: Fairlead
@@ -166,6 +167,26 @@ describe('C4: the health check', () => {
     fairlead.simulator.control.clearFaults()
     expect(await housekeep()).toMatchObject({ checked: 1, failing: 0 })
     expect(await connection()).toMatchObject({ state: 'connected', problem: null })
+  })
+
+  test('tells of a CRM that fails two checks in a row, and that it is back', async () => {
+    const told = () =>
+      fairlead.db.$client<{ code: string; open: boolean }[]>`
+        select details ->> 'code' as code, resolved_at is null as open from alerts where kind = 'connectionBroken'`
+    fairlead.simulator.control.addFault({ kind: 'htmlError', status: 502 })
+    await housekeep()
+    await housekeep()
+    expect(await told(), 'a check that is repeated at once is none of its own').toHaveLength(0)
+    await fairlead.db.$client`
+      update connections set problem = problem || jsonb_build_object('at', now() - interval '1 hour')`
+    await housekeep()
+    const { problem } = (await connection())!
+    expect(await told()).toEqual([{ code: problem!.code, open: true }])
+    const { message } = alertCause('connectionBroken', { code: problem!.code })
+    expect(message).toMatch(/^The CRM failed two health checks.* The CRM /)
+    fairlead.simulator.control.clearFaults()
+    await housekeep()
+    expect(await told()).toMatchObject([{ open: false }])
   })
 
   test('asks for the login to be reconfirmed when it is refused, and then does not try it again', async () => {

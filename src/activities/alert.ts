@@ -10,6 +10,11 @@ type Input = { accountId: string; deliveryId: string }
 
 /** How long a delivery waits for an earlier one of its alert, at least: what is under way ends soon. */
 const behindMs = 1000
+/** … and at most after that one was due: its worker may be gone, and each look is a line in the history. */
+const mostBehindMs = 60_000
+
+/** The later the earlier one is, the seldomer it is looked for. */
+const behind = (untilMs: number): number => Math.max(behindMs, untilMs > 0 ? untilMs : Math.min(-untilMs, mostBehindMs))
 /** How long alerts that are over, and what was told, are kept. */
 const alertDays = 90
 
@@ -64,7 +69,7 @@ export const alertActivities = (deps: Dependencies) => ({
     if (found === undefined) return { waitMs: null }
     const { delivery, webhook, afterAt } = found
     const now = Date.now()
-    if (afterAt !== null) return { waitMs: Math.max(behindMs, afterAt.getTime() - now) }
+    if (afterAt !== null) return { waitMs: behind(afterAt.getTime() - now) }
     const early = (delivery.nextAt?.getTime() ?? now) - now
     // the clocks of database, engine and worker are not the same
     if (early > behindMs) return { waitMs: early }

@@ -123,6 +123,7 @@ export const connectionActivities = (deps: Dependencies) => ({
         Context.current().cancellationSignal.throwIfAborted()
         try {
           await checkLogin(deps, accountId, connectionId)
+          await connections.noteCheck(deps.db, accountId, connectionId, null)
         } catch (error) {
           if (!isFairleadError(error)) throw error
           seen.failing += 1

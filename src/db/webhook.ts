@@ -68,7 +68,9 @@ export const insert = (
     return { webhook: webhook!, secret }
   })
 
+/** The account before it, as everybody does who tells. Errors: notFound. */
 const lock = async (tx: Transaction, accountId: string, webhookId: string): Promise<Webhook> => {
+  await accounts.lock(tx, accountId, 'key share')
   const [found] = await tx.select().from(webhooks).where(owned(accountId, webhookId)).for('update')
   if (found === undefined) throw new FairleadError('notFound')
   return found

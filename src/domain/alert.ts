@@ -1,4 +1,6 @@
 import { causeOf, type Cause } from './cause.ts'
+import { skippedCause } from './schedule/skipped.ts'
+import { errorTable, passesBy } from './errors.ts'
 
 /**
  * What administrators and programs are told of. Each is a problem that lasts until it is resolved; `scheduleMissed` and `scheduleRepaired` are
@@ -65,19 +67,31 @@ export const retrySeconds = [5, 30, 120, 600, 1800, 3600, 7200, 14_400, 28_800, 
 export const attemptsKept = 50
 
 const sentences: Record<AlertKind, (cause: Cause, details: AlertDetails) => Cause> = {
-  connectionBroken: ({ message, remedy }) => ({
-    message: `The connection to the CRM needs a person: all work waits. ${message}`,
-    remedy: `${remedy} To reconfirm: POST /v1/connection/reconfirm.`,
-  }),
+  connectionBroken: ({ message, remedy }, { code }) =>
+    typeof code === 'string' && passesBy(code)
+      ? {
+          message: `The CRM failed two health checks in a row: work waits, and goes on by itself when it is back. ${errorTable[code].title}`,
+          remedy: errorTable[code].remedy,
+        }
+      : {
+          message: `The connection to the CRM needs a person: all work waits. ${message}`,
+          remedy: `${remedy} To reconfirm: POST /v1/connection/reconfirm.`,
+        },
   runIncomplete: ({ message, remedy }) => ({
     message: `A run came to its end but left something undone. ${message}`,
     remedy,
   }),
   runFailed: ({ message, remedy }) => ({ message: `A run failed. ${message}`, remedy }),
-  scheduleMissed: () => ({
-    message: 'A schedule did not fire when it was due.',
-    remedy: 'The run was started late; look at the schedule and at its last runs.',
-  }),
+  scheduleMissed: (_cause, { outcome, code }) =>
+    outcome === 'skipped' && typeof code === 'string'
+      ? {
+          message: `A schedule did not fire when it was due, and no run was started late. ${skippedCause(code).message}`,
+          remedy: skippedCause(code).remedy,
+        }
+      : {
+          message: 'A schedule did not fire when it was due.',
+          remedy: `The run ${outcome === 'queued' ? 'begins when the one under way has ended' : 'was started late'}; look at the schedule and at its last runs.`,
+        },
   scheduleRepaired: () => ({
     message: 'A schedule was changed in the workflow engine by hand and was set right again.',
     remedy: 'Change schedules here only; nothing else needs to be done.',

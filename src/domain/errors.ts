@@ -373,6 +373,10 @@ export const errorTable = {
 
 export type ErrorCode = keyof typeof errorTable
 
+/** Whether it goes away by itself, without a person. */
+export const passesBy = (code: string): code is ErrorCode =>
+  code in errorTable && errorTable[code as ErrorCode].kind === 'transient'
+
 /** What the CRM itself said (R25): shown beside our sentence, kept out of logs and histories (R37). */
 export type CrmSaid = { status?: number; code?: string; message?: string; field?: string }
 

@@ -1,5 +1,6 @@
 export { dueAt, dueBetween } from './schedule/due.ts'
 export { clockAt, clockChangesOf, instantOf, localTimeOf, type ClockChange } from './schedule/local.ts'
 export { readSchedule, type GivenSchedule } from './schedule/read.ts'
+export { skippedCause } from './schedule/skipped.ts'
 export * from './schedule/spec.ts'
 export { chosenTimes, dueTimes, minutesOf, nextTimes, type DueTime } from './schedule/times.ts'

@@ -17,16 +17,23 @@ const overTitles: Record<AlertKind, string> = {
   quarantineGrown: 'No records are parked any more',
 }
 
+const titleOf = ({ kind, state, details }: AlertShown): string => {
+  if (state === 'open') return titles[kind]
+  return details['gone'] === true ? 'A problem is over' : overTitles[kind]
+}
+const whyGone = 'Nobody has mended it: what had the problem was removed, or the connector was reset.'
+
 /** The mail about an alert, as plain text. `publicUrl`: where the API is for people, for a link to the run. */
 export const alertMail = (alert: AlertShown, publicUrl?: string): { subject: string; text: string } => {
-  const { kind, state, subject: about, message, remedy, details, openedAt, resolvedAt } = alert
-  const title = state === 'open' ? titles[kind] : overTitles[kind]
+  const { state, subject: about, message, remedy, details, openedAt, resolvedAt } = alert
+  const title = titleOf(alert)
   const runId = details['runId']
   const url =
     publicUrl !== undefined && typeof runId === 'string' ? `${publicUrl.replace(/\/+$/, '')}/v1/runs/${runId}` : null
   const lines = [
     state === 'open' ? message : `${title}.`,
     ...(state === 'open' ? ['', `What to do: ${remedy}`] : []),
+    ...(details['gone'] === true ? ['', whyGone, `It was: ${message}`] : []),
     '',
     ...(about.name === null ? [] : [`Name: ${about.name}`]),
     ...(typeof runId === 'string' ? [`Run: ${url ?? runId}`] : []),

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import * as t from '../../src/db/schema.ts'
 import { openApi, type TestApi } from '../support/api.ts'
+import { until } from '../support/fairlead.ts'
 import { addConnection, addList, addRecords, addRun } from './rows.ts'
 
 let api: TestApi
@@ -307,6 +308,22 @@ describe('events', () => {
 })
 
 describe('cancelling', () => {
+  test('and starting another run of the list at the same time do not wait for each other', async () => {
+    const runId = await addRun(api.db, api.account.id, { state: 'running', listId: await freshList('both') })
+    let answer: ReturnType<TestApi['call']> | undefined
+    await api.db.transaction(async (tx) => {
+      await tx.select().from(t.accounts).where(eq(t.accounts.id, api.account.id)).for('update')
+      answer = api.call('POST', `/v1/runs/${runId}/cancel`, { key: api.account.keys.marketer })
+      await until('the other one waits', async () => {
+        const waiting = await api.db.$client`
+          select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`
+        return waiting.length > 0
+      })
+      await tx.select().from(t.runs).where(eq(t.runs.id, runId)).for('update')
+    })
+    expect((await answer!).status).toBe(202)
+  })
+
   test('asks the run to stop, tells the engine, and is written down', async () => {
     const runId = await addRun(api.db, api.account.id, {
       state: 'running',

@@ -152,6 +152,20 @@ describe('T1: what a schedule says', () => {
   })
 })
 
+describe('P1: a schedule of a plain list that an earlier CRM was given', () => {
+  test('is made as long as nobody on it is linked there, and refused with the reason then', async () => {
+    const former = await addConnection(api.db, account.id, { active: false })
+    const [listId] = lists.slice(1)
+    await api.db.update(t.lists).set({ connectionId: former }).where(eq(t.lists.id, listId!))
+    expect((await put(listId!)).status).toBe(200)
+    const [other] = lists.slice(2)
+    await api.db.update(t.lists).set({ connectionId: former }).where(eq(t.lists.id, other!))
+    const linked = { accountId: account.id, listId: other!, crmEntity: 'lead', crmId: 'Q1', email: null } as const
+    await api.db.insert(t.records).values({ ...linked, fields: {} } as never)
+    expect(await put(other!)).toMatchObject({ status: 409, body: { code: 'conflict' } })
+  })
+})
+
 describe('T2, R18: ten slots', () => {
   test('the eleventh is refused with the ten that hold the slots; a paused one frees its slot and needs one again', async () => {
     await fill(10)
@@ -299,7 +313,13 @@ describe('the planner', () => {
     const firing = { accountId: account.id, scheduleId: first.id, code: null }
     await api.db.insert(t.firings).values([
       { ...firing, localTime: '2034-12-30T06:30', dueAt: new Date('2034-12-30T05:30Z'), outcome: 'started' },
-      { ...firing, localTime: '2034-12-31T06:30', dueAt: new Date('2034-12-31T05:30Z'), outcome: 'skipped', code: 'x' },
+      {
+        ...firing,
+        localTime: '2034-12-31T06:30',
+        dueAt: new Date('2034-12-31T05:30Z'),
+        outcome: 'skipped',
+        code: 'conflict',
+      },
     ])
     const run = { accountId: account.id, kind: 'sync', trigger: 'api', settings: {}, listId: lists[2]! } as const
     const rows = [
@@ -326,7 +346,9 @@ describe('the planner', () => {
       at: '2034-12-31T05:30:00.000Z',
       localTime: '2034-12-31T06:30',
       outcome: 'skipped',
-      code: 'x',
+      code: 'conflict',
+      message: 'People of the list are linked to another CRM than the one that is connected.',
+      remedy: expect.stringMatching(/\.$/) as string,
       run: null,
     })
   })

@@ -178,7 +178,9 @@ describe('what was done by hand in the engine', () => {
     for (const scheduleId of [id, randomUUID()]) {
       const args = [{ accountId: fairlead.accountId, scheduleId }]
       const handle = handleOf(scheduleId)
-      await engine().schedule.create({ scheduleId: handle.scheduleId, spec: {}, action: { ...action, args } })
+      // two workflows of one id in one second would be one
+      const own = { ...action, workflowId: handle.scheduleId, args }
+      await engine().schedule.create({ scheduleId: handle.scheduleId, spec: {}, action: own })
       await handle.trigger('SKIP')
       await until('it is gone', async () => {
         await fairlead.wiring.relay()

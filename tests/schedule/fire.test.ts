@@ -133,6 +133,24 @@ describe('R19: a due time', () => {
   })
 })
 
+describe('R19: a due time at the moment at which a sweep is started', () => {
+  test('waits for it as well', async () => {
+    const id = await add(5)
+    fairlead.simulator.control.addFault({ kind: 'slow', ms: 1500, match: { kind: 'leads' } })
+    const asked = { kind: 'sweep', trigger: 'system' } as const
+    const { runId: sweepId } = await request(fairlead.db, fairlead.accountId, listId, asked)
+    await expect(fire(id)).rejects.toMatchObject({ kind: 'transient' })
+    expect(await firingsOf(fairlead, id)).toEqual([])
+    await fairlead.wiring.relay()
+    await until('the sweep is at work', async () => (await get(sweepId)).state === 'running')
+    const fired = await fire(id)
+    expect(fired).toMatchObject({ outcome: 'queued' })
+    fairlead.simulator.control.clearFaults()
+    await fairlead.finished(sweepId)
+    await expectGood(fired!.runId!)
+  })
+})
+
 describe('a schedule that cannot run', () => {
   test('R18: paused or removed starts nothing, and the engine is told again', async () => {
     const id = await add(5)

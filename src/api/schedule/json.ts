@@ -2,7 +2,7 @@ import { z } from 'zod'
 import * as schedules from '../../db/schedule.ts'
 import type { Database } from '../../db/database.ts'
 import { FairleadError } from '../../domain/errors.ts'
-import { nextTimes, type DueTime } from '../../domain/schedule.ts'
+import { nextTimes, skippedCause, type DueTime } from '../../domain/schedule.ts'
 import { RunKind, RunState } from '../run/json.ts'
 import { Id, Instant, instant } from '../schemas.ts'
 import { scheduleExample, ScheduleSpecJson } from './input.ts'
@@ -19,6 +19,8 @@ const Firing = z.object({
     description: 'skipped: nothing was started, see `code`; missed: a later run caught up for it',
   }),
   code: z.string().nullable(),
+  message: z.string().nullable().meta({ description: 'what `code` means' }),
+  remedy: z.string().nullable(),
   run: Run.nullable(),
 })
 
@@ -92,7 +94,8 @@ const dueJson = ({ at, localTime }: DueTime) => ({ at: instant(at), localTime })
 const firingJson = (last: schedules.Firing | undefined) => {
   if (last === undefined) return null
   const { dueAt, ...firing } = last
-  return { at: instant(dueAt), ...firing }
+  const cause = firing.code === null ? { message: null, remedy: null } : skippedCause(firing.code)
+  return { at: instant(dueAt), ...firing, ...cause }
 }
 
 type Row = schedules.NamedSchedule

@@ -57,7 +57,7 @@ const routesOf =
     app.put(
       path,
       {
-        config: { role: 'admin', problems: ['notConnected', 'slotsFull'] },
+        config: { role: 'admin', problems: ['notConnected', 'conflict', 'slotsFull'] },
         schema: {
           tags,
           summary: `Give a ${what} a schedule, or change it`,
@@ -102,7 +102,7 @@ const routesOf =
       pause: { change: schedules.pause, problems: [], description: 'Its slot is free for others.' },
       resume: {
         change: schedules.resume,
-        problems: ['notConnected', 'slotsFull'],
+        problems: ['notConnected', 'conflict', 'slotsFull'],
         description: 'Takes the lowest free slot. What was due meanwhile is not caught up.',
       },
     } as const

@@ -1,4 +1,4 @@
-import { and, desc, eq, lt, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, gt, lt, sql } from 'drizzle-orm'
 import { attemptsKept, type Attempt } from '../../domain/alert.ts'
 import { FairleadError } from '../../domain/errors.ts'
 import type { Database } from '../database.ts'
@@ -92,6 +92,18 @@ export const test = (db: Database, accountId: string, webhookId: string): Promis
     return delivery!
   })
 
+/** What waits for a delivery because it tells of the same alert, later. */
+const behind = async (tx: outbox.Transaction, { id, alertId, webhookId }: Delivery): Promise<string[]> => {
+  if (alertId === null || webhookId === null) return []
+  const its = and(eq(alertDeliveries.alertId, alertId), eq(alertDeliveries.webhookId, webhookId))
+  const rows = await tx
+    .select({ id: alertDeliveries.id })
+    .from(alertDeliveries)
+    .where(and(its, eq(alertDeliveries.state, 'pending'), gt(alertDeliveries.id, id)))
+    .orderBy(asc(alertDeliveries.id))
+  return rows.map((row) => row.id)
+}
+
 /** Tries at once what failed or waits, and as often as a new one. Errors: notFound, conflict for what has arrived. */
 export const retry = (db: Database, accountId: string, webhookId: string, deliveryId: string): Promise<Delivery> =>
   db.transaction(async (tx) => {
@@ -106,6 +118,7 @@ export const retry = (db: Database, accountId: string, webhookId: string, delive
       throw new FairleadError('conflict', { detail: 'It has arrived already.', remedy: 'Nothing needs to be done.' })
     const again = { state: 'pending' as const, tries: 0, nextAt: new Date() }
     const [delivery] = await tx.update(alertDeliveries).set(again).where(its).returning()
-    await outbox.insert(tx, { ...deliveryMessage(accountId, deliveryId), kind: 'wake' })
+    for (const id of [deliveryId, ...(await behind(tx, found))])
+      await outbox.insert(tx, { ...deliveryMessage(accountId, id), kind: 'wake' })
     return delivery!
   })

@@ -1,5 +1,6 @@
 import { and, eq, isNull, sql } from 'drizzle-orm'
 import { happensOnce } from '../../domain/alert.ts'
+import { lock } from '../account.ts'
 import type { Database } from '../database.ts'
 import * as outbox from '../outbox.ts'
 import { alertDeliveries, alerts, connections, lists, schedules, segments } from '../schema.ts'
@@ -16,9 +17,10 @@ const lostMinutes = 10
 export const tellDue = async (db: Database): Promise<number> => {
   const open = await db.select().from(alerts).where(isNull(alerts.resolvedAt)).orderBy(alerts.id)
   let told = 0
-  for (const { id, kind } of open) {
+  for (const { id, accountId, kind } of open) {
     if (happensOnce(kind)) continue
     const isTold = await db.transaction(async (tx) => {
+      await lock(tx, accountId, 'key share')
       const [alert] = await tx
         .select()
         .from(alerts)
@@ -37,7 +39,7 @@ export const closeOver = async (db: Database): Promise<void> => {
     else coalesce(${lists.removedAt}, ${segments.removedAt}) is not null or ${lists.id} is null or ${schedules.state} = 'removed' end`
   const past = sql`${alerts.kind} in ('scheduleMissed', 'scheduleRepaired') and ${alerts.seenAt} < now() - make_interval(hours => ${eventHours})`
   const over = await withSubjects(db).where(and(isNull(alerts.resolvedAt), sql`(${gone} or ${past})`))
-  for (const { accountId, kind, subject } of over) await resolve(db, accountId, { kind, subject })
+  for (const { accountId, kind, subject } of over) await resolve(db, accountId, { kind, subject, gone: true })
 }
 
 /** Starts the workflows of deliveries that have none any more: terminated by hand, or lost with the engine's own data. */

@@ -1,4 +1,4 @@
-import { and, eq, isNull } from 'drizzle-orm'
+import { and, eq, isNull, sql, type SQL } from 'drizzle-orm'
 import type { AlertDetails, AlertKind } from '../../domain/alert.ts'
 import * as accounts from '../account.ts'
 import type { Database } from '../database.ts'
@@ -32,18 +32,27 @@ export const raise = (
     await tellOpen(tx, alert!)
   })
 
+/** `gone`: nobody mended it, but what had the problem is no more; `where`: only an alert of which this is true */
+type Over = { gone?: boolean; where?: SQL }
+
 /** The problem is over, which is told; nothing happens when none was open. */
-export const resolve = (db: Database | Transaction, accountId: string, { kind, subject }: Problem): Promise<void> =>
+export const resolve = (
+  db: Database | Transaction,
+  accountId: string,
+  { kind, subject, gone = false, where }: Problem & Over,
+): Promise<void> =>
   db.transaction(async (tx) => {
+    await accounts.lock(tx, accountId, 'key share')
     const [alert] = await tx
       .update(alerts)
-      .set({ resolvedAt: new Date() })
+      .set({ resolvedAt: new Date(), ...(gone && { details: sql`${alerts.details} || '{"gone": true}'` }) })
       .where(
         and(
           eq(alerts.accountId, accountId),
           eq(alerts.kind, kind),
           eq(alerts.subject, subject),
           isNull(alerts.resolvedAt),
+          where,
         ),
       )
       .returning()

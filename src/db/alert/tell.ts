@@ -33,7 +33,13 @@ const tell = async (tx: outbox.Transaction, { id: alertId, accountId, kind }: Al
   const type = opened ? 'alert.opened' : 'alert.resolved'
   const body = JSON.stringify({ type, timestamp: new Date().toISOString(), data: alert })
   const [account] = await tx.select({ emails: accounts.alertEmails }).from(accounts).where(eq(accounts.id, accountId))
-  const all = await tx.select().from(webhooks).where(eq(webhooks.accountId, accountId)).orderBy(webhooks.id)
+  // held until the deliveries are there: one that is removed meanwhile is told nothing, and is no failure
+  const all = await tx
+    .select()
+    .from(webhooks)
+    .where(eq(webhooks.accountId, accountId))
+    .orderBy(webhooks.id)
+    .for('key share')
   const delivery = { accountId, alertId, event: kind, body }
   for (const { id: webhookId, events } of all)
     if (events.length === 0 || events.includes(kind))

@@ -1,6 +1,6 @@
 import { and, eq, inArray } from 'drizzle-orm'
 import type { ConnectionProblem } from '../../domain/connection.ts'
-import { FairleadError, isFairleadError } from '../../domain/errors.ts'
+import { FairleadError, isFairleadError, passesBy } from '../../domain/errors.ts'
 import * as accountRows from '../account.ts'
 import * as alerts from '../alert.ts'
 import * as audits from '../audit.ts'
@@ -46,20 +46,35 @@ export const needReconfirm = (
       await alerts.raise(tx, accountId, { kind: 'connectionBroken', subject: id, details: { code } })
   })
 
-/** Records a health check: an unreachable CRM is a problem to show, not a reason to ask for the password. */
-export const noteCheck = async (
+/** Checks are an hour apart; one that is repeated after a crash says nothing new. */
+const lastingMs = 30 * 60_000
+
+/**
+ * Records what a health check found, null for nothing: an unreachable CRM is a problem to show, not a reason to ask for the password. One that the check
+ * before has found as well is told, until a check finds none.
+ */
+export const noteCheck = (
   db: Database,
   accountId: string,
   connectionId: string,
-  problem: ConnectionProblem,
-): Promise<void> => {
-  await db
-    .update(connections)
-    .set({ problem, checkedAt: new Date() })
-    .where(
-      and(eq(connections.accountId, accountId), eq(connections.id, connectionId), eq(connections.state, 'connected')),
-    )
-}
+  problem: ConnectionProblem | null,
+): Promise<void> =>
+  db.transaction(async (tx) => {
+    await accountRows.lock(tx, accountId, 'key share')
+    const its = and(eq(connections.accountId, accountId), eq(connections.id, connectionId))
+    const [before] = await tx
+      .select({ problem: connections.problem })
+      .from(connections)
+      .where(and(its, eq(connections.state, 'connected')))
+      .for('no key update')
+    if (before === undefined) return
+    await tx.update(connections).set({ problem, checkedAt: new Date() }).where(its)
+    const broken = { kind: 'connectionBroken', subject: connectionId } as const
+    if (problem === null) return alerts.resolve(tx, accountId, broken)
+    const { code } = problem
+    const lasts = before.problem !== null && Date.now() - Date.parse(before.problem.at) >= lastingMs
+    if (lasts && passesBy(code)) await alerts.raise(tx, accountId, { ...broken, details: { code } })
+  })
 
 /** C3: forgets the secret; lists and history stay, schedules are paused until each is resumed by hand. Work under way is cancelled at its next checkpoint. */
 export const reset = (db: Database, accountId: string): Promise<void> =>
@@ -73,7 +88,7 @@ export const reset = (db: Database, accountId: string): Promise<void> =>
       .set({ state: 'reset', secret: null, problem: null })
       .where(eq(connections.id, connection.id))
     await tx.delete(candidates).where(eq(candidates.connectionId, connection.id))
-    await alerts.resolve(tx, accountId, { kind: 'connectionBroken', subject: connection.id })
+    await alerts.resolve(tx, accountId, { kind: 'connectionBroken', subject: connection.id, gone: true })
     await pauseAll(tx, accountId)
     const waiting = await tx
       .update(runs)

@@ -1,4 +1,5 @@
 import { sql, type SQL } from 'drizzle-orm'
+import { lock } from '../account.ts'
 import * as audits from '../audit.ts'
 import type { Database } from '../database.ts'
 import { noteParked } from './alert.ts'
@@ -18,6 +19,8 @@ const those = (accountId: string, { listId, code, detail, recordIds }: Chosen): 
 /** By hand: parks them no more, and writes it down; the next run of their list tries them. Answers how many they were. */
 export const releaseBy = (db: Database, accountId: string, chosen: Chosen, actor: audits.Actor): Promise<number> =>
   db.transaction(async (tx) => {
+    // first of all, as everybody does who tells
+    await lock(tx, accountId, 'key share')
     const gone = await tx.execute<{ list_id: string }>(
       sql`delete from parked_records where ${those(accountId, chosen)} returning list_id`,
     )

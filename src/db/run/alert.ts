@@ -1,10 +1,22 @@
-import { standsAside, type RunError, type RunState } from '../../domain/run.ts'
+import { inArray, or, sql, type SQL } from 'drizzle-orm'
+import { comparesKeys, standsAside, type RunError, type RunKind, type RunState } from '../../domain/run.ts'
 import * as alerts from '../alert.ts'
 import type { Transaction } from '../outbox.ts'
 import { noteParked } from '../quarantine/alert.ts'
-import type { runs } from '../schema.ts'
+import { alerts as rows, type runs } from '../schema.ts'
 
 type Run = Pick<typeof runs.$inferSelect, 'id' | 'accountId' | 'kind' | 'listId' | 'segmentId'>
+
+/**
+ * What a run that succeeds makes good: what runs like it left undone. A sync does not look for who is gone, a sweep or an undo pushes nothing; but a
+ * sweep settles what a sync could only suspect.
+ */
+const healedBy = (run: RunKind): SQL | undefined => {
+  const once = ['import', 'undo'] as const
+  const of = (kinds: readonly RunKind[]) => inArray(sql`${rows.details} ->> 'run'`, [...kinds])
+  if (!comparesKeys(run)) return of(run === 'undo' ? ['undo'] : [...once, 'sync'])
+  return or(of([...once, 'sweep', 'verify']), inArray(sql`${rows.details} ->> 'code'`, ['notBalanced', 'massDeletion']))
+}
 
 /**
  * What the end of a run tells people: that it is not as it should be, or that all is well again. Whoever uploads or previews sees its end, and
@@ -21,7 +33,8 @@ export const noteEnding = async (
   const details = { runId, run, code: error?.code ?? null }
   if (state === 'failed') await alerts.raise(tx, accountId, { kind: 'runFailed', subject, details })
   if (state === 'incomplete') await alerts.raise(tx, accountId, { kind: 'runIncomplete', subject, details })
-  if (state === 'succeeded') await alerts.resolve(tx, accountId, { kind: 'runIncomplete', subject })
+  if (state === 'succeeded')
+    await alerts.resolve(tx, accountId, { kind: 'runIncomplete', subject, where: healedBy(run) })
   if (state === 'succeeded' || state === 'incomplete')
     await alerts.resolve(tx, accountId, { kind: 'runFailed', subject })
 }

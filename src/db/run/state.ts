@@ -156,6 +156,8 @@ const hasActive = async (tx: outbox.Transaction, { listId, id, kind }: Run): Pro
 /** Asks a run to stop at its next checkpoint; one that only waits for another ends at once. Errors: notFound, runFinished. */
 export const requestCancel = (db: Database, accountId: string, runId: string): Promise<void> =>
   db.transaction(async (tx) => {
+    // before the run, as whoever starts one
+    await accountRows.lock(tx, accountId, 'key share')
     const found = await get(tx, accountId, runId)
     if (isOver(found.state)) throw new FairleadError('runFinished')
     const waits = found.state === 'queued' && (await hasActive(tx, found))

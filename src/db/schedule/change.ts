@@ -10,6 +10,7 @@ import type { Database } from '../database.ts'
 import * as lists from '../list.ts'
 import type { Transaction } from '../outbox.ts'
 import { schedules } from '../schema.ts'
+import { refuseOtherCrm } from '../sync/request.ts'
 import { find, get, type Holder, type Schedule } from './find.ts'
 import { named } from './planner.ts'
 import { change, tell } from './tell.ts'
@@ -40,13 +41,13 @@ const takeSlot = async (tx: Transaction, accountId: string): Promise<number> => 
   throw new FairleadError('slotsFull', { extra: { slots } })
 }
 
-/** Errors: notConnected, also where a list belongs to another CRM than the one that is connected. */
+/** As a run would be refused. Errors: notConnected, also where an imported list came from another CRM; conflict for a plain one that was pushed to another. */
 const refuseWithoutCrm = async (tx: Transaction, accountId: string, { listId }: Holder): Promise<void> => {
   const list = await lists.get(tx, accountId, listId)
   const connection = await connections.findActive(tx, accountId)
   const isReady = connection?.state === 'connected' || connection?.state === 'needsReconfirm'
-  if (!isReady || (list.connectionId !== null && list.connectionId !== connection.id))
-    throw new FairleadError('notConnected')
+  if (!isReady) throw new FairleadError('notConnected')
+  await refuseOtherCrm(tx, list, connection.id)
 }
 
 const create = async (
@@ -75,7 +76,7 @@ type Asked = { given: GivenSchedule | null; at?: string; mayChange?: boolean }
 
 /**
  * Gives a list or segment a schedule, changes the one that it has, or ends it with null; what changes nothing is nothing. A paused one stays paused. `at` is
- * where the schedule stands in the request. Errors: notFound, invalidInput, notConnected, slotsFull; forbidden for a change by whom `mayChange` excludes.
+ * where the schedule stands in the request. Errors: notFound, invalidInput, notConnected, conflict, slotsFull; forbidden for a change by whom `mayChange` excludes.
  */
 export const store = async (
   tx: Transaction,
@@ -139,7 +140,7 @@ export const pause = (db: Db, accountId: string, holderOf: Find, actor: audits.A
     return paused
   })
 
-/** Takes a slot again. Errors: notFound, notConnected, slotsFull. */
+/** Takes a slot again. Errors: notFound, notConnected, conflict, slotsFull. */
 export const resume = (db: Db, accountId: string, holderOf: Find, actor: audits.Actor): Promise<Schedule> =>
   changing(db, accountId, holderOf, async (tx, found) => {
     if (found.state === 'active') return found

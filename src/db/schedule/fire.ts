@@ -1,5 +1,5 @@
 import { and, eq, inArray, sql } from 'drizzle-orm'
-import { isFairleadError } from '../../domain/errors.ts'
+import { FairleadError, isFairleadError } from '../../domain/errors.ts'
 import { dueAt, dueBetween, type DueTime, type FiredBy, type FiringOutcome } from '../../domain/schedule.ts'
 import { raise, resolve } from '../alert.ts'
 import type { Database } from '../database.ts'
@@ -51,15 +51,20 @@ const unaccounted = async (
   return due.filter(({ at }) => !done.has(at.getTime()))
 }
 
-/** R19: a sweep is waited for, any other run takes the place of this one. */
+/**
+ * R19: a sweep is waited for, any other run takes the place of this one. One that has not begun yet has the only place to wait in: engineUnavailable, and
+ * a later try finds it at work.
+ */
 const startRun = async (tx: Transaction, { accountId, listId, segmentId }: Schedule): Promise<Started> => {
   const asked = { kind: 'sync', trigger: 'schedule', segmentId } as const
   const ask = (queue: boolean) => request(tx, accountId, listId, { ...asked, queue })
   try {
     const { runId, created } = await ask(false)
     if (created) return { outcome: 'started', runId }
-    const { kind } = await runs.get(tx, accountId, runId)
+    const { kind, state } = await runs.get(tx, accountId, runId)
     if (kind !== 'sweep') return { outcome: 'skipped', code: 'runActive', runId }
+    if (state === 'queued')
+      throw new FairleadError('engineUnavailable', { detail: 'A sweep of the list has not begun yet.' })
     const queued = await ask(true)
     return queued.created
       ? { outcome: 'queued', runId: queued.runId }

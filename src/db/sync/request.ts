@@ -28,17 +28,26 @@ const isLinked = async (tx: Transaction, listId: string): Promise<boolean> => {
   return one !== undefined
 }
 
-/** P1: a plain list belongs to the CRM that it was pushed to first, as soon as somebody on it is linked. */
-const refuseOtherCrm = async (
-  tx: Transaction,
-  list: typeof lists.$inferSelect,
-  connectionId: string,
-): Promise<void> => {
-  if (list.connectionId === null || list.connectionId === connectionId || !(await isLinked(tx, list.id))) return
-  throw new FairleadError('conflict', {
-    detail: 'People of this list are linked to the CRM that it was pushed to before; another CRM is connected now.',
-    remedy: 'Connect that CRM again, or upload the people to a new list and push that one.',
-  })
+type Bound = Pick<typeof lists.$inferSelect, 'id' | 'kind' | 'connectionId'>
+
+/**
+ * P1: a plain list belongs to the CRM that it was pushed to first, as soon as somebody on it is linked; an imported one to the CRM that it came from.
+ * Errors: conflict, notConnected.
+ */
+export const refuseOtherCrm = async (tx: Transaction, list: Bound, connectionId: string): Promise<void> => {
+  if (list.connectionId === connectionId) return
+  if (entityOf(list.kind) !== null) {
+    throw new FairleadError('notConnected', {
+      detail: 'The list came from another CRM than the one that is connected.',
+      remedy: 'Connect that CRM again, or import the people of this one: POST /v1/imports.',
+    })
+  }
+  if (list.connectionId !== null && (await isLinked(tx, list.id))) {
+    throw new FairleadError('conflict', {
+      detail: 'People of this list are linked to the CRM that it was pushed to before; another CRM is connected now.',
+      remedy: 'Connect that CRM again, or upload the people to a new list and push that one.',
+    })
+  }
 }
 
 const refuseReading = (kind: RunKind, what: string): void => {
@@ -80,8 +89,7 @@ const readyList = async (
   if (entity === null) refuseReading(kind, 'A plain list')
   const connection = await connections.findActive(tx, accountId)
   if (connection === undefined || connection.state === 'reset') throw new FairleadError('notConnected')
-  if (entity === null) await refuseOtherCrm(tx, list, connection.id)
-  else if (connection.id !== list.connectionId) throw new FairleadError('notConnected')
+  await refuseOtherCrm(tx, list, connection.id)
   // what a run has done can be undone and tried again also when its segment is gone
   if (segmentId != null && source?.as !== 'undo' && source?.as !== 'retry') await findSegment(tx, listId, segmentId)
   return { entity, connectionId: connection.id }
