@@ -20,7 +20,10 @@ const services = {
   mailConfigured: config.SMTP_URL !== undefined,
   log,
 }
-const app = await buildApp(services, { uploadBytes: config.UPLOAD_MAX_BYTES })
+const app = await buildApp(services, {
+  uploadBytes: config.UPLOAD_MAX_BYTES,
+  trustedProxies: config.TRUSTED_PROXIES,
+})
 
 const stop = (): void => {
   void app

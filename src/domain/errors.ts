@@ -344,6 +344,19 @@ export const errorTable = {
     'Nothing there is rejected.',
     'Only rejected submissions are tried again by hand; the others go on by themselves.',
   ),
+  // the public page of a form
+  originNotAllowed: entry(
+    'request',
+    403,
+    'The form may not be sent from this site.',
+    'Add the origin to allowedOrigins of the form, or send from one that stands there.',
+  ),
+  pageSpent: entry(
+    'request',
+    409,
+    'The page that this was sent from cannot be used any more.',
+    'Open the form again and send it from there, or send without _token.',
+  ),
   // webhooks
   webhookHostNotAllowed: entry(
     'request',
