@@ -70,7 +70,10 @@ const showTrap = (text: PageText): Html =>
   </div>
 `
 
-/** The form itself, empty or as it was sent. It is sent to the address that it stands at. */
+/**
+ * The form itself, empty or as it was sent. It is sent to the address that it stands at, without the fragment that a link of the summary leaves: a
+ * browser that sees one does not focus the next summary.
+ */
 export const formPage = (view: FormView): string => {
   const { definition, language, token, errors, notice } = view
   const text = pageText(language)
@@ -81,7 +84,7 @@ export const formPage = (view: FormView): string => {
     language,
     isWrong ? `${text.error}: ${title}` : title,
     markup`${showLanguages(view, text)}<h1>${title}</h1>
-${showSummary(view, text)}<form method="post" accept-charset="utf-8" novalidate>
+${showSummary(view, text)}<form method="post" action="?${view.queries.get(language)}" accept-charset="utf-8" novalidate>
 <input${attributes({ type: 'hidden', name: tokenName, value: token })}>
 ${fields}${showTrap(text)}<button type="submit">${text.send}</button>
 </form>
