@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { operator } from '../../src/db/audit.ts'
 import { hashKeyOf, emailKeyOf } from '../../src/db/emailKey.ts'
 import * as forms from '../../src/db/form.ts'
-import { issueToken } from '../../src/api/form/pageToken.ts'
+import { buildApp } from '../../src/api/app.ts'
+import { issueToken, readToken } from '../../src/api/form/pageToken.ts'
 import { createSecretBox } from '../../src/db/secret.ts'
 import { openApi, type TestApi } from '../support/api.ts'
 import { filled, openForms } from '../support/form.ts'
@@ -109,7 +110,7 @@ describe('a post', () => {
       email: 'pat@example.com',
       first: 'Jo',
       last: 'Public',
-      people: 12,
+      people: 12.5,
       topic: 'demo',
       news: ['events', 'products'],
       text: 'a\nb',
@@ -303,6 +304,35 @@ describe('robots', () => {
     expect(sent.body.match(/<textarea/g)).toHaveLength(1)
     expect(sent.body.match(/<\/textarea/g)).toHaveLength(1)
   })
+})
+
+test('pages that were made before a rotation of the keys can be sent after it', () => {
+  const [older, newer] = ['a', 'b'].map((id) => `${id}:${Buffer.alloc(32, id).toString('base64')}`)
+  const token = issueToken(createSecretBox(older!), 'form', Date.now() - 10_000)
+  expect(readToken(createSecretBox(`${newer},${older}`), 'form', token)).toMatchObject({ state: 'good' })
+  expect(readToken(createSecretBox(newer!), 'form', token)).toEqual({ state: 'forged' })
+})
+
+test('behind a proxy that is trusted, each person has limits of their own; others cannot say who they are', async () => {
+  const limited = { trustedProxies: '10.0.0.0/8, 127.0.0.1', pages: { limits: { postsWithoutToken: 1 } } }
+  const app = await buildApp(api.services, limited)
+  const form = await pages.make()
+  const statusOf = async (remoteAddress: string, forwarded: string) => {
+    const headers = { 'x-forwarded-for': forwarded }
+    const payload = { ...filled, agree: true }
+    return (await app.inject({ method: 'POST', url: `/f/${form.key}`, remoteAddress, headers, payload })).statusCode
+  }
+  const asked: [string, string][] = [
+    ['10.1.2.3', '192.0.2.1'],
+    ['10.1.2.3', '192.0.2.2'],
+    ['10.1.2.3', '192.0.2.9, 192.0.2.2'],
+    ['192.0.2.3', '192.0.2.4'],
+    ['192.0.2.3', '192.0.2.5'],
+  ]
+  const statuses = []
+  for (const [address, forwarded] of asked) statuses.push(await statusOf(address, forwarded))
+  expect(statuses).toEqual([202, 202, 429, 202, 429])
+  await app.close()
 })
 
 describe('other sites', () => {

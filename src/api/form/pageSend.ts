@@ -25,7 +25,7 @@ export const sendPage = (
   reply: FastifyReply,
   status: number,
   page: string,
-  definition?: FormDefinition | undefined,
+  definition?: FormDefinition,
 ): FastifyReply => {
   // frame-ancestors says it more exactly
   reply.raw.removeHeader('x-frame-options')

@@ -16,13 +16,27 @@ export type Outcome =
 
 type Asked = { form: Form; post: Post; token: PageToken; language: string }
 
+/** In German a comma stands before the decimals. */
+const readComma = ({ form: { definition }, post, language }: Asked): Record<string, unknown> => {
+  if (language !== 'de') return post.given
+  const numbers = definition.fields.filter(({ type }) => type === 'number').map(({ name }) => name)
+  const written = numbers.flatMap((name) => {
+    const said = post.given[name]
+    return typeof said === 'string' && /^\s*[+-]?\d+,\d+\s*$/.test(said) ? [[name, said.replace(',', '.')]] : []
+  })
+  return { ...post.given, ...Object.fromEntries(written) }
+}
+
 /** What a hidden field brings is no fault of the person who fills in the page: where it does not fit, it is left out. */
-const readGiven = ({ form: { definition }, post, language }: Asked): ReturnType<typeof readAnswers> => {
-  const read = readAnswers(definition, post.given, { language })
+const readGiven = (asked: Asked): ReturnType<typeof readAnswers> => {
+  const { definition } = asked.form
+  const { language } = asked
+  const given = readComma(asked)
+  const read = readAnswers(definition, given, { language })
   const hidden = new Set(definition.fields.filter(({ type }) => type === 'hidden').map(({ name }) => name))
   const wrong = new Set(read.errors.map(({ path }) => path).filter((path) => hidden.has(path)))
   if (wrong.size === 0) return read
-  const rest = Object.entries(post.given).filter(([name]) => !wrong.has(name))
+  const rest = Object.entries(given).filter(([name]) => !wrong.has(name))
   return readAnswers(definition, Object.fromEntries(rest), { language })
 }
 
