@@ -10,11 +10,14 @@ import { Id, pageOf, PageQuery } from '../schemas.ts'
 import type { Services } from '../services.ts'
 import { FormChanges, FormParams, NewForm } from './input.ts'
 import { Form, FormItem, formItem, formJson } from './json.ts'
+import { readPicklists } from './picklists.ts'
 
 const tags = ['Forms']
 const problems = ['nameTaken', 'duplicateField', 'unknownField', 'secretField', 'fieldReadOnly'] as const
 
-export const formRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, secrets, publicUrl }) => {
+export const formRoutes: FastifyPluginAsyncZod<Services> = async (app, services) => {
+  const { db, secrets, publicUrl } = services
+
   const show = async (form: forms.Form) => {
     const list = await lists.getEver(db, form.accountId, form.listId)
     return formJson(form, {
@@ -59,6 +62,7 @@ export const formRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, sec
       },
     },
     async ({ caller, id, body }, reply) => {
+      await readPicklists(services, reply, caller.accountId, body.fields)
       const made = await forms.insert(db, caller.accountId, body, actorOf({ caller, id }))
       reply.code(201).header('location', `/v1/forms/${made.id}`)
       return show(made)
@@ -85,8 +89,10 @@ export const formRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, sec
         response: { 200: Form },
       },
     },
-    async ({ caller, id, params: { formId }, body }) =>
-      show(await forms.update(db, caller.accountId, formId, body, actorOf({ caller, id }))),
+    async ({ caller, id, params: { formId }, body }, reply) => {
+      await readPicklists(services, reply, caller.accountId, body.fields)
+      return show(await forms.update(db, caller.accountId, formId, body, actorOf({ caller, id })))
+    },
   )
 
   app.delete(
