@@ -21,6 +21,9 @@ import { fieldRoutes } from './field.ts'
 import { folderRoutes } from './folder.ts'
 import { formPageRoutes, type PageOptions } from './form/pageRoutes.ts'
 import { isPageUrl, sendPageFailure } from './form/pageSend.ts'
+import { formRoutes } from './form/routes.ts'
+import { submissionFileRoutes } from './form/download.ts'
+import { submissionRoutes } from './form/submissions.ts'
 import { healthRoutes } from './health.ts'
 import { importRoutes } from './import.ts'
 import { listRoutes } from './list.ts'
@@ -115,6 +118,9 @@ const plugins = [
   retryRoutes,
   quarantineRoutes,
   decisionRoutes,
+  formRoutes,
+  submissionRoutes,
+  submissionFileRoutes,
   alertRoutes,
   webhookRoutes,
   webhookDeliveryRoutes,
