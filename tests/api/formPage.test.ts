@@ -99,7 +99,7 @@ describe('a post', () => {
       news: ['events', 'products'],
       text: 'a\r\nb',
       call: 'true',
-      people: '12',
+      people: '12,5',
     }
     const sent = await pages.send(form, { ...values, source: 'forged' }, { query: '?lang=de&utm_campaign=autumn' })
     expect([sent.statusCode, sent.headers.location]).toEqual([303, `./${form.key}/thanks?lang=de`])

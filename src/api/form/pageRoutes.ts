@@ -41,7 +41,7 @@ const refuseClosed = ({ state, removedAt }: forms.Form): void => {
 
 /** F1: the public address of a form, a page for people and a door for programs. It needs no key, so it trusts nothing. */
 export const formPageRoutes: FastifyPluginAsync<Services & PageOptions> = async (app, options) => {
-  const { db, secrets } = options
+  const { db, secrets, publicUrl } = options
   const fastest = options.fastestMs ?? fastestMs
   const limits = createPageLimits(app, options.limits ?? {})
   const posts = new Counter({
@@ -63,7 +63,8 @@ export const formPageRoutes: FastifyPluginAsync<Services & PageOptions> = async 
     await limits.requests(request)
     const { formKey = '' } = request.params as { formKey?: string }
     request.form = /^[\w-]{16,64}$/.test(formKey) ? ((await forms.findByKey(db, formKey)) ?? null) : null
-    if (!request.is404) checkOrigin(request, reply, formOf(request).definition.allowedOrigins)
+    if (request.is404) return
+    checkOrigin(request, reply, { allowed: formOf(request).definition.allowedOrigins, publicUrl })
   })
 
   app.get('/:formKey', { schema: { hide: true } }, async (request, reply) => {
