@@ -200,13 +200,16 @@ describe('a post', () => {
 describe('robots', () => {
   test('what a trap catches is thanked for, counted, and not stored', async () => {
     const form = await pages.make()
-    const before = await count('trapped')
+    const others = () => Promise.all(['invalid', 'refused', 'stored'].map(count))
+    const [before, beside] = [await count('trapped'), await others()]
     const sent = await pages.send(form, { ...filled, _website: 'https://spam.example' })
     expect([sent.statusCode, sent.headers.location]).toEqual([303, `./${form.key}/thanks?lang=en`])
     const json = await pages.sendJson(form, { ...filled, _website: 'https://spam.example' })
     expect([json.statusCode, Object.keys(json.json())]).toEqual([202, ['id', 'state']])
     expect(await pages.stored(form)).toEqual([])
     expect(await count('trapped')).toBe(before + 2)
+    await pages.sendJson(form, { email: 'x' })
+    expect(await others()).toEqual([beside[0]! + 1, beside[1], beside[2]])
   })
 
   test('a page that is sent too soon, too late, with a forged token or one of another form is asked for once more', async () => {

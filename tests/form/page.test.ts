@@ -1,6 +1,6 @@
 import axe from 'axe-core'
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, request, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
@@ -117,7 +117,6 @@ test('nothing is wider than a small screen, and axe finds nothing: empty, with e
     viewport: { width: 320, height: 640 },
   })
   const look = async (what: string) => {
-    if (process.env['SHOTS']) await page.screenshot({ path: `/tmp/f2-${what}.png`, fullPage: true })
     expect(await page.evaluate('document.documentElement.scrollWidth'), what).toBeLessThanOrEqual(320)
     await page.evaluate(axe.source)
     const { violations, passes } = (await page.evaluate('axe.run()')) as axe.AxeResults
@@ -214,4 +213,18 @@ test('a form that only some origins may send is neither framed nor sent by other
   await page.click('button')
   await page.waitForURL(/\/thanks/)
   expect(await pages.stored(own)).toHaveLength(1)
+})
+
+test('10 MB are refused before they have arrived', async () => {
+  const size = 10 * 1024 * 1024
+  for (const length of [{ 'content-length': size }, {}]) {
+    const headers = { 'content-type': 'application/x-www-form-urlencoded', ...length }
+    const sent = request(`${base}/f/${form.key}`, { method: 'POST', headers }).on('error', () => undefined)
+    // the rest never comes
+    sent.write('text='.padEnd(300 * 1024, 'x'))
+    const [answer] = (await once(sent, 'response')) as [IncomingMessage]
+    expect(answer.statusCode).toBe(413)
+    sent.destroy()
+  }
+  expect(await pages.stored(form)).toEqual([])
 })

@@ -3,7 +3,7 @@ import type { Form } from '../../db/form.ts'
 import type { SecretBox } from '../../db/secret.ts'
 import { FairleadError } from '../../domain/errors.ts'
 import type { AnswerIssue } from '../../domain/form.ts'
-import { beginFailure } from '../errors.ts'
+import { beginFailure, sendProblem } from '../errors.ts'
 import type { Post } from './pageBody.ts'
 import { languageFor, sendPageFailure } from './pageSend.ts'
 import { showForm } from './pageShow.ts'
@@ -18,10 +18,10 @@ const refusalOf = (errors: readonly AnswerIssue[]): FairleadError => {
   return new FairleadError(code, { detail, errors: errors.map(({ path, message }) => ({ path, message })) })
 }
 
-/** What a program is told: that it was stored, and no more. Errors: invalidInput, emptySubmission, pageSpent. */
-export const sendJson = (reply: FastifyReply, outcome: Outcome): FastifyReply => {
-  if (outcome.kind === 'invalid') throw refusalOf(outcome.errors)
-  if (outcome.kind === 'again') throw new FairleadError('pageSpent')
+/** What a program is told: that it was stored, and no more; else the problem invalidInput, emptySubmission or pageSpent. */
+export const sendJson = (request: FastifyRequest, reply: FastifyReply, outcome: Outcome): FastifyReply => {
+  if (outcome.kind === 'invalid') return sendProblem(refusalOf(outcome.errors), request, reply)
+  if (outcome.kind === 'again') return sendProblem(new FairleadError('pageSpent'), request, reply)
   return reply.code(202).header('cache-control', 'no-store').send({ id: outcome.id, state: 'received' })
 }
 

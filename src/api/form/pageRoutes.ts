@@ -113,7 +113,7 @@ export const formPageRoutes: FastifyPluginAsync<Services & PageOptions> = async 
     try {
       const outcome = await receive(request, post, token)
       posts.inc({ outcome: outcome.kind })
-      return wantsJson(request) ? sendJson(reply, outcome) : sendHtml(request, reply, asked, outcome)
+      return wantsJson(request) ? sendJson(request, reply, outcome) : sendHtml(request, reply, asked, outcome)
     } catch (error) {
       if (wantsJson(request)) throw error
       posts.inc({ outcome: 'refused' })
