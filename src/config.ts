@@ -27,6 +27,13 @@ export const variables = {
   FAIRLEAD_WORKFLOW_BUNDLE: z.string().optional(),
   HOST: z.string().default('127.0.0.1'),
   PORT: port.default(8080),
+  /** proxies whose X-Forwarded-For is believed: addresses or networks, separated by commas */
+  TRUSTED_PROXIES: z
+    .string()
+    .regex(/^[\w.:]+(\/\d{1,3})?( *, *[\w.:]+(\/\d{1,3})?)*$/, {
+      error: 'expected addresses or networks, separated by commas',
+    })
+    .optional(),
   METRICS_HOST: z.string().default('127.0.0.1'),
   METRICS_PORT: port.default(0),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),

@@ -18,9 +18,13 @@ const services = {
   temporalNamespace: config.TEMPORAL_NAMESPACE,
   checkWebhookHost: createHostGuard(config.WEBHOOK_ALLOWED_HOSTS),
   mailConfigured: config.SMTP_URL !== undefined,
+  publicUrl: config.PUBLIC_URL?.replace(/\/+$/, '') ?? null,
   log,
 }
-const app = await buildApp(services, { uploadBytes: config.UPLOAD_MAX_BYTES })
+const app = await buildApp(services, {
+  uploadBytes: config.UPLOAD_MAX_BYTES,
+  trustedProxies: config.TRUSTED_PROXIES,
+})
 
 const stop = (): void => {
   void app

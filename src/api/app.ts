@@ -19,6 +19,11 @@ import { documentOptions } from './document.ts'
 import { sendProblem } from './errors.ts'
 import { fieldRoutes } from './field.ts'
 import { folderRoutes } from './folder.ts'
+import { formPageRoutes, type PageOptions } from './form/pageRoutes.ts'
+import { isPageUrl, sendPageFailure } from './form/pageSend.ts'
+import { formRoutes } from './form/routes.ts'
+import { submissionFileRoutes } from './form/download.ts'
+import { submissionRoutes } from './form/submissions.ts'
 import { healthRoutes } from './health.ts'
 import { importRoutes } from './import.ts'
 import { listRoutes } from './list.ts'
@@ -75,6 +80,9 @@ export type AppOptions = {
   searchMs?: number
   uploadBytes?: number
   limits?: Partial<Limits>
+  pages?: PageOptions
+  /** addresses and networks of proxies that say where a request comes from; none: whoever connects is who asks */
+  trustedProxies?: string | undefined
 }
 
 const plugins = [
@@ -110,6 +118,9 @@ const plugins = [
   retryRoutes,
   quarantineRoutes,
   decisionRoutes,
+  formRoutes,
+  submissionRoutes,
+  submissionFileRoutes,
   alertRoutes,
   webhookRoutes,
   webhookDeliveryRoutes,
@@ -133,7 +144,9 @@ export const buildApp = async (services: Services, options: AppOptions = {}): Pr
     clientErrorHandler: (error, socket) => refuseBroken(services.log, error, socket),
     // Node's own answer has no body; refuseBrokenHeaders gives it one.
     http: { requireHostHeader: false },
-    frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
+    frameworkErrors: (error, request, reply) =>
+      void (isPageUrl(request.url) ? sendPageFailure : sendProblem)(error, request, reply),
+    trustProxy: options.trustedProxies ?? false,
     forceCloseConnections: 'idle',
   }).withTypeProvider<ZodTypeProvider>() as unknown as FastifyInstance
   app.decorate('waitMs', options.waitMs ?? 20_000)
@@ -187,6 +200,7 @@ export const buildApp = async (services: Services, options: AppOptions = {}): Pr
     },
     { prefix: '/v1' },
   )
+  await app.register(formPageRoutes, { prefix: '/f', ...services, ...options.pages })
   refuseMethods(app, routes)
   return app
 }

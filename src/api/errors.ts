@@ -86,7 +86,8 @@ const traceOf = (error: unknown) => ({
   at: error instanceof Error ? error.stack?.split('\n').filter((line) => line.startsWith('    at ')) : undefined,
 })
 
-export const sendProblem = (thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+/** What every answer about a failure begins with: the code, a bug's line in the log, and when to try again. */
+export const beginFailure = (thrown: unknown, request: FastifyRequest, reply: FastifyReply): FairleadError => {
   const error = toFairleadError(thrown)
   if (error.kind === 'bug') {
     const cause = error.details.cause ?? error
@@ -96,6 +97,11 @@ export const sendProblem = (thrown: unknown, request: FastifyRequest, reply: Fas
   }
   const { retryAfterMs } = error.details
   if (retryAfterMs !== undefined) reply.header('retry-after', Math.max(1, Math.ceil(retryAfterMs / 1000)))
+  return error
+}
+
+export const sendProblem = (thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+  const error = beginFailure(thrown, request, reply)
   if (error.status === 401) reply.header('www-authenticate', 'Bearer realm="fairlead"')
   return reply
     .code(error.status)

@@ -1,9 +1,17 @@
 import type { FastifyInstance } from 'fastify'
 import { collectDefaultMetrics, Histogram, Registry } from 'prom-client'
 
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** what /metrics shows */
+    metrics: Registry
+  }
+}
+
 /** Node's own figures and the time of every route. Labels are patterns, never ids. */
 export const addMetrics = (app: FastifyInstance): void => {
   const register = new Registry()
+  app.decorate('metrics', register)
   collectDefaultMetrics({ register })
   const duration = new Histogram({
     name: 'fairlead_http_request_duration_seconds',

@@ -37,6 +37,7 @@ import type { AmbiguousMatch, ConflictRule, Role, UnmappedAddress } from '../dom
 import type { ConnectionProblem, ConnectionState } from '../domain/connection.ts'
 import type { DecisionCandidate, DecisionKind } from '../domain/decision.ts'
 import type { EditChanges, EditKind } from '../domain/edit.ts'
+import type { Answers, FormDefinition, SubmissionResult, SubmissionState } from '../domain/form.ts'
 import type { LaneKind, LanePhase } from '../domain/lane.ts'
 import type { ListKind } from '../domain/list.ts'
 import type { SuppressionReason, SuppressionSource } from '../domain/suppression.ts'
@@ -184,6 +185,22 @@ export const crmFields = pgTable(
     readAt: createdAt(),
   },
   (t) => [primaryKey({ columns: [t.connectionId, t.entity] })],
+)
+
+/** F1: items of picklists that forms offer as choices, as people see them. */
+export const crmPicklists = pgTable(
+  'crm_picklists',
+  {
+    connectionId: uuid()
+      .notNull()
+      .references(() => connections.id),
+    entity: text().$type<CrmEntity>().notNull(),
+    field: text().notNull(),
+    accountId: accountId(),
+    items: jsonb().$type<string[]>().notNull(),
+    readAt: createdAt(),
+  },
+  (t) => [primaryKey({ columns: [t.connectionId, t.entity, t.field] })],
 )
 
 /** What is known of a CRM person beyond the records: a row exists only for those that are not simply there. */
@@ -1031,4 +1048,95 @@ export const idempotency = pgTable(
     createdAt: createdAt(),
   },
   (t) => [primaryKey({ columns: [t.accountId, t.key] })],
+)
+
+/** F1: a form fills one list. Its public address is /f/:key. */
+export const forms = pgTable(
+  'forms',
+  {
+    id: id(),
+    accountId: accountId(),
+    /** random, 128 bits or more, base64url */
+    key: text().notNull().unique(),
+    listId: uuid()
+      .notNull()
+      .references(() => lists.id),
+    name: text().notNull(),
+    /** closed: the page says so and takes nothing */
+    state: text().$type<'open' | 'closed'>().notNull().default('open'),
+    version: integer().notNull().default(1),
+    createdAt: createdAt(),
+    updatedAt: createdAt(),
+    removedAt: at(),
+  },
+  (t) => [
+    index('forms_list').on(t.listId),
+    uniqueIndex('forms_name')
+      .on(t.accountId, sql`lower(${t.name})`)
+      .where(sql`removed_at is null`),
+  ],
+)
+
+/** Every state that a form was saved in: a submission is read and pushed by the version that it was made with. */
+export const formVersions = pgTable(
+  'form_versions',
+  {
+    formId: uuid()
+      .notNull()
+      .references(() => forms.id),
+    version: integer().notNull(),
+    accountId: accountId(),
+    definition: jsonb().$type<FormDefinition>().notNull(),
+    apiKeyId: uuid(),
+    createdAt: createdAt(),
+  },
+  (t) => [primaryKey({ columns: [t.formId, t.version] })],
+)
+
+/** F3: stored before anything else. Ids are in the order of arrival. */
+export const submissions = pgTable(
+  'submissions',
+  {
+    id: id(),
+    accountId: accountId(),
+    formId: uuid()
+      .notNull()
+      .references(() => forms.id),
+    version: integer().notNull(),
+    state: text().$type<SubmissionState>().notNull().default('received'),
+    /** why it waits, is held or was rejected */
+    code: text(),
+    detail: text(),
+    /** what the CRM itself said (R25) */
+    crm: jsonb().$type<Record<string, unknown>>(),
+    warnings: jsonb().$type<EntryWarning[]>().notNull().default([]),
+    answers: jsonb().$type<Answers>().notNull(),
+    /** keyed hash of the normalised address: those of one address are applied in order (R30) */
+    emailKey: bytea(),
+    /** of the form's list */
+    recordId: uuid(),
+    results: jsonb().$type<SubmissionResult[]>().notNull().default([]),
+    language: text(),
+    /** by an API key instead of the public page */
+    apiKeyId: uuid(),
+    /** of the page that it was sent from, used once */
+    token: text(),
+    tries: integer().notNull().default(0),
+    dueAt: createdAt(),
+    receivedAt: createdAt(),
+    settledAt: at(),
+  },
+  (t) => [
+    index('submissions_form').on(t.formId, t.id),
+    index('submissions_state').on(t.formId, t.state, t.id),
+    index('submissions_record').on(t.recordId),
+    index('submissions_email').on(t.accountId, t.emailKey, t.id),
+    uniqueIndex('submissions_token')
+      .on(t.formId, t.token)
+      .where(sql`token is not null`),
+    /** what is still to be done: few among many */
+    index('submissions_open')
+      .on(t.accountId, t.id)
+      .where(sql`state in ('received', 'pushing', 'waiting', 'held')`),
+  ],
 )

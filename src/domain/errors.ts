@@ -334,6 +334,29 @@ export const errorTable = {
     'The CRM decides about this suppression.',
     'Allow e-mail to the person in Infor CRM; that lifts it.',
   ),
+  // forms
+  formClosed: entry('request', 409, 'The form is closed and takes nothing.', 'Open it again: PATCH its state to open.'),
+  formRemoved: entry('request', 410, 'The form was removed and takes nothing.', 'Make a new form.'),
+  emptySubmission: entry('request', 422, 'The submission is empty.', 'Answer at least one field of the form.'),
+  notRetryable: entry(
+    'request',
+    409,
+    'Nothing there is rejected.',
+    'Only rejected submissions are tried again by hand; the others go on by themselves.',
+  ),
+  // the public page of a form
+  originNotAllowed: entry(
+    'request',
+    403,
+    'The form may not be sent from this site.',
+    'Add the origin to allowedOrigins of the form, or send from one that stands there.',
+  ),
+  pageSpent: entry(
+    'request',
+    409,
+    'The page that this was sent from cannot be used any more.',
+    'Open the form again and send it from there, or send without _token.',
+  ),
   // webhooks
   webhookHostNotAllowed: entry(
     'request',
@@ -384,8 +407,8 @@ export type ErrorDetails = {
   /** overrides the table's sentence about the cause */
   detail?: string
   remedy?: string
-  /** where in the request: path and sentence */
-  errors?: { path: string; message: string }[]
+  /** where in the request: path and sentence, and what is wrong with an answer to a form */
+  errors?: { path: string; message: string; code?: string }[]
   crm?: CrmSaid
   /** milliseconds until a retry makes sense, from Retry-After */
   retryAfterMs?: number

@@ -22,6 +22,7 @@ export type TimelineKind =
   | 'undone'
   | 'asked'
   | 'decided'
+  | 'submitted'
 
 const sentences: Record<TimelineKind, string> = {
   created: 'The record was made.',
@@ -46,6 +47,7 @@ const sentences: Record<TimelineKind, string> = {
   undone: 'A run was taken back.',
   asked: 'It was asked who the record is in the CRM.',
   decided: 'Somebody said who the record is in the CRM.',
+  submitted: 'The person filled in a form.',
 }
 
 const rules = {

@@ -159,6 +159,16 @@ CREATE TABLE "crm_people" (
 	CONSTRAINT "crm_people_connection_id_entity_crm_id_pk" PRIMARY KEY("connection_id","entity","crm_id")
 );
 --> statement-breakpoint
+CREATE TABLE "crm_picklists" (
+	"connection_id" uuid NOT NULL,
+	"entity" text NOT NULL,
+	"field" text NOT NULL,
+	"account_id" uuid NOT NULL,
+	"items" jsonb NOT NULL,
+	"read_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "crm_picklists_connection_id_entity_field_pk" PRIMARY KEY("connection_id","entity","field")
+);
+--> statement-breakpoint
 CREATE TABLE "decisions" (
 	"id" uuid PRIMARY KEY DEFAULT uuidv7() NOT NULL,
 	"account_id" uuid NOT NULL,
@@ -230,6 +240,30 @@ CREATE TABLE "folders" (
 	"name" text NOT NULL,
 	"position" integer DEFAULT 0 NOT NULL,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "form_versions" (
+	"form_id" uuid NOT NULL,
+	"version" integer NOT NULL,
+	"account_id" uuid NOT NULL,
+	"definition" jsonb NOT NULL,
+	"api_key_id" uuid,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "form_versions_form_id_version_pk" PRIMARY KEY("form_id","version")
+);
+--> statement-breakpoint
+CREATE TABLE "forms" (
+	"id" uuid PRIMARY KEY DEFAULT uuidv7() NOT NULL,
+	"account_id" uuid NOT NULL,
+	"key" text NOT NULL,
+	"list_id" uuid NOT NULL,
+	"name" text NOT NULL,
+	"state" text DEFAULT 'open' NOT NULL,
+	"version" integer DEFAULT 1 NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"removed_at" timestamp (3) with time zone,
+	CONSTRAINT "forms_key_unique" UNIQUE("key")
 );
 --> statement-breakpoint
 CREATE TABLE "idempotency" (
@@ -480,6 +514,29 @@ CREATE TABLE "standard_fields" (
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "submissions" (
+	"id" uuid PRIMARY KEY DEFAULT uuidv7() NOT NULL,
+	"account_id" uuid NOT NULL,
+	"form_id" uuid NOT NULL,
+	"version" integer NOT NULL,
+	"state" text DEFAULT 'received' NOT NULL,
+	"code" text,
+	"detail" text,
+	"crm" jsonb,
+	"warnings" jsonb DEFAULT '[]'::jsonb NOT NULL,
+	"answers" jsonb NOT NULL,
+	"email_key" "bytea",
+	"record_id" uuid,
+	"results" jsonb DEFAULT '[]'::jsonb NOT NULL,
+	"language" text,
+	"api_key_id" uuid,
+	"token" text,
+	"tries" integer DEFAULT 0 NOT NULL,
+	"due_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"received_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"settled_at" timestamp (3) with time zone
+);
+--> statement-breakpoint
 CREATE TABLE "suppressions" (
 	"id" uuid PRIMARY KEY DEFAULT uuidv7() NOT NULL,
 	"account_id" uuid NOT NULL,
@@ -571,6 +628,8 @@ ALTER TABLE "crm_fields" ADD CONSTRAINT "crm_fields_connection_id_connections_id
 ALTER TABLE "crm_fields" ADD CONSTRAINT "crm_fields_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "crm_people" ADD CONSTRAINT "crm_people_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "crm_people" ADD CONSTRAINT "crm_people_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "crm_picklists" ADD CONSTRAINT "crm_picklists_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "crm_picklists" ADD CONSTRAINT "crm_picklists_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "decisions" ADD CONSTRAINT "decisions_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "decisions" ADD CONSTRAINT "decisions_list_id_lists_id_fk" FOREIGN KEY ("list_id") REFERENCES "public"."lists"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "edits" ADD CONSTRAINT "edits_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
@@ -581,6 +640,10 @@ ALTER TABLE "firings" ADD CONSTRAINT "firings_schedule_id_schedules_id_fk" FOREI
 ALTER TABLE "firings" ADD CONSTRAINT "firings_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "firings" ADD CONSTRAINT "firings_run_id_runs_id_fk" FOREIGN KEY ("run_id") REFERENCES "public"."runs"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "folders" ADD CONSTRAINT "folders_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "form_versions" ADD CONSTRAINT "form_versions_form_id_forms_id_fk" FOREIGN KEY ("form_id") REFERENCES "public"."forms"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "form_versions" ADD CONSTRAINT "form_versions_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "forms" ADD CONSTRAINT "forms_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "forms" ADD CONSTRAINT "forms_list_id_lists_id_fk" FOREIGN KEY ("list_id") REFERENCES "public"."lists"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "idempotency" ADD CONSTRAINT "idempotency_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "lanes" ADD CONSTRAINT "lanes_run_id_runs_id_fk" FOREIGN KEY ("run_id") REFERENCES "public"."runs"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "lanes" ADD CONSTRAINT "lanes_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
@@ -617,6 +680,8 @@ ALTER TABLE "segments" ADD CONSTRAINT "segments_list_id_lists_id_fk" FOREIGN KEY
 ALTER TABLE "slots" ADD CONSTRAINT "slots_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "slots" ADD CONSTRAINT "slots_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "standard_fields" ADD CONSTRAINT "standard_fields_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "submissions" ADD CONSTRAINT "submissions_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "submissions" ADD CONSTRAINT "submissions_form_id_forms_id_fk" FOREIGN KEY ("form_id") REFERENCES "public"."forms"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "suppressions" ADD CONSTRAINT "suppressions_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "swept_keys" ADD CONSTRAINT "swept_keys_run_id_runs_id_fk" FOREIGN KEY ("run_id") REFERENCES "public"."runs"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "swept_keys" ADD CONSTRAINT "swept_keys_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
@@ -654,6 +719,8 @@ CREATE INDEX "entries_email" ON "entries" USING btree ("account_id","email_key")
 CREATE INDEX "entries_crm" ON "entries" USING btree ("account_id","crm_id");--> statement-breakpoint
 CREATE INDEX "entries_at" ON "entries" USING btree ("at");--> statement-breakpoint
 CREATE UNIQUE INDEX "folders_name" ON "folders" USING btree ("account_id",lower("name"));--> statement-breakpoint
+CREATE INDEX "forms_list" ON "forms" USING btree ("list_id");--> statement-breakpoint
+CREATE UNIQUE INDEX "forms_name" ON "forms" USING btree ("account_id",lower("name")) WHERE removed_at is null;--> statement-breakpoint
 CREATE INDEX "lists_account_id_folder_id_position_index" ON "lists" USING btree ("account_id","folder_id","position");--> statement-breakpoint
 CREATE UNIQUE INDEX "lists_name" ON "lists" USING btree ("folder_id",lower("name")) WHERE removed_at is null;--> statement-breakpoint
 CREATE INDEX "outbox_open" ON "outbox" USING btree ("id") WHERE done_at is null;--> statement-breakpoint
@@ -679,6 +746,12 @@ CREATE UNIQUE INDEX "schedules_segment" ON "schedules" USING btree ("segment_id"
 CREATE INDEX "segments_list" ON "segments" USING btree ("list_id","id");--> statement-breakpoint
 CREATE UNIQUE INDEX "segments_name" ON "segments" USING btree ("list_id",lower("name")) WHERE removed_at is null;--> statement-breakpoint
 CREATE UNIQUE INDEX "standard_fields_name" ON "standard_fields" USING btree ("account_id",lower("name"));--> statement-breakpoint
+CREATE INDEX "submissions_form" ON "submissions" USING btree ("form_id","id");--> statement-breakpoint
+CREATE INDEX "submissions_state" ON "submissions" USING btree ("form_id","state","id");--> statement-breakpoint
+CREATE INDEX "submissions_record" ON "submissions" USING btree ("record_id");--> statement-breakpoint
+CREATE INDEX "submissions_email" ON "submissions" USING btree ("account_id","email_key","id");--> statement-breakpoint
+CREATE UNIQUE INDEX "submissions_token" ON "submissions" USING btree ("form_id","token") WHERE token is not null;--> statement-breakpoint
+CREATE INDEX "submissions_open" ON "submissions" USING btree ("account_id","id") WHERE state in ('received', 'pushing', 'waiting', 'held');--> statement-breakpoint
 CREATE UNIQUE INDEX "suppressions_active" ON "suppressions" USING btree ("account_id","email_key","source") WHERE lifted_at is null;--> statement-breakpoint
 CREATE INDEX "suppressions_account" ON "suppressions" USING btree ("account_id","id");--> statement-breakpoint
 CREATE INDEX "suppressions_email" ON "suppressions" USING btree ("account_id","email_key","id");--> statement-breakpoint

@@ -1,0 +1,8 @@
+export * from './form/definition.ts'
+export * from './form/submission.ts'
+export { readAnswers, type AnswerIssue } from './form/answer.ts'
+export { addressFieldOf, missingColumns } from './form/column.ts'
+export { formWarnings } from './form/warnings.ts'
+export { refuseClosed } from './form/open.ts'
+export { readForm, type GivenField, type GivenForm } from './form/read.ts'
+export { formLanguages, languageOf, localised } from './form/text.ts'

@@ -1,0 +1,21 @@
+import type { CrmEntity } from '../crm.ts'
+
+/**
+ * `received`: stored, nothing else yet. `pushing`: under way. `pushed`: in the CRM. `stored`: on the list, by a form that does not push. `waiting`: tried
+ * again by itself. `rejected`: needs a person. `held`: waits for the connection.
+ */
+export const submissionStates = ['received', 'pushing', 'pushed', 'stored', 'waiting', 'rejected', 'held'] as const
+export type SubmissionState = (typeof submissionStates)[number]
+
+export const isSettled = (state: SubmissionState): boolean => ['pushed', 'stored', 'rejected'].includes(state)
+
+/** Field name → answer; choices are lists. What was not answered is missing, what was left blank is ''. */
+export type Answers = Record<string, string | number | boolean | string[]>
+
+/** What became of one person in the CRM. `fields`: names of the CRM's fields that were written. */
+export type SubmissionResult = {
+  entity: CrmEntity
+  id: string
+  kind: 'created' | 'updated' | 'unchanged'
+  fields: string[]
+}
