@@ -26,6 +26,7 @@ export type TimelineKind =
 const sentences: Record<TimelineKind, string> = {
   created: 'The record was made.',
   edited: 'Values were changed here.',
+  submitted: 'A submitted form changed values here.',
   removed: 'The record was removed from the list here.',
   restored: 'The record was brought back.',
   merged: 'Two records of one person became one.',
