@@ -8,7 +8,6 @@ export type Drainer = { accountId: string; connectionId?: string }
 
 const idOf = ({ accountId, connectionId }: Drainer): string => connectionId ?? accountId
 export const workflowIdOf = (drainer: Drainer): string => `forms:${idOf(drainer)}`
-const lockOf = (drainer: Drainer) => sql`hashtextextended(${workflowIdOf(drainer)}::text, 0)`
 
 const wake = async (tx: outbox.Transaction, drainer: Drainer): Promise<void> =>
   outbox.insert(tx, {
@@ -24,11 +23,11 @@ const wake = async (tx: outbox.Transaction, drainer: Drainer): Promise<void> =>
  * this transaction, and then sees the submission. A thousand submissions are so a handful of messages.
  */
 export const wakeDrainer = async (tx: outbox.Transaction, drainer: Drainer): Promise<void> => {
-  await tx.execute(sql`select pg_advisory_xact_lock_shared(${lockOf(drainer)})`)
   const [found] = await tx
     .select({ awake: sql<boolean>`${drainers.awakeUntil} > now()` })
     .from(drainers)
     .where(eq(drainers.id, idOf(drainer)))
+    .for('share')
   if (found?.awake !== true) await wake(tx, drainer)
 }
 
@@ -42,14 +41,13 @@ export const stayAwake = async (db: Database, drainer: Drainer, ms: number): Pro
 }
 
 /** From now on it must be woken. What was opened before can be seen when this is done: it is to be looked for once more. */
-export const fallAsleep = (db: Database, drainer: Drainer): Promise<void> =>
-  db.transaction(async (tx) => {
-    await tx.execute(sql`select pg_advisory_xact_lock(${lockOf(drainer)})`)
-    await tx
-      .update(drainers)
-      .set({ awakeUntil: null })
-      .where(eq(drainers.id, idOf(drainer)))
-  })
+export const fallAsleep = async (db: Database, drainer: Drainer): Promise<void> => {
+  // waits for those who have read that it is awake and have not committed yet: they hold the row
+  await db
+    .update(drainers)
+    .set({ awakeUntil: null })
+    .where(eq(drainers.id, idOf(drainer)))
+}
 
 const isOpen = sql`${submissions.state} in ('received', 'pushing', 'waiting', 'held')`
 
