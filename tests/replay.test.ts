@@ -26,6 +26,7 @@ const workflows: Record<WorkflowName, true> = {
   syncList: true,
   uploadList: true,
   deliverAlert: true,
+  drainForms: true,
 }
 
 let bundle: { code: string }

@@ -5,6 +5,7 @@ import * as accounts from './account.ts'
 import * as audits from './audit.ts'
 import type { Database } from './database.ts'
 import { refuseTwins } from './failure.ts'
+import { closeOf } from './form/close.ts'
 import * as folderRows from './folder.ts'
 import { moveTo } from './order.ts'
 import type { Transaction } from './outbox.ts'
@@ -152,4 +153,5 @@ export const remove = (db: Database, accountId: string, listId: string, actor: a
     if (removed.length === 0) throw new FairleadError('notFound')
     await audits.insert(tx, accountId, actor, { action: 'list.remove', targetId: listId })
     await endOf(tx, accountId, { listId }, actor)
+    await closeOf(tx, accountId, listId)
   })

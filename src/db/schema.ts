@@ -187,6 +187,22 @@ export const crmFields = pgTable(
   (t) => [primaryKey({ columns: [t.connectionId, t.entity] })],
 )
 
+/** F1: items of picklists that forms offer as choices, as people see them. */
+export const crmPicklists = pgTable(
+  'crm_picklists',
+  {
+    connectionId: uuid()
+      .notNull()
+      .references(() => connections.id),
+    entity: text().$type<CrmEntity>().notNull(),
+    field: text().notNull(),
+    accountId: accountId(),
+    items: jsonb().$type<string[]>().notNull(),
+    readAt: createdAt(),
+  },
+  (t) => [primaryKey({ columns: [t.connectionId, t.entity, t.field] })],
+)
+
 /** What is known of a CRM person beyond the records: a row exists only for those that are not simply there. */
 export const crmPeople = pgTable(
   'crm_people',

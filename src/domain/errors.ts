@@ -334,6 +334,16 @@ export const errorTable = {
     'The CRM decides about this suppression.',
     'Allow e-mail to the person in Infor CRM; that lifts it.',
   ),
+  // forms
+  formClosed: entry('request', 409, 'The form is closed and takes nothing.', 'Open it again: PATCH its state to open.'),
+  formRemoved: entry('request', 410, 'The form was removed and takes nothing.', 'Make a new form.'),
+  emptySubmission: entry('request', 422, 'The submission is empty.', 'Answer at least one field of the form.'),
+  notRetryable: entry(
+    'request',
+    409,
+    'Nothing there is rejected.',
+    'Only rejected submissions are tried again by hand; the others go on by themselves.',
+  ),
   // webhooks
   webhookHostNotAllowed: entry(
     'request',

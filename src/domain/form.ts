@@ -1,3 +1,8 @@
 export * from './form/definition.ts'
 export * from './form/submission.ts'
 export * from './form/values.ts'
+export { readAnswers, type AnswerIssue } from './form/answer.ts'
+export { addressFieldOf, columnTypeOf, fieldFits, missingColumns } from './form/column.ts'
+export { formWarnings, type FormWarning } from './form/warnings.ts'
+export { readForm, type GivenField, type GivenForm } from './form/read.ts'
+export { formLanguages, languageOf, localised } from './form/text.ts'

@@ -31,7 +31,7 @@ export type FormField = {
   /** of numbers and days, both included; null is open */
   min: number | string | null
   max: number | string | null
-  /** choice and choices: what can be answered; empty where `picklist` says it */
+  /** choice and choices: what can be answered; of a picklist, its items when the form was saved */
   choices: FormChoice[]
   /** choice and choices: the CRM field (`lead.Industry`) whose picklist gives the choices */
   picklist: { entity: 'lead' | 'contact'; field: string } | null

@@ -1,0 +1,1 @@
+export { insert, type NewSubmission } from './submission/insert.ts'
