@@ -1,6 +1,7 @@
 import type { CrmField, CrmValue, FieldType } from '../crm.ts'
 import { fit, type SyncColumn } from '../decide.ts'
 import { isPushable } from '../counterpart.ts'
+import { normaliseEmail } from '../email.ts'
 import { emailKeyColumn } from '../list.ts'
 import { isWritable, type RecordColumn } from '../record.ts'
 import type { EntryWarning } from '../run.ts'
@@ -108,12 +109,14 @@ export const recordAfter = (
       if (!sameValue(own, theirs) && own !== undefined) patch[key] = theirs
       continue
     }
-    const isOurs = given !== undefined && sameValue(own, given)
+    // one address in two spellings: each side keeps its own (R2)
+    const isSpelling = key === emailKeyColumn && normaliseEmail(own) === normaliseEmail(theirs)
+    const isOurs = given !== undefined && (sameValue(own, given) || isSpelling)
     if (isOurs && written.has(field.name)) {
       // the CRM stored it in its own way
       delete agreed[key]
       patch[key] = theirs
-    } else if (isOurs && key !== emailKeyColumn) {
+    } else if (isOurs) {
       agreed[key] = { v: theirs, h: true, at }
     } else if (written.has(field.name) && !isNew) {
       const known: Agreed | undefined = agreed[key]
