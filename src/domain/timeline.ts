@@ -22,11 +22,12 @@ export type TimelineKind =
   | 'undone'
   | 'asked'
   | 'decided'
-  | 'submitted'
+  | 'filledIn'
 
 const sentences: Record<TimelineKind, string> = {
   created: 'The record was made.',
   edited: 'Values were changed here.',
+  submitted: 'A submitted form changed values here.',
   removed: 'The record was removed from the list here.',
   restored: 'The record was brought back.',
   merged: 'Two records of one person became one.',
@@ -47,7 +48,7 @@ const sentences: Record<TimelineKind, string> = {
   undone: 'A run was taken back.',
   asked: 'It was asked who the record is in the CRM.',
   decided: 'Somebody said who the record is in the CRM.',
-  submitted: 'The person filled in a form.',
+  filledIn: 'The person filled in a form.',
 }
 
 const rules = {

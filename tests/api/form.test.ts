@@ -279,7 +279,7 @@ describe('F2, F3: a submission by a program', () => {
     await settle(sent.body.id, { state: 'pushed', recordId: record.body.id, results, warnings })
     const path = `/lists/${form.list.id}/records/${record.body.id}/timeline`
     const { items } = (await call('GET', path)).body
-    expect(items.map(({ kind }: Body) => kind)).toEqual(['submitted', 'created'])
+    expect(items.map(({ kind }: Body) => kind)).toEqual(['filledIn', 'created'])
     expect(items[0]).toMatchObject({
       code: null,
       by: { name: 'marketer' },

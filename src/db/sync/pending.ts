@@ -1,6 +1,7 @@
 import type { CrmEntity } from '../../domain/crm.ts'
 import { isEdited } from '../../domain/sync.ts'
 import type { Database, Sql } from '../database.ts'
+import { notSubmitted } from '../submission/claim.ts'
 import { mappingOf } from '../quarantine/mapping.ts'
 import type { Run } from '../run/state.ts'
 import { ofMembers } from './member.ts'
@@ -63,7 +64,7 @@ const pageForeseen = async (
   const candidates = await sql<{ id: string }[]>`
     select id::text from (
       (select r.id from records r where r.list_id = ${plan.listId}::uuid and ${isOpen(sql)}
-        and ${beyond(sql`r.id`)} and ${notParked(sql, plan, runId)} and ${ofMembers(sql, plan, runId, sql`r.id`)} order by r.id limit ${limit})
+        and ${beyond(sql`r.id`)} and ${notParked(sql, plan, runId)} and ${notSubmitted(sql, sql`r.id`)} and ${ofMembers(sql, plan, runId, sql`r.id`)} order by r.id limit ${limit})
       union (select v.record_id from previewed_records v where v.run_id = ${plan.previewId}::uuid and v.agreed <> '{}'
         and ${beyond(sql`v.record_id`)} and ${ofMembers(sql, plan, runId, sql`v.record_id`)} order by v.record_id limit ${limit})) c
     order by c.id limit ${limit}`
@@ -78,7 +79,7 @@ const pageForeseen = async (
 
 /**
  * Records that a push looks at: not linked yet, or edited here in a ticked column; neither removed nor gone from the CRM, nor parked as they are now
- * (R23), unless this run tries them for all; of a segment its members. In the order of ids.
+ * (R23), unless this run tries them for all; of a segment its members. One with an unfinished submission is the drainer's (R7). In the order of ids.
  */
 export const pagePending = async (
   db: Database,
@@ -98,7 +99,7 @@ export const pagePending = async (
     select ${rowColumns(sql)} from ${from}
     where r.list_id = ${plan.listId}::uuid and ${isOpen(sql)}
       and ${goesOut(sql, plan)} and ${after === null ? sql`true` : sql`${id} > ${after}::uuid`}
-      and ${notParked(sql, plan, runId)}
+      and ${notParked(sql, plan, runId)} and ${notSubmitted(sql, sql`r.id`)}
     order by ${id} limit ${limit}`
   const ids = rows.map(({ id }) => id)
   return { rows: rows.map(toSyncRow), next: nextOf(ids, limit) }
@@ -111,7 +112,7 @@ export const takeGiven = async (db: Database, plan: SyncPlan, runId: string, rec
     insert into put_off (run_id, record_id, account_id)
     select ${runId}::uuid, r.id, r.account_id from ${withPeople(sql, plan.connectionId)}
     where r.id = any(string_to_array(${recordIds.join('\n')}::text, E'\n')::uuid[]) and r.list_id = ${plan.listId}::uuid and r.removed_at is null
-      and ${goesOut(sql, plan)}
+      and ${goesOut(sql, plan)} and ${notSubmitted(sql, sql`r.id`)}
     on conflict do nothing returning 1`
   return rows.count
 }

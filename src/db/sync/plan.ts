@@ -52,8 +52,13 @@ const isKept = new Set<string>(systemFields)
 const alsoRead = (columns: readonly SyncColumn[], live: readonly CrmField[]): CrmField[] =>
   live.filter(({ name }) => isKept.has(name) && !columns.some(({ field }) => field.name === name))
 
+export type Planned = Pick<
+  runs.Run,
+  'id' | 'accountId' | 'listId' | 'connectionId' | 'segmentId' | 'entity' | 'kind' | 'settings'
+>
+
 /** What a run of a list goes by, as its settings were when it began. Stale columns are neither read nor written. */
-export const planOf = async (db: Database, secrets: SecretBox, run: runs.Run): Promise<SyncPlan> => {
+export const planOf = async (db: Database, secrets: SecretBox, run: Planned): Promise<SyncPlan> => {
   const own = run.entity
   const sync = run.settings.sync
   if (sync === undefined) throw new Error('the run has not begun')
