@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openFairlead, type Fairlead } from './support/fairlead.ts'
+import { openFairlead, until, type Fairlead } from './support/fairlead.ts'
 import { addUploads, type Uploads } from './support/upload.ts'
 
 let fairlead: Fairlead
@@ -8,6 +8,8 @@ beforeAll(async () => {
   fairlead = await openFairlead({ leads: 5, contacts: 5 })
   await fairlead.connect()
   api = await addUploads(fairlead, { waitMs: 20_000 })
+  // a machine that has just started a worker may be too busy for a moment
+  await until('the API is at ease', async () => (await api.call('GET', '/v1/forms')).status === 200)
 }, 60_000)
 afterAll(async () => {
   await api.app.close()

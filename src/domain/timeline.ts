@@ -1,4 +1,4 @@
-import { causeOf, type Cause } from './cause.ts'
+import { causeOf, submissionCauseOf, type Cause } from './cause.ts'
 import type { EditKind } from './edit.ts'
 import type { EntryChanges, EntryKind, EntryWarning, RunKind } from './run.ts'
 import type { RunUpload } from './upload.ts'
@@ -72,7 +72,9 @@ export const ruleSentence = (rule: TimelineRule): string => rules[rule]
 
 /** What happened: the cause of an entry that has a code, else what kind of event it is. */
 export const eventCause = (kind: TimelineKind, code: string | null): { message: string; remedy: string | null } =>
-  code === null ? { message: sentences[kind], remedy: null } : (causeOf(code) satisfies Cause)
+  code === null
+    ? { message: sentences[kind], remedy: null }
+    : ((kind === 'filledIn' ? submissionCauseOf : causeOf)(code) satisfies Cause)
 
 export type TimelineEntry = {
   kind: EntryKind

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { submissionCauseOf, warningSentence } from '../../src/domain/cause.ts'
 import type { FieldType } from '../../src/domain/crm.ts'
 import { isFairleadError } from '../../src/domain/errors.ts'
 import {
@@ -230,4 +231,22 @@ describe('F2: answers', () => {
       }),
     )
   })
+})
+
+test('R25: every code of a submission has a sentence and a remedy of its own', () => {
+  for (const code of [
+    'noEmail',
+    'requiredMissing',
+    'addressNotMapped',
+    'beingCreated',
+    'listRemoved',
+    'notConnected',
+    'crmRefused',
+    'loginRefused',
+  ]) {
+    const { message, remedy } = submissionCauseOf(code)
+    expect(message).not.toContain(code)
+    expect(remedy).not.toContain('sync settings')
+  }
+  expect(warningSentence({ code: 'answerNotKept', field: 'age' })).toContain('age')
 })
