@@ -132,6 +132,14 @@ describe('F1: a form', () => {
     expect(audit.body.items.map(({ action }: Body) => action).slice(0, 2)).toEqual(['form.update', 'form.create'])
   })
 
+  test('of two changes at once one is stored', async () => {
+    const { id } = await made()
+    const answers = await Promise.all(
+      ['blanksOnly', 'createOnly'].map((policy) => call('PATCH', `/forms/${id}`, { version: 1, policy })),
+    )
+    expect(answers.map(({ status }) => status).sort((a, b) => a - b)).toEqual([200, 409])
+  })
+
   test('that is closed or removed takes nothing; one whose list is removed is closed', async () => {
     const form = await made()
     await call('DELETE', `/lists/${form.list.id}`)
