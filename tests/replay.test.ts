@@ -27,6 +27,7 @@ const workflows: Record<WorkflowName, true> = {
   syncList: true,
   uploadList: true,
   deliverAlert: true,
+  drainForms: true,
 }
 
 let bundle: { code: string }

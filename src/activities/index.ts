@@ -2,6 +2,7 @@ import { alertActivities } from './alert.ts'
 import { beating } from './beat.ts'
 import { connectionActivities } from './connection.ts'
 import type { Dependencies } from './dependencies.ts'
+import { formActivities } from './form.ts'
 import { housekeepingActivities } from './housekeeping.ts'
 import { importActivities } from './import.ts'
 import { runActivities } from './run.ts'
@@ -18,6 +19,7 @@ export const createActivities = (deps: Dependencies) =>
   beating({
     ...alertActivities(deps),
     ...connectionActivities(deps),
+    ...formActivities(deps),
     ...housekeepingActivities(deps),
     ...importActivities(deps),
     ...runActivities(deps),

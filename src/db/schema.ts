@@ -928,6 +928,8 @@ export const edits = pgTable(
     otherId: uuid(),
     apiKeyId: uuid(),
     runId: uuid(),
+    /** what somebody filled in */
+    submissionId: uuid(),
     at: createdAt(),
   },
   (t) => [index('edits_record').on(t.recordId, t.id), index('edits_at').on(t.at)],
@@ -1122,7 +1124,12 @@ export const submissions = pgTable(
     /** of the page that it was sent from, used once */
     token: text(),
     tries: integer().notNull().default(0),
+    /** when it is tried next; of one under way, when it is taken up again if its worker is gone */
     dueAt: createdAt(),
+    /** the attempt that works on it */
+    claimId: uuid(),
+    /** retried by hand: the version whose policy and defaults hold from then on */
+    pushVersion: integer(),
     receivedAt: createdAt(),
     settledAt: at(),
   },
@@ -1140,3 +1147,10 @@ export const submissions = pgTable(
       .where(sql`state in ('received', 'pushing', 'waiting', 'held')`),
   ],
 )
+
+/** Who drains the submissions of a connection, or of an account without one: until then it looks by itself, and need not be woken. */
+export const drainers = pgTable('drainers', {
+  id: uuid().primaryKey(),
+  accountId: accountId(),
+  awakeUntil: at(),
+})

@@ -136,7 +136,38 @@ export const causeOf = (code: string): Cause => {
   return { message: `The record was listed with the code ${code}.`, remedy: 'Look at the entry itself.' }
 }
 
+/** Codes of submissions that say something else of a record, or that only they use. */
+const submissionCauses: Record<string, Cause> = {
+  noEmail: {
+    message: 'The submission has no e-mail address to find the person by.',
+    remedy: 'Nothing can be done for this one; require the address in the form.',
+  },
+  requiredMissing: {
+    message: 'The CRM requires a field of a new lead that the submission leaves blank.',
+    remedy: 'Require it in the form, or give it a default for new leads there; then try again.',
+  },
+  addressNotMapped: {
+    message:
+      'The submission has an address in a field that is no address field of the CRM, and such ones are not to be pushed.',
+    remedy:
+      'Give the column a standard field with a system usage (POST /v1/standard-fields/optimize proposes them), or set unmappedAddress of the account to push; then try again.',
+  },
+  beingCreated: {
+    message: 'A lead with this address is just being created.',
+    remedy: 'Nothing; it goes on by itself.',
+  },
+  listRemoved: {
+    message: 'The list that the form fills was removed before the submission was stored there.',
+    remedy: 'The answers stay with the submission: download them, or submit them to another form.',
+  },
+}
+
+/** A sentence and a remedy for every code that a submission can carry. */
+export const submissionCauseOf = (code: string): Cause => submissionCauses[code] ?? causeOf(code)
+
 const entryWarnings: Record<string, (field: string, others: number) => string> = {
+  answerNotKept: (field) =>
+    `The column of ${field} cannot hold the answer, or is gone: it is kept with the submission only.`,
   valueCut: (field) => `The text was longer than ${field} can be in the CRM: it was cut.`,
   otherMatches: (_field, others) =>
     `The same address belongs to ${others === 1 ? 'another person' : `${others} other people`} in the CRM.`,

@@ -2,9 +2,9 @@ import type { EntryChange } from './run.ts'
 
 /**
  * What happened to a record beside the entries of runs: what people, programs and uploads did here, and what a run did to a record that it lists as
- * skipped (`taken`) or found the CRM to have, where our edit was to go (`seen`).
+ * skipped (`taken`) or found the CRM to have, where our edit was to go (`seen`). `submitted`: by a form.
  */
-export type EditKind = 'created' | 'edited' | 'removed' | 'restored' | 'merged' | 'taken' | 'seen'
+export type EditKind = 'created' | 'edited' | 'submitted' | 'removed' | 'restored' | 'merged' | 'taken' | 'seen'
 
 /** Column key → before and after, here; `side: 'crm'`: what a run saw there and wrote nowhere. What was absent before is missing. */
 export type EditChanges = Record<string, Omit<EntryChange, 'side'> & { side?: 'crm' }>

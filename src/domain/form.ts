@@ -1,5 +1,6 @@
 export * from './form/definition.ts'
 export * from './form/submission.ts'
+export * from './form/values.ts'
 export { readAnswers, type AnswerIssue } from './form/answer.ts'
 export { addressFieldOf, missingColumns } from './form/column.ts'
 export { formWarnings } from './form/warnings.ts'

@@ -1,4 +1,4 @@
-import { causeOf, type Cause } from './cause.ts'
+import { causeOf, submissionCauseOf, type Cause } from './cause.ts'
 import type { EditKind } from './edit.ts'
 import type { EntryChanges, EntryKind, EntryWarning, RunKind } from './run.ts'
 import type { RunUpload } from './upload.ts'
@@ -22,11 +22,12 @@ export type TimelineKind =
   | 'undone'
   | 'asked'
   | 'decided'
-  | 'submitted'
+  | 'filledIn'
 
 const sentences: Record<TimelineKind, string> = {
   created: 'The record was made.',
   edited: 'Values were changed here.',
+  submitted: 'A submitted form changed values here.',
   removed: 'The record was removed from the list here.',
   restored: 'The record was brought back.',
   merged: 'Two records of one person became one.',
@@ -47,7 +48,7 @@ const sentences: Record<TimelineKind, string> = {
   undone: 'A run was taken back.',
   asked: 'It was asked who the record is in the CRM.',
   decided: 'Somebody said who the record is in the CRM.',
-  submitted: 'The person filled in a form.',
+  filledIn: 'The person filled in a form.',
 }
 
 const rules = {
@@ -71,7 +72,9 @@ export const ruleSentence = (rule: TimelineRule): string => rules[rule]
 
 /** What happened: the cause of an entry that has a code, else what kind of event it is. */
 export const eventCause = (kind: TimelineKind, code: string | null): { message: string; remedy: string | null } =>
-  code === null ? { message: sentences[kind], remedy: null } : (causeOf(code) satisfies Cause)
+  code === null
+    ? { message: sentences[kind], remedy: null }
+    : ((kind === 'filledIn' ? submissionCauseOf : causeOf)(code) satisfies Cause)
 
 export type TimelineEntry = {
   kind: EntryKind

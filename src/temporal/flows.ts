@@ -37,6 +37,7 @@ const kinds: Record<WorkflowName, string> = {
   uploadList: 'upload',
   fireSchedule: 'schedule',
   deliverAlert: 'alert',
+  drainForms: 'forms',
 }
 
 const syncSummaries: Record<string, string> = {
@@ -57,6 +58,7 @@ const summaryOf = (name: WorkflowName, input: Input): string =>
     uploadList: 'Upload of a CSV file into a list',
     fireSchedule: 'Scheduled sync of a list',
     deliverAlert: 'Delivery of an alert',
+    drainForms: 'Submissions of forms',
   })[name]
 
 export const attributesOf = (name: WorkflowName, input: Input): TypedSearchAttributes => {

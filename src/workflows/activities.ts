@@ -42,6 +42,13 @@ export const interactive = proxyActivities<Activities>({
   retry: { ...retry, maximumAttempts: 5 },
 })
 
+/** Submissions of forms: on the queue that bulk work cannot block, and soon taken over from a worker that died. */
+export const draining = proxyActivities<Activities>({
+  startToCloseTimeout: '30 minutes',
+  heartbeatTimeout: '10 seconds',
+  retry: { ...retry, maximumInterval: '10 seconds' },
+})
+
 /** One attempt to tell somebody: ten seconds, and what the database takes. */
 export const telling = proxyActivities<Activities>({ startToCloseTimeout: '1 minute', heartbeatTimeout, retry })
 

@@ -132,6 +132,14 @@ describe('F1: a form', () => {
     expect(audit.body.items.map(({ action }: Body) => action).slice(0, 2)).toEqual(['form.update', 'form.create'])
   })
 
+  test('of two changes at once one is stored', async () => {
+    const { id } = await made()
+    const answers = await Promise.all(
+      ['blanksOnly', 'createOnly'].map((policy) => call('PATCH', `/forms/${id}`, { version: 1, policy })),
+    )
+    expect(answers.map(({ status }) => status).sort((a, b) => a - b)).toEqual([200, 409])
+  })
+
   test('that is closed or removed takes nothing; one whose list is removed is closed', async () => {
     const form = await made()
     await call('DELETE', `/lists/${form.list.id}`)
@@ -279,7 +287,7 @@ describe('F2, F3: a submission by a program', () => {
     await settle(sent.body.id, { state: 'pushed', recordId: record.body.id, results, warnings })
     const path = `/lists/${form.list.id}/records/${record.body.id}/timeline`
     const { items } = (await call('GET', path)).body
-    expect(items.map(({ kind }: Body) => kind)).toEqual(['submitted', 'created'])
+    expect(items.map(({ kind }: Body) => kind)).toEqual(['filledIn', 'created'])
     expect(items[0]).toMatchObject({
       code: null,
       by: { name: 'marketer' },

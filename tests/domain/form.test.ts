@@ -1,6 +1,8 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { submissionCauseOf, warningSentence } from '../../src/domain/cause.ts'
 import type { FieldType } from '../../src/domain/crm.ts'
+import { chooseFields } from '../../src/domain/field.ts'
 import { isFairleadError } from '../../src/domain/errors.ts'
 import {
   fieldTypes,
@@ -111,6 +113,23 @@ describe('F1: a form as it is given', () => {
       { index: 2, name: 'Visit', type: 'date' },
     ])
   })
+})
+
+test('F1: choices of a picklist stay when the CRM has it no more; a new one needs one that is there', () => {
+  const industry = (more = {}): GivenForm => ({
+    name: 'Fair',
+    fields: [
+      { name: 'email', type: 'email' },
+      { name: 'branch', type: 'choice', picklist: { entity: 'lead', field: 'Industry' }, column: null, ...more },
+    ],
+  })
+  const lead = [{ ...chooseFields('lead', [], [])[0]!, name: 'Industry', picklist: 'Industries' }]
+  const picklists = { 'lead.Industry': [{ value: 'Steel', label: { en: 'Steel' } }] }
+  const before = readForm(industry(), { columns, live: { lead }, picklists })
+  expect(before.fields[1]!.choices).toEqual(picklists['lead.Industry'])
+  for (const live of [{}, { lead: [] }]) expect(readForm(industry(), { columns, live, before })).toEqual(before)
+  expect(() => readForm(industry({ name: 'other' }), { columns, live: { lead: [] }, before })).toThrow('no field')
+  expect(() => readForm(industry(), { columns, live: { lead } })).toThrow('no items')
 })
 
 const form = read({
@@ -230,4 +249,22 @@ describe('F2: answers', () => {
       }),
     )
   })
+})
+
+test('R25: every code of a submission has a sentence and a remedy of its own', () => {
+  for (const code of [
+    'noEmail',
+    'requiredMissing',
+    'addressNotMapped',
+    'beingCreated',
+    'listRemoved',
+    'notConnected',
+    'crmRefused',
+    'loginRefused',
+  ]) {
+    const { message, remedy } = submissionCauseOf(code)
+    expect(message).not.toContain(code)
+    expect(remedy).not.toContain('sync settings')
+  }
+  expect(warningSentence({ code: 'answerNotKept', field: 'age' })).toContain('age')
 })

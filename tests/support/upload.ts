@@ -41,7 +41,7 @@ export const addUploads = async (fairlead: Fairlead, api: AppOptions = {}) => {
   let count = 0
 
   const call = async (
-    method: 'GET' | 'POST' | 'DELETE',
+    method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
     url: string,
     body?: Buffer | string | Readable,
     headers = {},

@@ -6,7 +6,7 @@ import { isBlank } from '../../domain/values.ts'
 import type { Job } from './job.ts'
 
 /** Values of a record that do not go out, by column key: addresses without a system usage (R28), and what another column is in the CRM already. */
-const leftOutOf = ({ leftOut }: SyncPlan, { fields }: Pick<SyncRow, 'fields'>): EntryWarning[] =>
+export const leftOutOf = ({ leftOut }: SyncPlan, { fields }: Pick<SyncRow, 'fields'>): EntryWarning[] =>
   leftOut.flatMap(({ key, code }) => (isBlank(fields[key]) ? [] : [{ code, field: key }]))
 
 /** R28, `unmappedAddress: reject`: nothing of the record is written. */

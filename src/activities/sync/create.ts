@@ -14,7 +14,7 @@ import type { Job, Question } from './job.ts'
 import { isPushable } from '../../domain/counterpart.ts'
 import { keptOf, writePerson } from './write.ts'
 
-type Draft = {
+export type Draft = {
   columns: SyncColumn[]
   send: Decision['send']
   changes: CrmChanges
@@ -25,7 +25,7 @@ type Draft = {
 }
 
 /** S1: every value of the record that a lead can have, ticked or not; `newLeadDefaults` where it leaves one blank. */
-const draft = (plan: SyncPlan, row: SyncRow): Draft => {
+export const draft = (plan: SyncPlan, row: SyncRow): Draft => {
   const { columns, live } = plan.of.lead
   const send: Decision['send'] = {}
   const changes: CrmChanges = {}
@@ -103,13 +103,13 @@ const foreseenLead = (plan: SyncPlan, row: SyncRow, made: Draft): Outcome => {
 const neverConnected = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT'])
 
 /** The CRM may have carried the request out, or may still do so. */
-const isUnsure = (error: FairleadError): boolean => {
+export const isUnsure = (error: FairleadError): boolean => {
   const { status, code } = error.details.crm ?? {}
   if (error.code === 'crmUnreachable') return !neverConnected.has(code ?? '')
   return ['crmTimeout', 'crmAnswer', 'leaseLost'].includes(error.code) || (error.code === 'crmFailed' && status === 502)
 }
 
-const isThere = async ({ crm, plan, options }: Question, email: string): Promise<boolean> => {
+export const isThere = async ({ crm, plan, options }: Question, email: string): Promise<boolean> => {
   const found = (['contact', 'lead'] as const).map((entity) =>
     crm.peopleByEmail(entity, plan.of[entity].fields, [email], options),
   )
@@ -117,7 +117,7 @@ const isThere = async ({ crm, plan, options }: Question, email: string): Promise
 }
 
 /** Whether a lead has what was sent to create it. */
-const hasAll = ({ columns, send }: Draft, { values }: CrmFound): boolean =>
+export const hasAll = ({ columns, send }: Draft, { values }: CrmFound): boolean =>
   columns.every(({ key, field }) => {
     const stored = values[field.name]
     return send[key] === undefined || stored === undefined || sameValue(send[key].value, stored)

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Submission as Row } from '../../db/submission.ts'
-import { causeOf, warningSentence } from '../../domain/cause.ts'
+import { submissionCauseOf, warningSentence } from '../../domain/cause.ts'
 import { submissionStates } from '../../domain/form.ts'
 import { CrmSaid, Entity, Id, Instant, instant, instantOrNull } from '../schemas.ts'
 import { FormVersion } from './input.ts'
@@ -78,7 +78,7 @@ export const Submission = z
 
 export const submissionJson = (row: Row): z.infer<typeof Submission> => {
   const { id, formId, version, state, code, detail, crm, warnings, answers, language, recordId, results, tries } = row
-  const cause = code === null ? null : causeOf(code)
+  const cause = code === null ? null : submissionCauseOf(code)
   return {
     id,
     formId,

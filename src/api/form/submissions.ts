@@ -131,7 +131,8 @@ export const submissionRoutes: FastifyPluginAsyncZod<Services> = async (app, { d
       schema: {
         tags,
         summary: 'Try again what was rejected for one cause',
-        description: 'Each by the version of the form that it was made with. Answers how many.',
+        description:
+          'Answers are read by the version of the form that they were made with; its policy and its defaults are those of now. Answers how many.',
         params: FormParams,
         body: Retry,
         response: { 202: Retried },

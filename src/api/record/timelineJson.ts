@@ -256,7 +256,7 @@ const decisionEvent = (row: Of<'asked' | 'decided'>): Event => ({
 
 /** Names of fields in its warnings are the form's own, or the CRM's. */
 const submissionEvent = (row: Of<'submission'>): Event => ({
-  ...blank(row.id, 'submitted', row.code),
+  ...blank(row.id, 'filledIn', row.code),
   by: byJson(row),
   said: row.said,
   warnings: warningsJson(row.warnings, (field) => field),

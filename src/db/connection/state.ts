@@ -6,6 +6,7 @@ import * as alerts from '../alert.ts'
 import * as audits from '../audit.ts'
 import type { Database } from '../database.ts'
 import * as outbox from '../outbox.ts'
+import { wakeOpen } from '../submission/wake.ts'
 import { pauseAll } from '../schedule/end.ts'
 import { accounts, candidates, connections, runs } from '../schema.ts'
 import { findActive, type Connection } from './find.ts'
@@ -108,6 +109,7 @@ export const resumeHeld = async (tx: outbox.Transaction, accountId: string): Pro
     .select({ workflowId: runs.workflowId })
     .from(runs)
     .where(and(eq(runs.accountId, accountId), inArray(runs.state, ['running', 'held'])))
+  await wakeOpen(tx, accountId)
   for (const { workflowId } of held) await outbox.insert(tx, { accountId, kind: 'signal', name: 'resume', workflowId })
 }
 

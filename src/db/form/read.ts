@@ -72,13 +72,3 @@ export const page = (
     )
     .orderBy(asc(forms.id))
     .limit(limit)
-
-/** The form as a submission was made with it, whatever became of the form. Errors: notFound. */
-export const version = async (db: Database | Transaction, formId: string, number: number): Promise<FormDefinition> => {
-  const [found] = await db
-    .select({ definition: formVersions.definition })
-    .from(formVersions)
-    .where(and(eq(formVersions.formId, formId), eq(formVersions.version, number)))
-  if (found === undefined) throw new FairleadError('notFound')
-  return found.definition
-}

@@ -5,7 +5,7 @@ import { applyEdits } from '../../domain/record.ts'
 import { changesBetween } from '../../domain/edit.ts'
 import type { EntryChanges } from '../../domain/run.ts'
 import type { AgreedValues } from '../../domain/sync.ts'
-import { sameValue } from '../../domain/values.ts'
+import { isBlank, sameValue } from '../../domain/values.ts'
 import type { Database, Sql } from '../database.ts'
 import * as edits from '../edit.ts'
 import { emailHexOf } from '../emailKey.ts'
@@ -22,9 +22,15 @@ import {
 } from './edit.ts'
 
 /** `id`: of the record that is meant, when rows are matched by it; without one the row is new */
-export type BulkRow = { values: Record<string, CrmValue>; externalId?: string | null; id?: string }
-/** `none`: each row is a record of its own */
-export type BulkOptions = { match: 'none' | 'email' | 'externalId' | 'id'; onMatch: 'update' | 'skip' }
+export type BulkRow = {
+  values: Record<string, CrmValue>
+  externalId?: string | null
+  id?: string
+  /** that filled it in; there is one for each record */
+  submissionId?: string
+}
+/** `none`: each row is a record of its own. `fill`: only what is blank is changed. */
+export type BulkOptions = { match: 'none' | 'email' | 'externalId' | 'id'; onMatch: 'update' | 'fill' | 'skip' }
 export type BulkResult = {
   result: 'created' | 'updated' | 'unchanged' | 'skipped' | 'rejected'
   /** the record; of a rejected row the one that is in the way, null where there is none */
@@ -39,6 +45,7 @@ export type BulkOutcome = BulkResult & { changes?: EntryChanges }
 /** A record as the rows before have left it. `before` is missing for one that they make. */
 type Target = {
   id?: string
+  submissionId?: string
   before?: LockedRow
   removed: boolean
   others: number
@@ -156,6 +163,7 @@ const apply = (
   if (found !== undefined && onMatch === 'skip') return { result: 'skipped', target: found }
   if (owner !== undefined && owner !== found) return { result: 'rejected', code: 'externalIdTaken', target: owner }
   const target = found ?? nobody
+  target.submissionId = row.submissionId
   const earlierId = target.externalId
   const renamed = asked !== undefined && owner === undefined && asked !== target.externalId
   if (renamed) {
@@ -165,7 +173,9 @@ const apply = (
   }
   const { [emailKeyColumn]: _address, ...others } = row.values
   // The same address in other letters is what the record was found by, and no edit.
-  const edits = match === 'email' && found !== undefined ? others : row.values
+  const given = match === 'email' && found !== undefined ? others : row.values
+  const fills = (key: string): boolean => found === undefined || onMatch !== 'fill' || isBlank(found.fields[key])
+  const edits = Object.fromEntries(Object.entries(given).filter(([key]) => fills(key)))
   if (found === undefined) {
     known.made.push(target)
     if (match === 'email' && email !== '') known.byEmail.set(email, target)
@@ -198,7 +208,7 @@ const noteAll = async (
   sql: Sql,
   scope: Scope,
   touched: ReadonlySet<Target>,
-  made: readonly string[],
+  made: readonly Target[],
 ): Promise<void> => {
   if (scope.runId !== undefined) return
   const changed = [...touched].flatMap((target): edits.NewEdit[] => {
@@ -207,9 +217,11 @@ const noteAll = async (
     if (before === undefined || edit === undefined) return []
     const after = edit.externalId === undefined ? edit.patch : { ...edit.patch, externalId: edit.externalId }
     const changes = changesBetween({ ...before.fields, externalId: before.externalId }, after)
-    return [{ recordId: before.id, kind: 'edited', changes }]
+    const { submissionId } = target
+    return [{ recordId: before.id, kind: submissionId === undefined ? 'edited' : 'submitted', changes, submissionId }]
   })
-  await edits.insert(sql, scope, [...made.map((recordId) => ({ recordId, kind: 'created' as const })), ...changed])
+  const created = made.map(({ id, submissionId }) => ({ recordId: id!, kind: 'created' as const, submissionId }))
+  await edits.insert(sql, scope, [...created, ...changed])
 }
 
 /** `upsert` within a transaction of the caller's. Errors: notFound. */
@@ -234,7 +246,7 @@ export const upsertIn = async (
     known.made.map(({ fields, externalId }) => ({ values: fields, externalId })),
   )
   for (const [index, target] of known.made.entries()) target.id = ids[index]!
-  await noteAll(sql, scope, touched, ids)
+  await noteAll(sql, scope, touched, known.made)
   return outcomes.map(({ target, ...outcome }) => ({ ...outcome, id: target.id ?? null, others: target.others }))
 }
 

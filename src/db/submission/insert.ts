@@ -17,7 +17,7 @@ type NewSubmission = {
 }
 
 /**
- * F3: stores a submission and, with it, what wakes the drainer, in one statement. `repeated`: the token was used before; `id` is then that of the first
+ * F3: stores a submission and, with it, what wakes the drainer, in one statement, unless it is awake (db/submission/wake.ts). `repeated`: the token was used before; `id` is then that of the first
  * submission.
  */
 export const insert = async (
@@ -34,11 +34,15 @@ export const insert = async (
       returning id
     ), target as (
       select (select id from connections where account_id = ${accountId} and active and ${definition.push}::boolean) as id
+    ), awake as (
+      -- one that looks by itself is not woken; it cannot go to sleep before this is committed and can be seen
+      select awake_until > now() as awake from drainers
+      where id = (select coalesce(target.id, ${accountId}::uuid) from target) for share
     ), woken as (
       insert into outbox (account_id, kind, name, workflow_id, input)
       select ${accountId}, 'wake', 'drainForms', 'forms:' || coalesce(target.id, ${accountId}::uuid),
         jsonb_strip_nulls(jsonb_build_object('accountId', ${accountId}::text, 'connectionId', target.id))
-      from made, target
+      from made, target where not coalesce((select awake from awake), false)
     )
     select id::text as id from made`)
   if (made !== undefined) return { id: made.id, repeated: false }

@@ -44,7 +44,7 @@ export const mergeRecords = async (
   from: SyncRow,
   into: SyncRow,
   which: 'all' | 'edited',
-  runId: string,
+  runId?: string,
 ): Promise<ValueChanges> => {
   const { patch, agreed, changes } = planMerge(plan, from, into, which)
   if (plan.previewId !== null) {

@@ -2,6 +2,7 @@ import type { CrmEntity } from '../../domain/crm.ts'
 import { isEdited } from '../../domain/sync.ts'
 import type { Database, Sql } from '../database.ts'
 import { isMappedAsThen } from '../quarantine/mapping.ts'
+import { notSubmitted } from '../submission/claim.ts'
 import type { Run } from '../run/state.ts'
 import { ofMembers } from './member.ts'
 import type { SyncPlan } from './plan.ts'
@@ -67,7 +68,7 @@ const pageForeseen = async (
 ): Promise<Pending> => {
   const sql = db.$client
   const beyond = (id: ReturnType<Sql>): ReturnType<Sql> => (after === null ? sql`true` : sql`${id} > ${after}::uuid`)
-  const those = sql`r.list_id = ${plan.listId}::uuid and ${isOpen(sql)} and ${notParked(sql, plan, runId)}`
+  const those = sql`r.list_id = ${plan.listId}::uuid and ${isOpen(sql)} and ${notParked(sql, plan, runId)} and ${notSubmitted(sql, sql`r.id`)}`
   const members = membersInOrder(sql, runId, beyond(sql`m.record_id`))
   const open: ReturnType<Sql> = plan.ofSegment
     ? sql`
@@ -92,7 +93,7 @@ const pageForeseen = async (
 
 /**
  * Records that a push looks at: not linked yet, or edited here in a ticked column; neither removed nor gone from the CRM, nor parked as they are now
- * (R23), unless this run tries them for all; of a segment its members. In the order of ids.
+ * (R23), unless this run tries them for all; of a segment its members. One with an unfinished submission is the drainer's (R7). In the order of ids.
  */
 export const pagePending = async (
   db: Database,
@@ -103,7 +104,7 @@ export const pagePending = async (
 ): Promise<Pending> => {
   if (plan.previewId !== null) return pageForeseen(db, plan, runId, after, limit)
   const sql = db.$client
-  const those = sql`r.list_id = ${plan.listId}::uuid and ${isOpen(sql)} and ${goesOut(sql, plan)} and ${notParked(sql, plan, runId)}`
+  const those = sql`r.list_id = ${plan.listId}::uuid and ${isOpen(sql)} and ${goesOut(sql, plan)} and ${notParked(sql, plan, runId)} and ${notSubmitted(sql, sql`r.id`)}`
   const beyond = (id: ReturnType<Sql>): ReturnType<Sql> => (after === null ? sql`true` : sql`${id} > ${after}::uuid`)
   const members = membersInOrder(sql, runId, beyond(sql`m.record_id`))
   const rows = plan.ofSegment
@@ -126,7 +127,7 @@ export const takeGiven = async (db: Database, plan: SyncPlan, runId: string, rec
     insert into put_off (run_id, record_id, account_id)
     select ${runId}::uuid, r.id, r.account_id from ${withPeople(sql, plan.connectionId)}
     where r.id = any(string_to_array(${recordIds.join('\n')}::text, E'\n')::uuid[]) and r.list_id = ${plan.listId}::uuid and r.removed_at is null
-      and ${goesOut(sql, plan)}
+      and ${goesOut(sql, plan)} and ${notSubmitted(sql, sql`r.id`)}
     on conflict do nothing returning 1`
   return rows.count
 }

@@ -61,8 +61,13 @@ const madeAt = (id: string): number => Number.parseInt(id.slice(0, 8) + id.slice
 const isAsThen = ({ standardSince }: columnRows.Column, source: RunSource | undefined): boolean =>
   source?.as !== 'undo' || standardSince === null || standardSince.getTime() < madeAt(source.runId)
 
+export type Planned = Pick<
+  runs.Run,
+  'id' | 'accountId' | 'listId' | 'connectionId' | 'segmentId' | 'entity' | 'kind' | 'settings'
+>
+
 /** What a run of a list goes by, as its settings were when it began. Stale columns are neither read nor written. */
-export const planOf = async (db: Database, secrets: SecretBox, run: runs.Run): Promise<SyncPlan> => {
+export const planOf = async (db: Database, secrets: SecretBox, run: Planned): Promise<SyncPlan> => {
   const own = run.entity
   const sync = run.settings.sync
   if (sync === undefined) throw new Error('the run has not begun')

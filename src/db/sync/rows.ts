@@ -100,6 +100,14 @@ export const linkedRows = async (
   return new Map(rows.map((row) => [row.crmId!, toSyncRow(row)]))
 }
 
+/** Records by their own ids, as they are; nothing is locked. */
+export const syncRows = async (sql: Sql, of: Of, ids: readonly string[]): Promise<Map<string, SyncRow>> => {
+  const rows = await sql<Raw[]>`
+    select ${rowColumns(sql)} from ${withPeople(sql, of.connectionId)}
+    where r.list_id = ${of.listId}::uuid and r.id = any(string_to_array(${ids.join('\n')}::text, E'\n')::uuid[])`
+  return new Map(rows.map((row) => [row.id, toSyncRow(row)]))
+}
+
 /** Records by their own ids, locked for the transaction. */
 export const lockedRows = async (sql: Sql, of: Of, ids: readonly string[]): Promise<Map<string, SyncRow>> => {
   if (ids.length === 0) return new Map()

@@ -55,19 +55,18 @@ const readChoices = ({ choices = [] }: GivenField, path: string, { languages, is
   })
 }
 
-/** The CRM field whose picklist gives the choices, by its canonical name. */
+/** The CRM field whose picklist gives the choices, by its canonical name. One that is stored already stays, also when the CRM has it no more. */
 const readPicklist = ({ name, picklist }: GivenField, { live, before }: Context, fail: Fail): FormField['picklist'] => {
   if (picklist == null) return null
   const { entity, field: said } = picklist
+  const field = live[entity]?.find((each) => each.name.toLowerCase() === said.toLowerCase())
+  if (field?.picklist != null) return { entity, field: field.name }
   const kept = before?.fields.find((each) => each.name === name)?.picklist
-  if (live[entity] === undefined)
-    return kept?.entity === entity && kept.field === said
-      ? kept
-      : fail('picklist', `The fields of a ${entity} are not known at the moment.`, 'unknownField')
-  const field = live[entity].find((each) => each.name.toLowerCase() === said.toLowerCase())
-  if (field === undefined) return fail('picklist.field', `A ${entity} has no field "${said}".`, 'unknownField')
-  if (field.picklist === null) return fail('picklist.field', `${field.name} has no picklist.`)
-  return { entity, field: field.name }
+  if (kept?.entity === entity && kept.field === said) return kept
+  if (field !== undefined) return fail('picklist.field', `${field.name} has no picklist.`)
+  return live[entity] === undefined
+    ? fail('picklist', `The fields of a ${entity} are not known at the moment.`, 'unknownField')
+    : fail('picklist.field', `A ${entity} has no field "${said}".`, 'unknownField')
 }
 
 const readHidden = ({ type, hidden }: GivenField, fail: Fail): FormField['hidden'] => {

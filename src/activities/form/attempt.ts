@@ -1,0 +1,84 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Outcome } from '../../db/submission/settle.ts'
+import type { Claimed } from '../../db/submission/claim.ts'
+import type { SyncPlan } from '../../db/sync/plan.ts'
+import type { CallOptions, Crm } from '../../domain/crm.ts'
+import { isFairleadError, type ErrorCode, type FairleadError } from '../../domain/errors.ts'
+import type { Values } from '../../domain/form/values.ts'
+import { isRefusal } from '../crm.ts'
+import { pushOne, type Item } from './push.ts'
+
+/** R21: failures of one submission, while others succeed, before it is given up. */
+const mostTries = 5
+const askAgainMs = 1000
+
+/** Twice as long each time, half of it by chance, so that those who failed together do not come back together. */
+export const backOffMs = (tries: number, mostMs: number): number =>
+  Math.min(mostMs, 500 * 2 ** Math.min(tries, 12)) * (0.5 + Math.random() / 2)
+
+/** The CRM as a whole, and nothing about one person. */
+const everybodys: ReadonlySet<ErrorCode> = new Set([
+  'crmUnreachable',
+  'crmBusy',
+  'entityDisabled',
+  'databaseUnavailable',
+])
+
+export type Refuse = (error: FairleadError) => Promise<never>
+
+/** A refusal is judged by asking again while nobody else does: what is refused even then is a missing right (R21). */
+const judged = async (item: Item, refuse: Refuse): Promise<Outcome> => {
+  for (let tried = 0; ; tried += 1) {
+    try {
+      return await pushOne(item)
+    } catch (error) {
+      if (!isFairleadError(error) || !isRefusal(error)) throw error
+      const verdict = await refuse(error).catch((said: unknown) => said)
+      const slowed = isFairleadError(verdict) && verdict.details.extra?.['slowed'] === 'slowed'
+      if (!slowed || tried > 0) throw verdict
+      await sleep(askAgainMs, undefined, { signal: item.question.options.signal })
+    }
+  }
+}
+
+type Failing = { submission: Claimed; plan: SyncPlan; values: Values; crm: Crm; options: CallOptions }
+
+/** What a failure means for a submission: it is put off, or rejected. Throws what everybody's submissions wait for. */
+const judge = async ({ submission, plan, values, crm, options }: Failing, error: FairleadError): Promise<Outcome> => {
+  const { code, kind, details } = error
+  const { warnings, results } = submission
+  const said = { submission, plan, values, warnings, results, ...(details.crm && { crm: { ...details.crm } }) }
+  if (kind === 'record') return { ...said, code, state: 'rejected', tries: submission.tries, afterMs: 0 }
+  if (kind !== 'transient' || everybodys.has(code)) throw error
+  if (code === 'leaseLost') return { ...said, code, state: 'waiting', tries: submission.tries, afterMs: 500 }
+  const tries = submission.tries + 1
+  if (tries < mostTries) return { ...said, code, state: 'waiting', tries, afterMs: backOffMs(tries, 60_000) }
+  // others must succeed, else it is not this submission's
+  try {
+    await crm.total('lead', options)
+  } catch {
+    throw error
+  }
+  return { ...said, code: 'crmFailed', state: 'rejected', tries, afterMs: 0 }
+}
+
+/**
+ * What an attempt at one submission came to. A failure that may pass puts it off; one of its own rejects it. Throws what everybody's submissions wait
+ * for: the CRM as a whole, or the connection.
+ */
+export const attempt = async (item: Item, refuse: Refuse): Promise<Outcome> => {
+  const { submission, question, values } = item
+  try {
+    return await judged(item, refuse)
+  } catch (error) {
+    if (!isFairleadError(error) || question.options.signal?.aborted === true) throw error
+    return judge({ ...question, submission, values }, error)
+  }
+}
+
+/** The same for submissions that could not be looked up. */
+export const failedLook = (
+  of: Omit<Failing, 'submission' | 'values'>,
+  submissions: readonly Claimed[],
+  error: FairleadError,
+): Promise<Outcome[]> => Promise.all(submissions.map((submission) => judge({ ...of, submission, values: {} }, error)))

@@ -1,0 +1,139 @@
+import * as claims from '../../db/submission/claim.ts'
+import { settle, type Outcome } from '../../db/submission/settle.ts'
+import type { SyncPlan } from '../../db/sync/plan.ts'
+import type { CallOptions, Crm } from '../../domain/crm.ts'
+import { isFairleadError, type FairleadError } from '../../domain/errors.ts'
+import { withCrm } from '../crm.ts'
+import { lingering } from '../sync/linger.ts'
+import { attempt, failedLook } from './attempt.ts'
+import type { Drain } from './drain.ts'
+import { look } from './look.ts'
+import { planner } from './plan.ts'
+import type { Item } from './push.ts'
+
+/** Submissions that are looked up in the CRM together. */
+const pageSize = 40
+/** A worker that dies is noticed by its lease, which is renewed three times as often. */
+export const leaseMs = 15_000
+
+export type Connection = { connectionId: string; width: number }
+
+/** Stores what comes, whoever is first: what has piled up meanwhile goes in one transaction, and nobody waits for a slow neighbour. */
+const storing = ({ deps, claimId }: Drain) => {
+  let piled: Outcome[] = []
+  let running: Promise<void> | undefined
+  const run = async (): Promise<void> => {
+    while (piled.length > 0) {
+      const now = piled
+      piled = []
+      await settle(deps.db, claimId, now)
+    }
+  }
+  return (outcome: Outcome): Promise<void> => {
+    piled.push(outcome)
+    running ??= run().finally(() => {
+      running = undefined
+    })
+    return running
+  }
+}
+
+const byPlan = (page: readonly claims.Claimed[], plans: readonly SyncPlan[]): [SyncPlan, claims.Claimed[]][] => {
+  const groups = new Map<SyncPlan, claims.Claimed[]>()
+  for (const [index, one] of page.entries()) groups.set(plans[index]!, [...(groups.get(plans[index]!) ?? []), one])
+  // R22: what has failed before is looked up alone
+  return [...groups].flatMap(([plan, all]): [SyncPlan, claims.Claimed[]][] => {
+    const fresh = all.filter(({ tries }) => tries === 0)
+    const alone = all.filter(({ tries }) => tries > 0).map((one): [SyncPlan, claims.Claimed[]] => [plan, [one]])
+    return [...(fresh.length > 0 ? [[plan, fresh] as [SyncPlan, claims.Claimed[]]] : []), ...alone]
+  })
+}
+
+/**
+ * Pages of submissions on their way into the CRM. `fill` begins as many as there is room for; `failed` is what everybody waits for. A submission that hangs
+ * takes its own place only.
+ */
+export const pushing = (drain: Drain, { connectionId, width }: Connection) => {
+  const { deps, drainer, claimId, signal } = drain
+  const { accountId } = drainer
+  const planOf = planner(deps, { accountId, connectionId })
+  const store = storing(drain)
+  const options: CallOptions = { signal: lingering(signal), priority: 'interactive' }
+  /** two requests each */
+  const mostLooks = Math.max(1, Math.ceil(width / 2))
+  const mostAtWork = 4 * width
+  const running = new Set<Promise<void>>()
+  const waiting: Item[] = []
+  let looks = 0
+  let atWork = 0
+  let error: { error: unknown } | undefined
+
+  const stopped = (): boolean => error !== undefined || signal.aborted
+  const track = (work: Promise<void>): void => {
+    const tracked = work
+      .catch((thrown: unknown) => {
+        error ??= { error: thrown }
+      })
+      .finally(() => running.delete(tracked))
+    running.add(tracked)
+  }
+  const refuse = (refused: FairleadError): Promise<never> =>
+    withCrm(deps, accountId, connectionId, async () => {
+      throw refused
+    })
+  const work = async (): Promise<void> => {
+    for (let item = waiting.shift(); item !== undefined && !stopped(); item = waiting.shift())
+      await store(await attempt(item, refuse))
+  }
+  const begin = (items: Item[]): void => {
+    waiting.push(...items)
+    for (let more = Math.min(items.length, mostAtWork - atWork); more > 0; more -= 1) {
+      atWork += 1
+      track(
+        work().finally(() => {
+          atWork -= 1
+        }),
+      )
+    }
+  }
+  const lookUp = async (crm: Crm, plan: SyncPlan, submissions: claims.Claimed[]): Promise<void> => {
+    const of = { deps, crm, plan, options }
+    try {
+      begin(await withCrm(deps, accountId, connectionId, () => look(of, submissions)))
+    } catch (thrown) {
+      if (!isFairleadError(thrown) || signal.aborted) throw thrown
+      const alone = submissions.length === 1
+      if (thrown.kind === 'record' && !alone) for (const one of submissions) await lookUp(crm, plan, [one])
+      else for (const outcome of await failedLook(of, submissions, thrown)) await store(outcome)
+    }
+  }
+  const lookUpAll = async (page: claims.Claimed[]): Promise<void> => {
+    looks += 1
+    try {
+      const plans = await Promise.all(page.map(planOf))
+      await withCrm(deps, accountId, connectionId, (crm) =>
+        Promise.all(byPlan(page, plans).map(([plan, submissions]) => lookUp(crm, plan, submissions))),
+      )
+    } finally {
+      looks -= 1
+    }
+  }
+
+  return {
+    /** how many were begun */
+    async fill(): Promise<number> {
+      let begun = 0
+      while (!stopped() && looks < mostLooks && waiting.length < pageSize) {
+        const page = await claims.claim(deps.db, accountId, claimId, { limit: pageSize, leaseMs })
+        if (page.length === 0) break
+        begun += page.length
+        track(lookUpAll(page))
+      }
+      return begun
+    },
+    isBusy: () => running.size > 0,
+    failed: () => error,
+    /** when something under way has ended */
+    next: () => Promise.race(running),
+  }
+}

@@ -1,0 +1,112 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import type { Fault } from '../../src/simulator/faults.ts'
+import { openFairlead, until, type Fairlead } from '../support/fairlead.ts'
+import { openForm, type TestForm } from '../support/submission.ts'
+import { plainList } from '../support/plain.ts'
+import { createsAt, leadsByEmail } from '../support/push.ts'
+import type { TestList } from '../support/sync.ts'
+
+let fairlead: Fairlead
+let list: TestList
+
+beforeAll(async () => {
+  const environment = { CRM_TIMEOUT_MS: '1000', CRM_LATE_MS: '1000' }
+  fairlead = await openFairlead({ leads: 3, contacts: 2, environment })
+  await fairlead.connect()
+  list = await plainList(fairlead, 'Filled by forms', { Firm: ['Company', null], Job: ['Title', 'Title'] })
+}, 60_000)
+afterAll(() => fairlead.close())
+afterEach(() => {
+  fairlead.simulator.control.clearFaults()
+  fairlead.simulator.control.settings({ latencyMs: 0 })
+})
+
+const open = () => openForm(fairlead, list, { email: 'E-mail', last: 'Last name', firm: 'Firm', job: 'Job' })
+let tags = 0
+
+/** Six people, each three times, in turn. */
+const storeAll = async (form: TestForm): Promise<string[]> => {
+  tags += 1
+  const emails = Array.from({ length: 6 }, (_, n) => `outage${tags}.${n}@form.example`)
+  for (const round of ['1', '2', '3'])
+    for (const email of emails) await form.store({ email, last: 'Person', firm: 'Ltd', job: round })
+  await form.wake()
+  return emails
+}
+
+/** Every one arrived once, and what was said last is what the CRM has. */
+const expectArrived = async (form: TestForm, emails: string[]): Promise<void> => {
+  const all = await form.allSettled()
+  expect(all.map(({ state, code }) => ({ state, code }))).toEqual(all.map(() => ({ state: 'pushed', code: null })))
+  const found = leadsByEmail(fairlead)
+  expect(emails.map((email) => found.get(email)?.length)).toEqual(emails.map(() => 1))
+  const { items } = fairlead.simulator.control.people({
+    entity: 'lead',
+    count: 10_000,
+    select: ['Id', 'Email', 'Title'],
+  })
+  const jobs = emails.map((email) => items.find((lead) => lead['Email'] === email)?.['Title'])
+  expect(jobs).toEqual(emails.map(() => '3'))
+}
+
+describe('F3, R21: every submission arrives, once and in order', () => {
+  const onCreate = { method: 'POST', kind: 'leads' }
+  test.each<[string, Fault]>([
+    ['the CRM drops connections', { kind: 'drop', times: 12 }],
+    ['the CRM asks for a pause', { kind: 'unavailable', retryAfter: 1, times: 6 }],
+    ['the CRM fails', { kind: 'errorArray', status: 500, times: 8 }],
+    ['the connection is dropped after the CRM stored a lead', { kind: 'dropAfterWrite', times: 3, match: onCreate }],
+    ['the CRM stores a lead and does not answer', { kind: 'hangAfterWrite', times: 2, match: onCreate }],
+    ['the CRM does not answer', { kind: 'hang', times: 3 }],
+  ])('%s', async (_, fault) => {
+    const form = await open()
+    fairlead.simulator.control.addFault(fault)
+    await expectArrived(form, await storeAll(form))
+  })
+
+  test('while the CRM is away those that come wait and say why', async () => {
+    const form = await open()
+    fairlead.simulator.control.addFault({ kind: 'unavailable' })
+    const emails = await storeAll(form)
+    await until('one waits', async () =>
+      (await form.all()).some(({ state, code }) => state === 'waiting' && code === 'crmBusy'),
+    )
+    fairlead.simulator.control.clearFaults()
+    await expectArrived(form, emails)
+  })
+})
+
+test('R21: a submission that alone keeps failing is rejected, and holds nobody up', async () => {
+  const form = await open()
+  const before = createsAt(fairlead)
+  fairlead.simulator.control.addFault({
+    kind: 'poison',
+    ids: fairlead.simulator.control.add({
+      entity: 'lead',
+      values: { Email: 'poison@form.example', LastName: 'Poison' },
+    }).ids,
+  })
+  const bad = await form.store({ email: 'poison@form.example', last: 'Poison', firm: 'Ltd' })
+  const good = await form.store({ email: 'healthy@form.example', last: 'Healthy', firm: 'Ltd' })
+  await form.wake()
+  expect(await form.settled(good)).toMatchObject({ state: 'pushed' })
+  expect(await form.settled(bad, 60_000)).toMatchObject({ state: 'rejected', code: 'crmFailed', tries: 5 })
+  expect(createsAt(fairlead) - before).toBe(1)
+})
+
+test('C2, C4: a login that is refused holds submissions, and they go on when it was reconfirmed', async () => {
+  const form = await open()
+  const { control } = fairlead.simulator
+  control.addFault({ kind: 'expired' })
+  const email = 'held@form.example'
+  const id = await form.submit({ email, last: 'Held', firm: 'Ltd' })
+  const held = await form.reaches(id, 'held')
+  expect(held.code).toBe('passwordExpired')
+  // on its list all the same
+  expect((await list.records()).filter(({ values }) => values['E-mail'] === email)).toHaveLength(1)
+  const later = await form.submit({ email, last: 'Later' })
+  control.clearFaults()
+  await fairlead.connect()
+  expect(await form.settled(id)).toMatchObject({ state: 'pushed', results: [{ kind: 'created' }] })
+  expect(await form.settled(later)).toMatchObject({ state: 'pushed', results: [{ kind: 'updated' }] })
+})
