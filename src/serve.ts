@@ -18,6 +18,7 @@ const services = {
   temporalNamespace: config.TEMPORAL_NAMESPACE,
   checkWebhookHost: createHostGuard(config.WEBHOOK_ALLOWED_HOSTS),
   mailConfigured: config.SMTP_URL !== undefined,
+  publicUrl: config.PUBLIC_URL?.replace(/\/+$/, '') ?? null,
   log,
 }
 const app = await buildApp(services, { uploadBytes: config.UPLOAD_MAX_BYTES })

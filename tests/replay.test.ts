@@ -25,6 +25,7 @@ const workflows: Record<WorkflowName, true> = {
   housekeeping: true,
   importList: true,
   readFields: true,
+  readPicklist: true,
   syncList: true,
   uploadList: true,
   deliverAlert: true,
@@ -238,6 +239,15 @@ describe('what happens today replays, too', () => {
     await flows.start('readFields', 'fields:test', input)
     await flows.client.workflow.getHandle('fields:test').result()
     await prove('readFields.succeeded', 'fields:test')
+  })
+
+  test('a reading of a picklist', async () => {
+    const { flows, db } = fairlead.wiring
+    const [connection] = await db.query.connections.findMany()
+    const of = { accountId: fairlead.accountId, connectionId: connection!.id, entity: 'lead' as const }
+    await flows.start('readPicklist', 'picklist:test', { ...of, field: 'Industry' })
+    await flows.client.workflow.getHandle('picklist:test').result()
+    await prove('readPicklist.succeeded', 'picklist:test')
   })
 
   test('a schedule that fires', async () => {

@@ -3,12 +3,14 @@ import { isSameCrm } from '../domain/connection.ts'
 import type { Crm, CrmEntity, CrmField } from '../domain/crm.ts'
 import { FairleadError, isFairleadError } from '../domain/errors.ts'
 import * as connections from '../db/connection.ts'
+import { upsertPicklist } from '../db/form.ts'
 import { candidateContext } from '../db/secret.ts'
 import { beat } from './beat.ts'
 import { checkNew, checkLogin, withCrm } from './crm.ts'
 import type { Dependencies } from './dependencies.ts'
 
 type Input = { accountId: string; connectionId: string }
+type PicklistInput = Input & { entity: CrmEntity; field: string }
 type Attempt = { accountId: string } & connections.CandidateKey
 
 /** So many CRMs are asked at once, and no more begun after this long; the next hour begins with the rest. */
@@ -107,6 +109,16 @@ export const connectionActivities = (deps: Dependencies) => ({
       const fields = await crm.fields(entity, { priority: 'interactive' })
       await connections.upsertFields(deps.db, accountId, connectionId, entity, fields)
       return { fields: fields.length }
+    }),
+
+  /** The choices that a form offers from the picklist of a field. */
+  readPicklist: ({ accountId, connectionId, entity, field }: PicklistInput): Promise<{ items: number }> =>
+    withCrm(deps, accountId, connectionId, async (crm) => {
+      const known = await connections.findFields(deps.db, accountId, entity)
+      const picklist = known?.fields.find(({ name }) => name === field)?.picklist ?? null
+      const items = picklist === null ? [] : await crm.choices(picklist, { priority: 'interactive' })
+      await upsertPicklist(deps.db, accountId, { connectionId, entity, field }, items)
+      return { items: items.length }
     }),
 
   /**

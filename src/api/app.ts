@@ -19,6 +19,9 @@ import { documentOptions } from './document.ts'
 import { sendProblem } from './errors.ts'
 import { fieldRoutes } from './field.ts'
 import { folderRoutes } from './folder.ts'
+import { formRoutes } from './form/routes.ts'
+import { submissionFileRoutes } from './form/download.ts'
+import { submissionRoutes } from './form/submissions.ts'
 import { healthRoutes } from './health.ts'
 import { importRoutes } from './import.ts'
 import { listRoutes } from './list.ts'
@@ -110,6 +113,9 @@ const plugins = [
   retryRoutes,
   quarantineRoutes,
   decisionRoutes,
+  formRoutes,
+  submissionRoutes,
+  submissionFileRoutes,
   alertRoutes,
   webhookRoutes,
   webhookDeliveryRoutes,

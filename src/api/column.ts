@@ -99,6 +99,9 @@ const RemovedColumn = z
     segments: z.array(z.object({ id: Id, name: z.string() })).meta({
       description: 'the segments that use it: until their filters are changed they answer `segmentBroken`',
     }),
+    forms: z.array(z.object({ id: Id, name: z.string() })).meta({
+      description: 'the forms that filled it: they keep these answers with their submissions only',
+    }),
   })
   .meta({
     id: 'RemovedColumn',
@@ -106,6 +109,7 @@ const RemovedColumn = z
       {
         removedFrom: ['push.fields'],
         segments: [{ id: '019ab3c4-7a00-7000-8000-667788990011', name: 'Springfield' }],
+        forms: [],
       },
     ],
   })

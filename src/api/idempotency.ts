@@ -18,7 +18,7 @@ export const IdempotencyHeaders = z.looseObject({
     }),
 })
 
-const claimOf = (request: FastifyRequest): idempotency.Claim | undefined => {
+export const claimOf = (request: FastifyRequest): idempotency.Claim | undefined => {
   const key = request.headers['idempotency-key']
   if (typeof key !== 'string') return undefined
   const asked = JSON.stringify([request.method, request.routeOptions.url, request.params, request.body ?? null])

@@ -178,7 +178,7 @@ export const listRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, sec
         tags,
         summary: 'Remove a list',
         description:
-          'Its run stops at the next checkpoint, its schedule and those of its segments end; its records are deleted after 30 days; the history of its runs stays. The CRM is untouched.',
+          'Its run stops at the next checkpoint, its schedule and those of its segments end; the forms that fill it are closed; its records are deleted after 30 days; the history of its runs stays. The CRM is untouched.',
         params: ListParams,
         response: { 204: z.undefined() },
       },

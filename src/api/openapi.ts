@@ -17,6 +17,7 @@ const app = await buildApp({
   temporalNamespace: 'default',
   checkWebhookHost: () => undefined,
   mailConfigured: false,
+  publicUrl: null,
   log: fastify().log as Log,
 })
 await app.ready()

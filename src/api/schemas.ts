@@ -64,7 +64,7 @@ export const Problem = z
     detail: z.string().meta({ description: 'One sentence about the cause' }),
     code: z.enum(codes).meta({ description: 'Stable; decide on this' }),
     remedy: z.string().meta({ description: 'One sentence about what to do' }),
-    errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+    errors: z.array(z.object({ path: z.string(), message: z.string(), code: z.string().optional() })).optional(),
     requestId: z.string(),
     crm: CrmSaid.optional(),
   })

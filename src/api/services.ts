@@ -15,5 +15,7 @@ export type Services = {
   checkWebhookHost: (hostname: string) => void
   /** whether a mail server is configured */
   mailConfigured: boolean
+  /** where people reach this installation, without a slash at the end; null where nobody has said it */
+  publicUrl: string | null
   log: Log
 }

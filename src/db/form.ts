@@ -1,3 +1,3 @@
-export { insert, remove, update, type AskedForm, type FormChanges } from './form/change.ts'
-export { find, findByKey, get, getEver, page, version, type Form } from './form/read.ts'
-export { usingColumn, usingList } from './form/uses.ts'
+export { insert, remove, update } from './form/change.ts'
+export { picklistReadAt, requestPicklist, upsertPicklist } from './form/picklist.ts'
+export { findByKey, get, getEver, page, version, type Form } from './form/read.ts'

@@ -1133,6 +1133,7 @@ export const submissions = pgTable(
   },
   (t) => [
     index('submissions_form').on(t.formId, t.id),
+    index('submissions_state').on(t.formId, t.state, t.id),
     index('submissions_record').on(t.recordId),
     index('submissions_email').on(t.accountId, t.emailKey, t.id),
     uniqueIndex('submissions_token')

@@ -1,1 +1,3 @@
-export { insert, type NewSubmission } from './submission/insert.ts'
+export { insert } from './submission/insert.ts'
+export { answerNames, countStates, get, page, pageForward, type Submission } from './submission/read.ts'
+export { retry, retryAll } from './submission/again.ts'

@@ -100,6 +100,8 @@ export type Crm = {
   /** C1: login check with one serial request; tells the codes of errors.ts apart */
   check(options?: CallOptions): Promise<CrmIdentity>
   fields(entity: CrmEntity, options?: CallOptions): Promise<CrmField[]>
+  /** the items of a picklist as people see them, in the CRM's order; none where the CRM does not have it */
+  choices(picklist: string, options?: CallOptions): Promise<string[]>
   /** how many the CRM says it has, or says have changed: a hint, null when it does not say */
   total(entity: CrmEntity, options?: ReadOptions): Promise<number | null>
   /**

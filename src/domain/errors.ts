@@ -390,8 +390,8 @@ export type ErrorDetails = {
   /** overrides the table's sentence about the cause */
   detail?: string
   remedy?: string
-  /** where in the request: path and sentence */
-  errors?: { path: string; message: string }[]
+  /** where in the request: path and sentence, and what is wrong with an answer to a form */
+  errors?: { path: string; message: string; code?: string }[]
   crm?: CrmSaid
   /** milliseconds until a retry makes sense, from Retry-After */
   retryAfterMs?: number

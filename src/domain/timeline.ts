@@ -22,6 +22,7 @@ export type TimelineKind =
   | 'undone'
   | 'asked'
   | 'decided'
+  | 'filledIn'
 
 const sentences: Record<TimelineKind, string> = {
   created: 'The record was made.',
@@ -47,6 +48,7 @@ const sentences: Record<TimelineKind, string> = {
   undone: 'A run was taken back.',
   asked: 'It was asked who the record is in the CRM.',
   decided: 'Somebody said who the record is in the CRM.',
+  filledIn: 'The person filled in a form.',
 }
 
 const rules = {

@@ -11,6 +11,7 @@ import { findRoot } from './http/probe.ts'
 import { kinds } from './http/query.ts'
 import { createMemory, type Session } from './session.ts'
 import { completeUrl } from './http/url.ts'
+import { readChoices } from './values/picklist.ts'
 import { updateBatch } from './write/batch.ts'
 import { createLead } from './write/create.ts'
 import { updatePerson } from './write/update.ts'
@@ -55,6 +56,7 @@ const openCrm = (url: string, options: ClientOptions): Crm => {
   return {
     check: (call = {}) => client.alone(() => check({ priority: 'interactive', ...call })),
     fields: (entity, call = {}) => readFields(session, entity, call),
+    choices: (picklist, call = {}) => readChoices(session, picklist, call),
     total: (entity, call = {}) => readTotal(session, entity, call),
     latestChange: (entity, call = {}) => readLatestChange(session, entity, call),
     keyAt: (entity, offset, call = {}) => readKeyAt(session, entity, offset, call),

@@ -14,6 +14,13 @@ export async function checkConnection(input: Attempt): Promise<{ state: 'accepte
   }
 }
 
+/** F1: reads what a picklist of the CRM offers. */
+export async function readPicklist(
+  input: Input & { entity: 'lead' | 'contact'; field: string },
+): Promise<{ items: number }> {
+  return interactive.readPicklist.executeWithOptions({ summary: `picklist of ${input.entity} ${input.field}` }, [input])
+}
+
 /** I3: reads what the CRM's entity looks like now. */
 export async function readFields(input: Input & { entity: 'lead' | 'contact' }): Promise<{ fields: number }> {
   return interactive.readFields.executeWithOptions({ summary: `fields of ${input.entity}` }, [input])

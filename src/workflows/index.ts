@@ -1,5 +1,5 @@
 export { deliverAlert } from './alert.ts'
-export { checkConnection, readFields } from './connection.ts'
+export { checkConnection, readFields, readPicklist } from './connection.ts'
 export { drainForms } from './form.ts'
 export { housekeeping } from './housekeeping.ts'
 export { importList } from './import.ts'

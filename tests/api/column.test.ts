@@ -212,7 +212,11 @@ describe('removing a column', () => {
 
   test('settings that do not name it keep their version', async () => {
     await use()
-    expect((await call('DELETE', `/columns/${await idOf('c9')}`)).body).toEqual({ removedFrom: [], segments: [] })
+    expect((await call('DELETE', `/columns/${await idOf('c9')}`)).body).toEqual({
+      removedFrom: [],
+      segments: [],
+      forms: [],
+    })
     expect((await settings()).body.version).toBe(1)
   })
 

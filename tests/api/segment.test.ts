@@ -301,7 +301,11 @@ describe('the columns of a segment', () => {
     const broken = await made('Broken', everything, list)
     const whole = await made('Whole', { column: 'Visited', operator: 'isBlank' }, list)
     await api.call('PATCH', `/v1/lists/${list}/columns/${await columnId(list, 'c9')}`, { body: { name: 'Points' } })
-    expect((await drop(list, 'c9')).body).toEqual({ removedFrom: [], segments: [{ id: broken, name: 'Broken' }] })
+    expect((await drop(list, 'c9')).body).toEqual({
+      removedFrom: [],
+      segments: [{ id: broken, name: 'Broken' }],
+      forms: [],
+    })
 
     const shown = (await get(broken)).body
     const message = 'The column "Points" was removed from the list.'

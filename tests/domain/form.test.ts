@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { FieldType } from '../../src/domain/crm.ts'
 import { isFairleadError } from '../../src/domain/errors.ts'

@@ -51,6 +51,7 @@ export const openApi = async (options: AppOptions = {}): Promise<TestApi> => {
     temporalNamespace: 'default',
     checkWebhookHost: createHostGuard('*'),
     mailConfigured: false,
+    publicUrl: null,
     log: pino({ level: 'info' }, { write: (line: string) => void logged.push(line) }),
   }
   const shared: Services = {

@@ -31,6 +31,7 @@ export const addUploads = async (fairlead: Fairlead, api: AppOptions = {}) => {
     temporalNamespace: 'default',
     checkWebhookHost: () => undefined,
     mailConfigured: false,
+    publicUrl: null,
     log: wiring.log,
   }
   const app: FastifyInstance = await buildApp(services, { waitMs: 400, ...api })

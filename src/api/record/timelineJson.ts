@@ -16,6 +16,7 @@ import {
   type TimelineKind,
   type TimelineRule,
 } from '../../domain/timeline.ts'
+import { Result, State } from '../form/submissionJson.ts'
 import { CrmSaid, Entity, Id, Instant, instant } from '../schemas.ts'
 import { RunKind } from '../run/json.ts'
 
@@ -52,6 +53,7 @@ const nothingElse = {
   candidates: null,
   values: null,
   complete: null,
+  submission: null,
   times: 1,
 }
 
@@ -118,6 +120,10 @@ export const Event = z
       description:
         'of the making: false where the record is older than its history is kept; then `values` are those before the oldest event',
     }),
+    submission: z
+      .object({ id: Id, form: z.object({ id: Id, name: z.string() }), state: State, results: z.array(Result) })
+      .nullable()
+      .meta({ description: 'of a form that the person filled in: what became of it' }),
     times: z.number().int().meta({ description: 'in how many runs in a row' }),
     lastRunId: Id.nullable().meta({ description: 'the last of these runs' }),
     lastAt: Instant,
@@ -248,6 +254,15 @@ const decisionEvent = (row: Of<'asked' | 'decided'>): Event => ({
   candidates: row.candidates.map(({ entity, id }) => ({ entity, id })),
 })
 
+/** Names of fields in its warnings are the form's own, or the CRM's. */
+const submissionEvent = (row: Of<'submission'>): Event => ({
+  ...blank(row.id, 'filledIn', row.code),
+  by: byJson(row),
+  said: row.said,
+  warnings: warningsJson(row.warnings, (field) => field),
+  submission: { id: row.id, form: { id: row.formId, name: row.formName }, state: row.state, results: row.results },
+})
+
 /** `first`: what only the making says. */
 export const eventJson = (
   row: TimelineEvent,
@@ -256,6 +271,7 @@ export const eventJson = (
 ): Event => {
   if (row.of === 'entry') return entryEvent(row, name)
   if (row.of === 'edit') return editEvent(row, name)
+  if (row.of === 'submission') return submissionEvent(row)
   if (row.of !== 'creation') return decisionEvent(row)
   const isPulled = row.runKind !== undefined && row.runKind !== 'upload'
   return {

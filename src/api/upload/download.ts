@@ -18,15 +18,7 @@ import { ListParams } from '../record/input.ts'
 import { clockOf } from '../record/search.ts'
 import { Id } from '../schemas.ts'
 import type { Services } from '../services.ts'
-import { DelimiterQuery } from './options.ts'
-
-const FileQuery = z.strictObject({
-  delimiter: DelimiterQuery.default('comma'),
-  bom: z
-    .enum(['true', 'false'])
-    .default('true')
-    .meta({ description: 'the byte-order mark by which Excel knows UTF-8' }),
-})
+import { FileQuery } from './options.ts'
 
 const ListFileQuery = FileQuery.extend({
   segmentId: Id.optional().meta({ description: 'only who is in this segment of the list' }),

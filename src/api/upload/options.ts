@@ -4,7 +4,16 @@ import type { UploadOptions } from '../../domain/upload.ts'
 import type { HeaderOptions } from '../../domain/upload/header.ts'
 import { text } from '../schemas.ts'
 
-export const DelimiterQuery = z.enum(Object.keys(delimiters) as [DelimiterName, ...DelimiterName[]])
+const DelimiterQuery = z.enum(Object.keys(delimiters) as [DelimiterName, ...DelimiterName[]])
+/** Of a CSV file that is given out. */
+export const FileQuery = z.strictObject({
+  delimiter: DelimiterQuery.default('comma'),
+  bom: z
+    .enum(['true', 'false'])
+    .default('true')
+    .meta({ description: 'the byte-order mark by which Excel knows UTF-8' }),
+})
+
 const Columns = z.record(text(1000), text(200).nullable())
 
 const parseColumns = (json: string, context: z.RefinementCtx): z.infer<typeof Columns> => {

@@ -7,6 +7,7 @@ import type { Database } from '../database.ts'
 import { moveTo } from '../order.ts'
 import type { Transaction } from '../outbox.ts'
 import { columns, records, removedColumns, syncSettings } from '../schema.ts'
+import { usingColumn as formsUsing } from '../form/uses.ts'
 import { usingColumn, type Named } from '../segment/uses.ts'
 import { addBound, append } from './add.ts'
 import { refuseTaken } from './name.ts'
@@ -117,8 +118,11 @@ const forget = async (tx: Transaction, { listId, key }: Column): Promise<string[
   return [...usedIn]
 }
 
-/** `removedFrom`: parts of the sync settings that named it and do so no more. `segments`: those that are broken without it. */
-export type Removed = { removedFrom: string[]; segments: Named[] }
+/**
+ * `removedFrom`: parts of the sync settings that named it and do so no more. `segments`: those that are broken without it. `forms`: those that filled
+ * it and keep the answers with their submissions only.
+ */
+export type Removed = { removedFrom: string[]; segments: Named[]; forms: Named[] }
 
 /**
  * Removes a column: its values are seen no more, edits of it no longer wait to be pushed. Segments that use it stay, and say so.
@@ -144,5 +148,5 @@ export const remove = (
       .set({ agreed: sql`${records.agreed} - ${column.key}::text`, version: sql`${records.version} + 1` })
       .where(and(eq(records.listId, listId), sql`${records.agreed} <> '{}' and ${records.agreed} ? ${column.key}`))
     await audit(tx, column, actor, 'remove', removedFrom)
-    return { removedFrom, segments: await usingColumn(tx, column) }
+    return { removedFrom, segments: await usingColumn(tx, column), forms: await formsUsing(tx, column) }
   })

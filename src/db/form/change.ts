@@ -17,7 +17,7 @@ import { forms, formVersions } from '../schema.ts'
 import { storedPicklists } from './picklist.ts'
 import { get, type Form } from './read.ts'
 
-export type AskedForm = GivenForm & { list: { id: string } | { name: string; folderId?: string | undefined } }
+type AskedForm = GivenForm & { list: { id: string } | { name: string; folderId?: string | undefined } }
 
 /** More would make the page of forms, and the removal of a column, slow. */
 const mostForms = 1000
@@ -82,7 +82,7 @@ export const insert = (db: Database, accountId: string, asked: AskedForm, actor:
     }),
   )
 
-export type FormChanges = Partial<GivenForm> & { version: number; state?: 'open' | 'closed' | undefined }
+type FormChanges = Partial<GivenForm> & { version: number; state?: 'open' | 'closed' | undefined }
 
 /** A field of a column that is gone is kept with the submission only. */
 const asGiven = ({ fields, ...rest }: FormDefinition, known: readonly columns.Column[]): GivenForm => {

@@ -3,16 +3,18 @@ import { FairleadError } from '../../domain/errors.ts'
 import type { FormDefinition } from '../../domain/form.ts'
 import type { Database } from '../database.ts'
 import type { Transaction } from '../outbox.ts'
-import { forms, formVersions } from '../schema.ts'
+import { forms, formVersions, lists } from '../schema.ts'
 
 /** A form with its newest version. */
 export type Form = typeof forms.$inferSelect & { definition: FormDefinition }
+
+const present = and(eq(formVersions.formId, forms.id), eq(formVersions.version, forms.version))
 
 const select = (db: Database | Transaction) =>
   db
     .select({ ...getTableColumns(forms), definition: formVersions.definition })
     .from(forms)
-    .innerJoin(formVersions, and(eq(formVersions.formId, forms.id), eq(formVersions.version, forms.version)))
+    .innerJoin(formVersions, present)
     .$dynamic()
 
 const owned = (accountId: string, formId: string) => and(eq(forms.accountId, accountId), eq(forms.id, formId))
@@ -46,13 +48,21 @@ export const findByKey = async (db: Database, key: string): Promise<Form | undef
   return found
 }
 
-/** In the order in which they were made. */
+/** In the order in which they were made, each with its list. */
 export const page = (
   db: Database,
   accountId: string,
   { limit, after }: { limit: number; after?: string | undefined },
-): Promise<Form[]> =>
-  select(db)
+) =>
+  db
+    .select({
+      ...getTableColumns(forms),
+      definition: formVersions.definition,
+      list: { id: lists.id, name: lists.name, removedAt: lists.removedAt },
+    })
+    .from(forms)
+    .innerJoin(formVersions, present)
+    .innerJoin(lists, eq(lists.id, forms.listId))
     .where(
       and(
         eq(forms.accountId, accountId),

@@ -24,10 +24,3 @@ export const usingColumn = (
       ),
     )
     .orderBy(asc(forms.id))
-
-export const usingList = (tx: Transaction, accountId: string, listId: string): Promise<Named[]> =>
-  tx
-    .select({ id: forms.id, name: forms.name })
-    .from(forms)
-    .where(and(eq(forms.accountId, accountId), eq(forms.listId, listId), isNull(forms.removedAt)))
-    .orderBy(asc(forms.id))

@@ -756,6 +756,7 @@ CREATE INDEX "segments_list" ON "segments" USING btree ("list_id","id");--> stat
 CREATE UNIQUE INDEX "segments_name" ON "segments" USING btree ("list_id",lower("name")) WHERE removed_at is null;--> statement-breakpoint
 CREATE UNIQUE INDEX "standard_fields_name" ON "standard_fields" USING btree ("account_id",lower("name"));--> statement-breakpoint
 CREATE INDEX "submissions_form" ON "submissions" USING btree ("form_id","id");--> statement-breakpoint
+CREATE INDEX "submissions_state" ON "submissions" USING btree ("form_id","state","id");--> statement-breakpoint
 CREATE INDEX "submissions_record" ON "submissions" USING btree ("record_id");--> statement-breakpoint
 CREATE INDEX "submissions_email" ON "submissions" USING btree ("account_id","email_key","id");--> statement-breakpoint
 CREATE UNIQUE INDEX "submissions_token" ON "submissions" USING btree ("form_id","token") WHERE token is not null;--> statement-breakpoint

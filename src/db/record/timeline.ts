@@ -5,7 +5,7 @@ import type { AgreedValues } from '../../domain/sync.ts'
 import { entryChanges, rewind, type TimelineChange } from '../../domain/timeline.ts'
 import { readValues } from '../../domain/values.ts'
 import type { Database } from '../database.ts'
-import { apiKeys, decisions, edits, entries, records, runs } from '../schema.ts'
+import { apiKeys, decisions, edits, entries, forms, records, runs, submissions } from '../schema.ts'
 
 type Link = { entity: CrmEntity; id: string }
 
@@ -102,6 +102,19 @@ const decisionSelection = {
   runTrigger: runs.trigger,
 }
 
+const submissionSelection = {
+  id: submissions.id,
+  formId: submissions.formId,
+  formName: forms.name,
+  state: submissions.state,
+  code: submissions.code,
+  said: submissions.crm,
+  warnings: submissions.warnings,
+  results: submissions.results,
+  apiKeyId: submissions.apiKeyId,
+  apiKeyName: apiKeys.name,
+}
+
 type Part = { before?: string; key?: string; limit?: number }
 
 /** What a preview lists did not happen. */
@@ -154,6 +167,22 @@ const allDecisions = (db: Database, { accountId, id }: Subject) =>
     .leftJoin(apiKeys, eq(apiKeys.id, decisions.decidedBy))
     .where(and(eq(decisions.accountId, accountId), eq(decisions.recordId, id)))
 
+const pageSubmissions = (db: Database, { accountId, id }: Subject, { before, limit }: Part) =>
+  db
+    .select(submissionSelection)
+    .from(submissions)
+    .innerJoin(forms, eq(forms.id, submissions.formId))
+    .leftJoin(apiKeys, eq(apiKeys.id, submissions.apiKeyId))
+    .where(
+      and(
+        eq(submissions.accountId, accountId),
+        eq(submissions.recordId, id),
+        before === undefined ? undefined : lt(submissions.id, before),
+      ),
+    )
+    .orderBy(desc(submissions.id))
+    .limit(limit ?? withoutLimit)
+
 /** Who made the record. */
 const creationOf = async (db: Database, { accountId, id, createdRunId }: Subject) => {
   const [edit] = await db
@@ -176,7 +205,8 @@ type EntryEvent = { of: 'entry'; id: string; decided: boolean } & Awaited<Return
 type EditEvent = { of: 'edit'; id: string } & Awaited<ReturnType<typeof pageEdits>>[number]
 type DecisionEvent = { of: 'asked' | 'decided'; id: string } & Awaited<ReturnType<typeof allDecisions>>[number]
 type CreationEvent = { of: 'creation'; id: string } & Awaited<ReturnType<typeof creationOf>>
-export type TimelineEvent = EntryEvent | EditEvent | DecisionEvent | CreationEvent
+type SubmissionEvent = { of: 'submission'; id: string } & Awaited<ReturnType<typeof pageSubmissions>>[number]
+export type TimelineEvent = EntryEvent | EditEvent | DecisionEvent | SubmissionEvent | CreationEvent
 
 /** A version 7 id of a later moment, made of an earlier one: where the answer to a question stands in the order of events. */
 const idAt = (id: string, at: Date): string => {
@@ -221,6 +251,8 @@ export const page = async (
   const questions = key === undefined ? asked : []
   const own = await pageEntries(db, subject, ofRecord(subject), part)
   const theirs = links.length === 0 ? [] : await pageEntries(db, subject, ofPeople, part)
+  // what a submission changed of a field stands in the edit that it made
+  const sent = key === undefined ? await pageSubmissions(db, subject, part) : []
   const events: TimelineEvent[] = [
     ...[...own, ...theirs].map((row) => ({ of: 'entry' as const, decided: decided(row), ...row })),
     ...(await pageEdits(db, subject, part)).map((row) => ({ of: 'edit' as const, ...row })),
@@ -228,6 +260,7 @@ export const page = async (
     ...questions.flatMap((row) =>
       row.decidedAt === null ? [] : [{ of: 'decided' as const, ...row, id: idAt(row.id, row.decidedAt) }],
     ),
+    ...sent.map((row) => ({ of: 'submission' as const, ...row })),
     { of: 'creation', ...(await creationOf(db, subject)), id: subject.id },
   ]
   return events

@@ -4,7 +4,7 @@ import type { Database } from '../database.ts'
 import type { Form } from '../form/read.ts'
 import type { Transaction } from '../outbox.ts'
 
-export type NewSubmission = {
+type NewSubmission = {
   form: Pick<Form, 'id' | 'accountId' | 'definition'>
   version: number
   answers: Answers

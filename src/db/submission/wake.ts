@@ -79,7 +79,7 @@ export const overdue = async (db: Database, seconds: number): Promise<Drainer[]>
  * it is now hold for them, so that a form that was mended mends them. Answers how many.
  */
 export const reopen = (
-  db: Database,
+  db: Database | outbox.Transaction,
   accountId: string,
   which: { ids: string[] } | { formId: string; code?: string },
 ): Promise<number> =>

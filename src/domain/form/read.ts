@@ -9,7 +9,7 @@ import { readLocalised, textIssue } from './localised.ts'
 import type { Picklists } from './picklist.ts'
 import { formLanguages } from './text.ts'
 
-type GivenText = string | Localised
+export type GivenText = string | Readonly<Record<string, string | undefined>>
 
 export type GivenChoice = string | { value: string; label?: GivenText | undefined }
 

@@ -2,7 +2,6 @@ import type { FormDefinition, Localised } from './definition.ts'
 
 /** Languages that answers to a submission are worded in. */
 export const formLanguages = ['en', 'de'] as const
-export type FormLanguage = (typeof formLanguages)[number]
 
 export const answerCodes = [
   'required',

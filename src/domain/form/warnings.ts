@@ -6,7 +6,7 @@ import { entityOf } from '../list.ts'
 import type { FormDefinition } from './definition.ts'
 
 /** `field`: of the form, or of the CRM for `requiredMissing`. */
-export type FormWarning = { code: SettingsCode; message: string; field: string }
+type FormWarning = { code: SettingsCode; message: string; field: string }
 
 /** What of a form that pushes reaches nothing in the CRM, and what a new lead would lack. */
 export const formWarnings = ({ fields, push, newLeadDefaults }: FormDefinition, of: SettingsOf): FormWarning[] => {

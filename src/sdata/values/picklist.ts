@@ -85,6 +85,13 @@ const readPicklist = async (
   }
 }
 
+/** The items of a picklist as people see them, each once, in the CRM's order; none where the CRM does not have it. */
+export const readChoices = async (session: Session, name: string, options: CallOptions): Promise<string[]> => {
+  await session.ready(options)
+  const items = await readItems(session, name, options)
+  return [...new Set(items.flatMap(({ text }) => (text === null || text.trim() === '' ? [] : [text.trim()])))]
+}
+
 export type Texts = {
   /** stored → text, by field */
   byField: Map<string, Map<string, string>>
