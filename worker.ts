@@ -5,7 +5,15 @@ import { measured } from './src/temporal/metrics.ts'
 import { ensureHousekeeping } from './src/temporal/schedules.ts'
 import { openWorker } from './src/temporal/worker.ts'
 import { watchSchedules } from './src/schedule.ts'
-import { creationWaitMs, openAlerts, openConnector, openCrms, recoverRuns, wire } from './src/wiring.ts'
+import {
+  creationWaitMs,
+  openAlerts,
+  openConnector,
+  openCrms,
+  recoverDrainers,
+  recoverRuns,
+  wire,
+} from './src/wiring.ts'
 import { exitWithParent } from './src/embedded/parent.ts'
 
 /** A Temporal worker alone. SIGTERM: stops at the next checkpoint, within seconds; another worker goes on. */
@@ -57,6 +65,7 @@ void every(relayEveryMs, relay)
 void every(recoverEveryMs, async () => {
   await ensureHousekeeping(flows)
   await recoverRuns(wiring)
+  await recoverDrainers(wiring)
 })
 void every(watchEveryMs, async () => void (await watchSchedules(wiring)))
 log.info('worker ready')

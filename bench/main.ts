@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs'
+import { benchForms } from './form.ts'
 import { benchImport } from './import.ts'
 import { describeMachine } from './machine.ts'
 import { benchLarge } from './million.ts'
@@ -16,6 +17,7 @@ const run = async (options: Options, signal: AbortSignal): Promise<void> => {
     if (options.only.includes('import')) lines.push(...(await benchImport(stage)))
     if (options.only.includes('million') || options.only.includes('api')) lines.push(...(await benchLarge(stage)))
     if (options.only.includes('sync')) lines.push(...(await benchSync(stage)))
+    if (options.only.includes('forms')) lines.push(...(await benchForms(stage)))
     const report = toMarkdown(lines, await describeMachine(stage), [])
     say(`\n${report}`)
     if (options.markdown !== undefined) writeFileSync(options.markdown, report)

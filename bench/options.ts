@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 
-export const benchmarks = ['import', 'million', 'api', 'sync'] as const
+export const benchmarks = ['import', 'million', 'api', 'sync', 'forms'] as const
 export type BenchmarkName = (typeof benchmarks)[number]
 
 export type Options = {
@@ -12,13 +12,15 @@ export type Options = {
   latencies: number[]
   pages: number[]
   repeats: number
+  /** everything small */
+  quick: boolean
   /** writes the table there */
   markdown?: string
   /** V8 profiles of the worker and of the plain loop's process go there */
   profile?: string
 }
 
-const usage = `npm run bench -- [--only import,million,api,sync] [--leads 200000] [--large 1000000] [--latency 0,100]
+const usage = `npm run bench -- [--only import,million,api,sync,forms] [--leads 200000] [--large 1000000] [--latency 0,100]
   [--pages 1000,200] [--repeats 3] [--quick] [--markdown FILE] [--profile FOLDER]`
 
 const text = { type: 'string' } as const
@@ -63,6 +65,7 @@ export const readOptions = (args: string[]): Options => {
     latencies: many('latency', '0,100'),
     pages: many('pages', quick ? '1000' : '1000,200'),
     repeats: one('repeats', quick ? 1 : 3),
+    quick,
     ...(values.markdown === undefined ? {} : { markdown: values.markdown }),
     ...(values.profile === undefined ? {} : { profile: values.profile }),
   }

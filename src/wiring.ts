@@ -5,6 +5,7 @@ import type { Connection } from './db/connection.ts'
 import { openDatabase, type Database } from './db/database.ts'
 import * as outbox from './db/outbox.ts'
 import * as runs from './db/run/state.ts'
+import { overdue, workflowIdOf } from './db/submission/wake.ts'
 import { connectionContext, createSecretBox, type SecretBox } from './db/secret.ts'
 import type { Dependencies } from './activities/dependencies.ts'
 import type { Config } from './config.ts'
@@ -194,5 +195,18 @@ export const recoverRuns = async ({ db, flows, log }: Wiring): Promise<void> => 
     else if (run.kind === 'upload') await flows.start('uploadList', run.workflowId, { ...input, kind: run.kind })
     else await flows.start('syncList', run.workflowId, { ...input, kind: run.kind })
     log.warn({ runId: run.runId }, 'the workflow of a run was gone; it is started again')
+  }
+}
+
+/** Longer than a drainer that lives leaves anything alone that is due. */
+const overdueSeconds = 60
+
+/** Starts the drainers of submissions whose workflow is gone, in the same way. */
+export const recoverDrainers = async ({ db, flows, log }: Wiring): Promise<void> => {
+  for (const drainer of await overdue(db, overdueSeconds)) {
+    const workflowId = workflowIdOf(drainer)
+    if ((await outbox.open(db, workflowId)).length > 0 || (await flows.isOpen(workflowId))) continue
+    await flows.wake('drainForms', workflowId, drainer)
+    log.warn({ ...drainer }, 'the drainer of submissions was gone; it is started again')
   }
 }

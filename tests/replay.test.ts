@@ -11,6 +11,8 @@ import type { WorkflowName } from '../src/temporal/flows.ts'
 import { workflowsPath } from '../src/temporal/worker.ts'
 import { openFairlead, until, type Fairlead } from './support/fairlead.ts'
 import { checkOf, fetchHistory, record, recorded, type History } from './support/history.ts'
+import { openForm } from './support/form.ts'
+import { plainList } from './support/plain.ts'
 import { addSchedule, dailySpec } from './support/schedule.ts'
 import { openReceiver } from './support/receiver.ts'
 import { openList, type TestList } from './support/sync.ts'
@@ -97,6 +99,24 @@ describe('what happens today replays, too', () => {
     const workflowId = await workflowOf(runId)
     await fairlead.wiring.flows.client.workflow.getHandle(workflowId).result()
     await prove('importList.cancelled', workflowId)
+  })
+
+  test('submissions, with a CRM that asks for a pause and a login that is refused', async () => {
+    const { control } = fairlead.simulator
+    const list = await plainList(fairlead, 'Filled by forms', { Firm: ['Company', null] })
+    const form = await openForm(fairlead, list, { email: 'E-mail', last: 'Last name', firm: 'Firm' })
+    const workflowId = `forms:${(await fairlead.connect())!.id}`
+    control.addFault({ kind: 'unavailable', times: 2, match: { kind: 'leads' } })
+    control.addFault({ kind: 'expired', after: 6 })
+    const ids: string[] = []
+    for (const n of [1, 2, 3, 4, 5, 6])
+      ids.push(await form.submit({ email: `replay${n}@form.example`, last: 'Replayed', firm: 'Ltd' }))
+    await until('one is held', async () => (await form.all()).some(({ state }) => state === 'held'))
+    control.clearFaults()
+    await fairlead.connect()
+    await form.allSettled()
+    await fairlead.wiring.flows.client.workflow.getHandle(workflowId).result()
+    await prove('drainForms.held', workflowId)
   })
 
   test('a sweep with differences', async () => {

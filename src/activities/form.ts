@@ -40,7 +40,7 @@ const hold = async ({ deps, drainer }: Drain, error: FairleadError): Promise<Dra
 
 /** The CRM as a whole does not work: nothing is tried for a while, longer each time, at least as long as it asks for. */
 const pause = async ({ deps, drainer, claimId }: Drain, error: FairleadError, pauses: number): Promise<Drained> => {
-  const waitMs = Math.round(Math.max(error.details.retryAfterMs ?? 0, backOffMs(pauses, longestPauseMs)))
+  const waitMs = Math.round(Math.max(error.details.retryAfterMs ?? 0, backOffMs(pauses + 1, longestPauseMs)))
   await claims.giveBack(deps.db, drainer.accountId, claimId, whyOf(error), waitMs)
   await stayAwake(deps.db, drainer, waitMs)
   deps.log.warn({ ...drainer, code: error.code, waitMs }, 'submissions wait for the CRM')

@@ -184,7 +184,7 @@ export const buildApp = async (services: Services, options: AppOptions = {}): Pr
   await app.register(swaggerUi, { routePrefix: '/docs', uiConfig: { validatorUrl: null } })
 
   addProblemsPage(app)
-  addMetrics(app)
+  addMetrics(app, services.db)
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
   await app.register(healthRoutes, services)
   await app.register(

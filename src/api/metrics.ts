@@ -1,5 +1,7 @@
 import type { FastifyInstance } from 'fastify'
-import { collectDefaultMetrics, Histogram, Registry } from 'prom-client'
+import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { Database } from '../db/database.ts'
+import { openByState } from '../db/submission/claim.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -8,11 +10,34 @@ declare module 'fastify' {
   }
 }
 
-/** Node's own figures and the time of every route. Labels are patterns, never ids. */
-export const addMetrics = (app: FastifyInstance): void => {
+const openStates = ['received', 'pushing', 'waiting', 'held'] as const
+
+/** Submissions that are not settled, read when somebody asks for the figures; a database that does not answer leaves them out. */
+const addSubmissions = (register: Registry, db: Database): void => {
+  const add = (name: string, help: string, valueOf: (open: { count: number; seconds: number }) => number): void => {
+    const gauge = new Gauge({
+      name,
+      help,
+      labelNames: ['state'],
+      registers: [register],
+      async collect() {
+        gauge.reset()
+        const found = await openByState(db).catch(() => null)
+        for (const state of found === null ? [] : openStates)
+          gauge.set({ state }, valueOf(found!.find((each) => each.state === state) ?? { count: 0, seconds: 0 }))
+      },
+    })
+  }
+  add('fairlead_submissions_open', 'Submissions of forms that are not settled', ({ count }) => count)
+  add('fairlead_submissions_oldest_seconds', 'Age of the oldest of them', ({ seconds }) => seconds)
+}
+
+/** Node's own figures, the time of every route, and what forms have open. Labels are patterns and states, never ids. */
+export const addMetrics = (app: FastifyInstance, db: Database): void => {
   const register = new Registry()
   app.decorate('metrics', register)
   collectDefaultMetrics({ register })
+  addSubmissions(register, db)
   const duration = new Histogram({
     name: 'fairlead_http_request_duration_seconds',
     help: 'Time from the request to the end of its answer',

@@ -120,6 +120,14 @@ const ledgerCauses: Record<string, Cause> = {
     message: 'An undo has set values of the record back on one side only.',
     remedy: 'Nothing needs to be done: they stay so until somebody changes them, here or in the CRM.',
   },
+  listRemoved: {
+    message: 'The list that the form fills was removed before the submission could be put on it.',
+    remedy: 'Restore the list, or let the form fill another one, and try the submission again.',
+  },
+  beingCreated: {
+    message: 'A request to create the person has had no answer, and the CRM may still carry it out.',
+    remedy: 'Nothing needs to be done: the CRM is asked when it can be believed.',
+  },
   pendingHere: {
     message: 'The record was edited here and has not been pushed yet.',
     remedy: 'Nothing needs to be done where the field is ticked: the next sync pushes it.',
@@ -184,6 +192,7 @@ const entryWarnings: Record<string, (field: string, others: number) => string> =
   restored: () => 'That record had been removed from the list and is on it again.',
   was: () => 'The record was linked to the person that is named before.',
   fieldMissing: (field) => `${field} no longer exists in the CRM or may not be seen by the CRM user: it was left out.`,
+  answerNotKept: (field) => `The column of ${field} cannot hold what was answered: it stays with the submission only.`,
   changedSince: (field) => `${field} was changed again after the run that was undone: it was left as it is.`,
   notRestored: (field) => `${field} can no longer be written: it was left as it is.`,
   othersNotRestored: (_field, others) =>

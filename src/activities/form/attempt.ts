@@ -12,9 +12,9 @@ import { pushOne, type Item } from './push.ts'
 const mostTries = 5
 const askAgainMs = 1000
 
-/** Twice as long each time, half of it by chance, so that those who failed together do not come back together. */
+/** Half a second, then twice as long each time, half of it by chance, so that those who failed together do not come back together. */
 export const backOffMs = (tries: number, mostMs: number): number =>
-  Math.min(mostMs, 500 * 2 ** Math.min(tries, 12)) * (0.5 + Math.random() / 2)
+  Math.min(mostMs, 500 * 2 ** Math.min(Math.max(0, tries - 1), 12)) * (0.5 + Math.random() / 2)
 
 /** The CRM as a whole, and nothing about one person. */
 const everybodys: ReadonlySet<ErrorCode> = new Set([

@@ -123,7 +123,8 @@ export const pushing = (drain: Drain, { connectionId, width }: Connection) => {
     /** how many were begun */
     async fill(): Promise<number> {
       let begun = 0
-      while (!stopped() && looks < mostLooks && waiting.length < pageSize) {
+      const hasRoom = (): boolean => looks < mostLooks && waiting.length < pageSize
+      while (!stopped() && hasRoom()) {
         const page = await claims.claim(deps.db, accountId, claimId, { limit: pageSize, leaseMs })
         if (page.length === 0) break
         begun += page.length

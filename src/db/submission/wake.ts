@@ -62,13 +62,17 @@ export const wakeOpen = async (tx: outbox.Transaction, accountId: string): Promi
   if (open !== undefined) await wake(tx, { accountId, ...(open.connectionId && { connectionId: open.connectionId }) })
 }
 
-/** Accounts with submissions that were due so long ago that somebody should have taken them up, and their drainers. */
-export const overdue = (db: Database, seconds: number): Promise<{ accountId: string; connectionId: string | null }[]> =>
-  db
+/** Drainers of submissions that were due so long ago that somebody should have taken them up. What waits for a connection to be made waits for that. */
+export const overdue = async (db: Database, seconds: number): Promise<Drainer[]> => {
+  const rows = await db
     .selectDistinct({ accountId: submissions.accountId, connectionId: connections.id })
     .from(submissions)
     .leftJoin(connections, sql`${connections.accountId} = ${submissions.accountId} and ${connections.active}`)
-    .where(sql`${isOpen} and ${submissions.dueAt} < now() - make_interval(secs => ${seconds})`)
+    .where(
+      sql`${isOpen} and ${submissions.dueAt} < now() - make_interval(secs => ${seconds}) and ${submissions.code} is distinct from 'notConnected'`,
+    )
+  return rows.map(({ accountId, connectionId }) => ({ accountId, ...(connectionId !== null && { connectionId }) }))
+}
 
 /**
  * Opens rejected submissions again, by hand: those that are named, or all of a form with a cause. From now on the policy and the defaults of the form as
