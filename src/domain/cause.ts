@@ -192,7 +192,6 @@ const entryWarnings: Record<string, (field: string, others: number) => string> =
   restored: () => 'That record had been removed from the list and is on it again.',
   was: () => 'The record was linked to the person that is named before.',
   fieldMissing: (field) => `${field} no longer exists in the CRM or may not be seen by the CRM user: it was left out.`,
-  answerNotKept: (field) => `The column of ${field} cannot hold what was answered: it stays with the submission only.`,
   changedSince: (field) => `${field} was changed again after the run that was undone: it was left as it is.`,
   notRestored: (field) => `${field} can no longer be written: it was left as it is.`,
   othersNotRestored: (_field, others) =>

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openFairlead, until, type Fairlead } from '../support/fairlead.ts'
-import { openForm, type TestForm } from '../support/form.ts'
+import { openForm, type TestForm } from '../support/submission.ts'
 import { plainList } from '../support/plain.ts'
 import { createsAt, leadsByEmail } from '../support/push.ts'
 import { startWorker } from '../support/worker.ts'

@@ -7,8 +7,6 @@ import type { CrmEntity } from '../crm.ts'
 export const submissionStates = ['received', 'pushing', 'pushed', 'stored', 'waiting', 'rejected', 'held'] as const
 export type SubmissionState = (typeof submissionStates)[number]
 
-export const isSettled = (state: SubmissionState): boolean => ['pushed', 'stored', 'rejected'].includes(state)
-
 /** Field name → answer; choices are lists. What was not answered is missing, what was left blank is ''. */
 export type Answers = Record<string, string | number | boolean | string[]>
 
