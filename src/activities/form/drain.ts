@@ -78,7 +78,9 @@ export const drainAll = async (drain: Drain, connection: Connection | null): Pro
     if (begun > 0) beat({ submissions: (count += begun) })
     if (taken > 0 || pages?.isBusy() === true) workedAt = Date.now()
     else if (connection === null || (await isIdle(drain, workedAt))) return 'idle'
-    await sleep(Date.now() - workedAt < 1000 ? lookEveryMs : lookLessMs)
+    const pause = sleep(Date.now() - workedAt < 1000 ? lookEveryMs : lookLessMs)
+    // the next one of an address waits for nothing but the one before
+    await Promise.race(pages?.isBusy() === true ? [pause, pages.next()] : [pause])
   }
   const failed = pages?.failed()
   if (failed !== undefined) throw failed.error

@@ -13,6 +13,8 @@ import type { Item } from './push.ts'
 
 /** Submissions that are looked up in the CRM together. */
 const pageSize = 40
+/** While the CRM is at work, who comes meanwhile is looked up together: two requests for many people, and the rest of its time for writing. */
+const lookEveryMs = 100
 /** A worker that dies is noticed by its lease, which is renewed three times as often. */
 export const leaseMs = 15_000
 
@@ -59,12 +61,12 @@ export const pushing = (drain: Drain, { connectionId, width }: Connection) => {
   const planOf = planner(deps, { accountId, connectionId })
   const store = storing(drain)
   const options: CallOptions = { signal: lingering(signal), priority: 'interactive' }
-  /** two requests each */
-  const mostLooks = Math.max(1, Math.ceil(width / 2))
-  const mostAtWork = 4 * width
+  /** twice what the CRM takes at once: no slot stands idle, and who is to be looked up does not stand behind a long line */
+  const mostAtWork = 2 * width
   const running = new Set<Promise<void>>()
   const waiting: Item[] = []
-  let looks = 0
+  let isLooking = false
+  let lookedAt = 0
   let atWork = 0
   let error: { error: unknown } | undefined
 
@@ -83,7 +85,7 @@ export const pushing = (drain: Drain, { connectionId, width }: Connection) => {
     })
   const work = async (): Promise<void> => {
     for (let item = waiting.shift(); item !== undefined && !stopped(); item = waiting.shift())
-      await store(await attempt(item, refuse))
+      track(store(await attempt(item, refuse)))
   }
   const begin = (items: Item[]): void => {
     waiting.push(...items)
@@ -108,29 +110,26 @@ export const pushing = (drain: Drain, { connectionId, width }: Connection) => {
     }
   }
   const lookUpAll = async (page: claims.Claimed[]): Promise<void> => {
-    looks += 1
+    isLooking = true
+    lookedAt = Date.now()
     try {
       const plans = await Promise.all(page.map(planOf))
       await withCrm(deps, accountId, connectionId, (crm) =>
         Promise.all(byPlan(page, plans).map(([plan, submissions]) => lookUp(crm, plan, submissions))),
       )
     } finally {
-      looks -= 1
+      isLooking = false
     }
   }
 
   return {
     /** how many were begun */
     async fill(): Promise<number> {
-      let begun = 0
-      const hasRoom = (): boolean => looks < mostLooks && waiting.length < pageSize
-      while (!stopped() && hasRoom()) {
-        const page = await claims.claim(deps.db, accountId, claimId, { limit: pageSize, leaseMs })
-        if (page.length === 0) break
-        begun += page.length
-        track(lookUpAll(page))
-      }
-      return begun
+      const isSoon = atWork > 0 && Date.now() - lookedAt < lookEveryMs
+      if (stopped() || isLooking || isSoon || waiting.length >= pageSize) return 0
+      const page = await claims.claim(deps.db, accountId, claimId, { limit: pageSize, leaseMs })
+      if (page.length > 0) track(lookUpAll(page))
+      return page.length
     },
     isBusy: () => running.size > 0,
     failed: () => error,
