@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest'
 import * as runs from '../../src/db/run/state.ts'
 import { openFairlead, until } from '../support/fairlead.ts'
-import { openForm } from '../support/form.ts'
+import { openForm } from '../support/submission.ts'
 import { plainList } from '../support/plain.ts'
 
 test('R26: submissions go before an import that runs, and a thousand of them wake nobody twice', async () => {
