@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openFairlead, type Fairlead } from '../support/fairlead.ts'
-import { openForm } from '../support/form.ts'
+import { openForm } from '../support/submission.ts'
 import { plainList } from '../support/plain.ts'
 import { leadsByEmail } from '../support/push.ts'
 import { startWorker, type WorkerProcess } from '../support/worker.ts'
