@@ -191,6 +191,8 @@ export const buildApp = async (services: Services, options: AppOptions = {}): Pr
     async (v1) => {
       await v1.register(underPressure, {
         maxEventLoopDelay: 2000,
+        // a loop that was held up for a whole interval counts as infinitely late: one such second is no overload
+        sampleInterval: 5000,
         pressureHandler: async () => {
           throw new FairleadError('overloaded', { retryAfterMs: 10_000 })
         },
