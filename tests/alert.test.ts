@@ -343,6 +343,7 @@ describe('what is told', () => {
       await settled()
     }
     await end('sweep', 'massDeletion')
+    await end('sync', 'crmFailed')
     await end('sync')
     expect(states(receiver)).toEqual(['runIncomplete open'])
     await end('sweep')

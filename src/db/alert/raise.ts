@@ -1,4 +1,4 @@
-import { and, eq, isNull, sql, type SQL } from 'drizzle-orm'
+import { and, eq, isNull, not, sql, type SQL } from 'drizzle-orm'
 import type { AlertDetails, AlertKind } from '../../domain/alert.ts'
 import * as accounts from '../account.ts'
 import type { Database } from '../database.ts'
@@ -10,12 +10,12 @@ type Problem = { kind: AlertKind; subject: string }
 
 /**
  * Notes a problem, in the transaction that found it, and has it told unless that has happened today: the open row of the same kind and subject
- * is renewed.
+ * is renewed, but for one that is worse (`unless`).
  */
 export const raise = (
   db: Database | Transaction,
   accountId: string,
-  { kind, subject, details = {} }: Problem & { details?: AlertDetails },
+  { kind, subject, details = {}, unless }: Problem & { details?: AlertDetails; unless?: SQL },
 ): Promise<void> =>
   db.transaction(async (tx) => {
     await accounts.lock(tx, accountId, 'key share')
@@ -27,9 +27,10 @@ export const raise = (
         target: [alerts.accountId, alerts.kind, alerts.subject],
         targetWhere: isNull(alerts.resolvedAt),
         set: seen,
+        ...(unless && { setWhere: not(unless) }),
       })
       .returning()
-    await tellOpen(tx, alert!)
+    if (alert !== undefined) await tellOpen(tx, alert)
   })
 
 /** `gone`: nobody mended it, but what had the problem is no more; `where`: only an alert of which this is true */

@@ -5,7 +5,9 @@ import type { Transaction } from '../outbox.ts'
 import { noteParked } from '../quarantine/alert.ts'
 import { alerts as rows, type runs } from '../schema.ts'
 
-type Run = Pick<typeof runs.$inferSelect, 'id' | 'accountId' | 'kind' | 'listId' | 'segmentId'>
+type Run = Pick<typeof runs.$inferSelect, 'id' | 'accountId' | 'kind' | 'listId' | 'segmentId' | 'settings'>
+
+const ranAs = (kinds: readonly RunKind[]): SQL => inArray(sql`${rows.details} ->> 'run'`, [...kinds])
 
 /**
  * What a run that succeeds makes good: what runs like it left undone. A sync does not look for who is gone, a sweep or an undo pushes nothing; but a
@@ -13,9 +15,8 @@ type Run = Pick<typeof runs.$inferSelect, 'id' | 'accountId' | 'kind' | 'listId'
  */
 const healedBy = (run: RunKind): SQL | undefined => {
   const once = ['import', 'undo'] as const
-  const of = (kinds: readonly RunKind[]) => inArray(sql`${rows.details} ->> 'run'`, [...kinds])
-  if (!comparesKeys(run)) return of(run === 'undo' ? ['undo'] : [...once, 'sync'])
-  return or(of([...once, 'sweep', 'verify']), inArray(sql`${rows.details} ->> 'code'`, ['notBalanced', 'massDeletion']))
+  if (!comparesKeys(run)) return ranAs(run === 'undo' ? ['undo'] : [...once, 'sync'])
+  return or(ranAs([...once, 'sweep', 'verify']), inArray(sql`${rows.details} ->> 'code'`, ['notBalanced', 'massDeletion']))
 }
 
 /**
@@ -24,7 +25,7 @@ const healedBy = (run: RunKind): SQL | undefined => {
  */
 export const noteEnding = async (
   tx: Transaction,
-  { id: runId, accountId, kind: run, listId, segmentId }: Run,
+  { id: runId, accountId, kind: run, listId, segmentId, settings }: Run,
   { state, error }: { state: RunState; error: RunError | null },
 ): Promise<void> => {
   if (listId === null || standsAside(run)) return
@@ -32,8 +33,11 @@ export const noteEnding = async (
   const subject = segmentId ?? listId
   const details = { runId, run, code: error?.code ?? null }
   if (state === 'failed') await alerts.raise(tx, accountId, { kind: 'runFailed', subject, details })
-  if (state === 'incomplete') await alerts.raise(tx, accountId, { kind: 'runIncomplete', subject, details })
-  if (state === 'succeeded')
+  // what a comparison of keys has left for a person stays what the alert says
+  const unless = comparesKeys(run) ? {} : { unless: ranAs(['sweep', 'verify']) }
+  if (state === 'incomplete') await alerts.raise(tx, accountId, { kind: 'runIncomplete', subject, details, ...unless })
+  // a retry has tried some of what a run left undone
+  if (state === 'succeeded' && settings.source?.as !== 'retry')
     await alerts.resolve(tx, accountId, { kind: 'runIncomplete', subject, where: healedBy(run) })
   if (state === 'succeeded' || state === 'incomplete')
     await alerts.resolve(tx, accountId, { kind: 'runFailed', subject })
