@@ -146,11 +146,17 @@ export const readPeopleByEmail = async (
       }
     }
   }
-  await readAll(wanted)
   // whom nobody was found for is asked for once more before it is believed; who came meanwhile is read like the others
   const lean = { ...question, seen: [emailField] }
-  const owned: string[] = []
-  for (const group of toGroups(lean, [...open])) owned.push(...(await findOwned(lean, group, options)))
+  const askAgain = async (emails: string[]): Promise<string[]> => {
+    const owned: string[] = []
+    for (const group of toGroups(lean, emails)) owned.push(...(await findOwned(lean, group, options)))
+    return owned
+  }
+  // where somebody waits, both questions are asked at once: it costs the CRM the same, and half the time
+  const atOnce = options.priority === 'interactive'
+  const [again] = await Promise.all([atOnce ? askAgain(wanted) : [], readAll(wanted)])
+  const owned = atOnce ? again.filter((email) => open.has(email)) : await askAgain([...open])
   for (const email of owned) await readAll([email])
   found.hidden = owned.filter((email) => open.has(email))
   found.rows.sort(byId)

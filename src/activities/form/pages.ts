@@ -61,8 +61,8 @@ export const pushing = (drain: Drain, { connectionId, width }: Connection) => {
   const planOf = planner(deps, { accountId, connectionId })
   const store = storing(drain)
   const options: CallOptions = { signal: lingering(signal), priority: 'interactive' }
-  /** twice what the CRM takes at once: no slot stands idle, and who is to be looked up does not stand behind a long line */
-  const mostAtWork = 2 * width
+  /** two more than the CRM takes at once: no slot stands idle, and who is to be looked up does not stand behind a long line */
+  const mostAtWork = width + 2
   const running = new Set<Promise<void>>()
   const waiting: Item[] = []
   let isLooking = false

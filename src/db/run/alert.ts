@@ -16,7 +16,10 @@ const ranAs = (kinds: readonly RunKind[]): SQL => inArray(sql`${rows.details} ->
 const healedBy = (run: RunKind): SQL | undefined => {
   const once = ['import', 'undo'] as const
   if (!comparesKeys(run)) return ranAs(run === 'undo' ? ['undo'] : [...once, 'sync'])
-  return or(ranAs([...once, 'sweep', 'verify']), inArray(sql`${rows.details} ->> 'code'`, ['notBalanced', 'massDeletion']))
+  return or(
+    ranAs([...once, 'sweep', 'verify']),
+    inArray(sql`${rows.details} ->> 'code'`, ['notBalanced', 'massDeletion']),
+  )
 }
 
 /**
