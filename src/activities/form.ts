@@ -80,6 +80,11 @@ const drainOnce = async (drain: Drain, pauses: number): Promise<Ended> => {
     const ended = await drainAll(drain, { connectionId: active.id, width: active.concurrency })
     return { waitMs: ended === 'late' ? 0 : idleMs, paused: false }
   } catch (error) {
+    // it was reset meanwhile (C3)
+    if (isFairleadError(error) && error.code === 'notConnected') {
+      await claims.giveBack(deps.db, accountId, drain.claimId, null, 0)
+      return withoutCrm(drain)
+    }
     if (isFairleadError(error) && error.kind === 'held') return hold(drain, error)
     if (isFairleadError(error) && error.kind === 'transient') return pause(drain, error, pauses)
     await claims.giveBack(deps.db, accountId, drain.claimId, null, 1000)
