@@ -15,6 +15,9 @@ export type Drained = { waitMs: number | null; paused: boolean }
 /** `pauses`: how often in a row the CRM has asked for one. */
 export type DrainInput = { accountId: string; connectionId?: string; pauses?: number }
 
+/** `sleeps`: whoever submits wakes it meanwhile */
+type Ended = Drained & { sleeps?: true }
+
 /** Any number: what is due next is asked once more when nobody is needed to wake. */
 const idleMs = 1000
 const segmentMs = 120_000
@@ -29,13 +32,14 @@ const whyOf = ({ code, details }: FairleadError): claims.Why => ({
   ...(details.crm && { crm: { ...details.crm } }),
 })
 
-/** The connection waits for a person: everything open says so. */
-const hold = async ({ deps, drainer }: Drain, error: FairleadError): Promise<Drained> => {
+/** The connection waits for a person: everything open says so. As long as more comes it is looked at again soon, for all of it at once. */
+const hold = async ({ deps, drainer }: Drain, error: FairleadError): Promise<Ended> => {
   const held = await claims.hold(deps.db, drainer.accountId, whyOf(error))
   if ((await claims.nextDue(deps.db, drainer.accountId)) === null) return { waitMs: null, paused: false }
+  if (held === 0) return { waitMs: heldMs, paused: true, sleeps: true }
   await stayAwake(deps.db, drainer, heldAwakeMs)
   deps.log.warn({ ...drainer, code: error.code, held }, 'submissions wait for the connection')
-  return { waitMs: heldMs, paused: true }
+  return { waitMs: heldAwakeMs, paused: true }
 }
 
 /** The CRM as a whole does not work: nothing is tried for a while, longer each time, at least as long as it asks for. */
@@ -64,7 +68,7 @@ const withoutCrm = async (drain: Drain): Promise<Drained> => {
   return { waitMs: null, paused: false }
 }
 
-const drainOnce = async (drain: Drain, pauses: number): Promise<Drained> => {
+const drainOnce = async (drain: Drain, pauses: number): Promise<Ended> => {
   const { deps, drainer } = drain
   const { accountId, connectionId } = drainer
   const active = await connections.findActive(deps.db, accountId)
@@ -76,6 +80,11 @@ const drainOnce = async (drain: Drain, pauses: number): Promise<Drained> => {
     const ended = await drainAll(drain, { connectionId: active.id, width: active.concurrency })
     return { waitMs: ended === 'late' ? 0 : idleMs, paused: false }
   } catch (error) {
+    // it was reset meanwhile (C3)
+    if (isFairleadError(error) && error.code === 'notConnected') {
+      await claims.giveBack(deps.db, accountId, drain.claimId, null, 0)
+      return withoutCrm(drain)
+    }
     if (isFairleadError(error) && error.kind === 'held') return hold(drain, error)
     if (isFairleadError(error) && error.kind === 'transient') return pause(drain, error, pauses)
     await claims.giveBack(deps.db, accountId, drain.claimId, null, 1000)
@@ -92,11 +101,12 @@ export const formActivities = (deps: Dependencies) => ({
     const { cancellationSignal: signal } = Context.current()
     const drainer = { accountId, ...(connectionId !== undefined && { connectionId }) }
     const drain: Drain = { deps, drainer, claimId: randomUUID(), signal, endAt: Date.now() + segmentMs }
-    const { waitMs, paused } = await alive(drain, () => drainOnce(drain, pauses))
-    if (paused || waitMs === 0) return { waitMs, paused }
+    const { waitMs, paused, sleeps = !paused } = await alive(drain, () => drainOnce(drain, pauses))
+    if (!sleeps || waitMs === 0) return { waitMs, paused }
     await fallAsleep(deps.db, drainer)
     // what came until it slept
     if (await isWaiting(deps.db, accountId)) return { waitMs: 0, paused }
+    if (paused) return { waitMs, paused }
     const nextMs = waitMs === null ? null : await claims.nextDue(deps.db, accountId)
     return { waitMs: nextMs === null ? null : Math.max(0, Math.ceil(nextMs)), paused }
   },

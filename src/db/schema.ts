@@ -1145,6 +1145,10 @@ export const submissions = pgTable(
     index('submissions_open')
       .on(t.accountId, t.id)
       .where(sql`state in ('received', 'pushing', 'waiting', 'held')`),
+    /** the same of one address, which may have sent any number before */
+    index('submissions_open_email')
+      .on(t.accountId, t.emailKey, t.id)
+      .where(sql`state in ('received', 'pushing', 'waiting', 'held')`),
   ],
 )
 

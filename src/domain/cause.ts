@@ -168,6 +168,15 @@ const submissionCauses: Record<string, Cause> = {
     message: 'The list that the form fills was removed before the submission was stored there.',
     remedy: 'The answers stay with the submission: download them, or submit them to another form.',
   },
+  listOfOtherCrm: {
+    message: 'People of the list that the form fills are linked to a CRM that was connected before.',
+    remedy:
+      'Connect that CRM again and try the submission again, or make a form with a list of its own; the answers stay here and on the list.',
+  },
+  otherCrm: {
+    message: 'It waited for a CRM in whose place another one was connected.',
+    remedy: 'Try it again to have it in the CRM that is connected now; otherwise leave it as it is.',
+  },
 }
 
 /** A sentence and a remedy for every code that a submission can carry. */
@@ -176,6 +185,7 @@ export const submissionCauseOf = (code: string): Cause => submissionCauses[code]
 const entryWarnings: Record<string, (field: string, others: number) => string> = {
   answerNotKept: (field) =>
     `The column of ${field} cannot hold the answer, or is gone: it is kept with the submission only.`,
+  newerAnswers: () => 'Later answers of the same address were in the CRM already: only what was blank was filled in.',
   valueCut: (field) => `The text was longer than ${field} can be in the CRM: it was cut.`,
   otherMatches: (_field, others) =>
     `The same address belongs to ${others === 1 ? 'another person' : `${others} other people`} in the CRM.`,

@@ -1,4 +1,4 @@
-import type { CrmEntity } from './crm.ts'
+import type { CrmEntity, CrmValue } from './crm.ts'
 
 export type ListKind = 'crmLeads' | 'crmContacts' | 'plain'
 
@@ -32,5 +32,21 @@ export const fixedColumnKeys: Readonly<Record<string, string>> = {
   ModifyDate: 'c5',
   DoNotEmail: 'c6',
   DoNotSolicit: 'c7',
+}
+
+/**
+ * What is always read, and a plain list has no columns for: the dates that tell whether the CRM is the one we knew (C3) and who took over from whom
+ * (R16), and who wants no mail (R34).
+ */
+export const keptOf = (
+  { own }: { own: CrmEntity | null },
+  values: Readonly<Record<string, CrmValue>>,
+): Record<string, CrmValue> => {
+  if (own !== null) return {}
+  const known = systemFields.flatMap((name) => {
+    const value = values[name]
+    return value === undefined ? [] : [[fixedColumnKeys[name]!, value] as const]
+  })
+  return Object.fromEntries(known)
 }
 export const firstFreeColumn = 8

@@ -12,6 +12,7 @@ import {
   type GivenField,
   type GivenForm,
 } from '../../src/domain/form.ts'
+import { recordAfter } from '../../src/domain/form/values.ts'
 
 const column = (key: string, name: string, type: FieldType = 'text') => ({
   id: `id-${key}`,
@@ -267,4 +268,41 @@ test('R25: every code of a submission has a sentence and a remedy of its own', (
     expect(remedy).not.toContain('sync settings')
   }
   expect(warningSentence({ code: 'answerNotKept', field: 'age' })).toContain('age')
+})
+
+describe('what becomes of the record of a submission that was pushed', () => {
+  const field = {
+    name: 'Title',
+    label: 'Title',
+    type: 'text' as const,
+    maxLength: 64,
+    custom: false,
+    readOnly: false,
+    required: false,
+    locked: false,
+    address: false,
+    picklist: null,
+    picklistStorage: null,
+  }
+  const after = (own: string, agreed = {}) =>
+    recordAfter(
+      { fields: { c9: own }, agreed },
+      {
+        columns: [{ key: 'c9', field, pulled: true, pushed: true, clears: false }],
+        stored: { Title: 'Answer' },
+        values: { c9: 'Answer' },
+        written: new Set(['Title']),
+        isNew: false,
+      },
+      'now',
+    )
+
+  test('R13: what a sync took over from the CRM meanwhile gives way to the answer; what was edited here goes out', () => {
+    expect(after('CRM')).toEqual({ patch: { c9: 'Answer' }, agreed: {} })
+    expect(after('Edited', { c9: { v: 'CRM', at: 'then' } })).toEqual({
+      patch: {},
+      agreed: { c9: { v: 'Answer', at: 'then' } },
+    })
+    expect(after('Answer', { c9: { v: 'CRM', at: 'then' } })).toEqual({ patch: {}, agreed: {} })
+  })
 })

@@ -1,4 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { operator } from '../../src/db/audit.ts'
+import * as lists from '../../src/db/list.ts'
 import { reopen } from '../../src/db/submission/wake.ts'
 import { openFairlead, type Fairlead } from '../support/fairlead.ts'
 import { openForm } from '../support/submission.ts'
@@ -192,6 +194,49 @@ describe('F2: a submission', () => {
       results: [{ id: lead, kind: 'updated' }],
     })
     expect(crm.everybody().get(lead)).toMatchObject({ LastName: 'Two', Email: other })
+    // those that were on the record that went are the other's, too
+    const third = mail('third')
+    crm.control.massUpdate({ entity: 'lead', ids: [lead], values: { Email: third } })
+    for (const last of ['Three', 'Four', 'Five']) await form.store({ email: third, last })
+    await form.wake()
+    const all = await form.allSettled()
+    expect(new Set(all.map(({ recordId }) => recordId))).toEqual(new Set([first.recordId]))
+    expect(await recordOf(first.recordId)).toMatchObject({ agreed: {}, values: { 'Last name': 'Five' } })
+  })
+
+  test('R15: of somebody whose lead was deleted in the CRM makes a new one, to which the record is linked', async () => {
+    const form = await open()
+    const email = mail('gone')
+    const first = await form.settled(await form.submit({ email, last: 'One', firm: 'One Ltd' }))
+    crm.control.remove({ entity: 'lead', ids: [first.results[0]!.id] })
+    await list.edit(first.recordId!, { Job: 'Edited' })
+    await list.run()
+    expect(await recordOf(first.recordId)).toMatchObject({ state: 'deletedInCrm' })
+    // so long that the CRM has shown what it made
+    await fairlead.db.$client`update creations set done_at = done_at - interval '2 minutes'`
+    const second = await form.settled(await form.submit({ email, last: 'Two', firm: 'Two Ltd' }))
+    expect(second).toMatchObject({ state: 'pushed', recordId: first.recordId, results: [{ kind: 'created' }] })
+    const id = second.results[0]!.id
+    expect(await recordOf(first.recordId)).toMatchObject({ crmId: id, state: null, agreed: {} })
+    crm.takeWrites()
+    await list.run()
+    expect(crm.takeWrites()).toEqual([])
+  })
+
+  test('P1, C3: binds its list to the CRM, and keeps by what the CRM is known again', async () => {
+    const own = await plainList(fairlead, 'Bound by a form', { Company: ['Company', null], 'Business City': null })
+    const form = await openForm(fairlead, own, { email: 'E-mail', firm: 'Company', city: 'Business City' })
+    const email = mail('bound')
+    crm.add('lead', { Email: email, LastName: 'Bound', Company: 'Ltd' })
+    const settled = await form.settled(await form.submit({ email, city: 'Bonn' }))
+    expect(settled).toMatchObject({ state: 'pushed' })
+    // R28: by the name of the column
+    expect(settled.warnings).toContainEqual({ code: 'addressNotMapped', field: 'Business City' })
+    const sql = fairlead.db.$client
+    const [found] = await sql`
+      select l.connection_id = c.id as bound, r.fields ? 'c4' as dated from lists l join connections c on c.account_id = l.account_id
+        join records r on r.list_id = l.id where l.id = ${own.listId} and r.id = ${settled.recordId}`
+    expect(found).toEqual({ bound: true, dated: true })
   })
 })
 
@@ -222,5 +267,48 @@ describe('the version that a submission was made with', () => {
     await fairlead.wiring.relay()
     expect(await form.settled(id)).toMatchObject({ state: 'pushed', code: null })
     expect(peopleOf('lead', email)).toMatchObject([{ Company: 'Unknown Ltd' }])
+  })
+
+  test('R30: one that is tried again after later ones of its address fills in what is blank, and leaves what they said', async () => {
+    const form = await open()
+    const email = mail('late')
+    const older = await form.settled(await form.submit({ email, last: 'Older', job: 'Older', phone: '1' }))
+    expect(older).toMatchObject({ state: 'rejected', code: 'requiredMissing' })
+    const newer = await form.settled(await form.submit({ email, last: 'Newer', job: 'Newer', firm: 'Newer Ltd' }))
+    const { id } = newer.results[0]!
+    crm.control.massUpdate({ entity: 'lead', ids: [id], values: { WorkPhone: null } })
+    expect(await reopen(fairlead.db, fairlead.accountId, { ids: [older.id] })).toBe(1)
+    await fairlead.wiring.relay()
+    const late = await form.settled(older.id)
+    expect(late).toMatchObject({ state: 'pushed', results: [{ id, kind: 'updated', fields: ['WorkPhone'] }] })
+    expect(late.warnings).toContainEqual({ code: 'newerAnswers' })
+    const now = { LastName: 'Newer', Title: 'Newer', Company: 'Newer Ltd', WorkPhone: '1' }
+    expect(crm.everybody().get(id)).toMatchObject(now)
+    expect(await recordOf(late.recordId)).toMatchObject({ agreed: {}, values: { 'Last name': 'Newer', Phone: '1' } })
+    crm.takeWrites()
+    await list.run()
+    expect(crm.takeWrites()).toEqual([])
+    // one that is still to come comes after it
+    const other = mail('late')
+    const first = await form.settled(await form.submit({ email: other, last: 'First' }))
+    const second = await form.store({ email: other, last: 'Second', firm: 'Second Ltd' })
+    await reopen(fairlead.db, fairlead.accountId, { ids: [first.id] })
+    await fairlead.wiring.relay()
+    expect(await form.settled(second)).toMatchObject({ state: 'pushed' })
+    expect(peopleOf('lead', other)).toMatchObject([{ LastName: 'Second' }])
+  })
+
+  test('R22: those of a list that was removed meanwhile are rejected, and hold nobody up', async () => {
+    const gone = await plainList(fairlead, 'To be removed', { Company: ['Company', null] })
+    const form = await openForm(fairlead, gone, { email: 'E-mail', firm: 'Company' })
+    const id = await form.submit({ email: mail('removed') })
+    expect(await form.settled(id)).toMatchObject({ state: 'rejected' })
+    await form.change({})
+    await lists.remove(fairlead.db, fairlead.accountId, gone.listId, operator)
+    await reopen(fairlead.db, fairlead.accountId, { ids: [id] })
+    const healthy = await open()
+    const other = await healthy.submit({ email: mail('healthy'), last: 'Healthy', firm: 'Ltd' })
+    expect(await healthy.settled(other)).toMatchObject({ state: 'pushed' })
+    expect(await form.settled(id)).toMatchObject({ state: 'rejected', code: 'listRemoved' })
   })
 })

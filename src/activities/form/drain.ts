@@ -57,6 +57,20 @@ const isIdle = async ({ deps, drainer }: Drain, workedAt: number): Promise<boole
   return nextMs === null || nextMs > idleMs
 }
 
+type Pages = ReturnType<typeof pushing>
+
+/** What is under way ends before anything is thrown: nobody else may take it up meanwhile (R30). */
+const begin = async (drain: Drain, pages: Pages | null): Promise<{ taken: number; begun: number }> => {
+  try {
+    const taken = await takeAll(drain)
+    return { taken, begun: (await pages?.fill()) ?? 0 }
+  } catch (error) {
+    pages?.stop(error)
+    if (pages?.isBusy() !== true) throw error
+    return { taken: 0, begun: 0 }
+  }
+}
+
 /**
  * Takes in and pushes whatever is due, until nothing has come for a while or the segment is over: answers which. Throws what everybody's submissions wait
  * for, when nothing is under way any more.
@@ -73,8 +87,7 @@ export const drainAll = async (drain: Drain, connection: Connection | null): Pro
       await pages?.next()
       continue
     }
-    const taken = await takeAll(drain)
-    const begun = (await pages?.fill()) ?? 0
+    const { taken, begun } = await begin(drain, pages)
     if (begun > 0) beat({ submissions: (count += begun) })
     if (taken > 0 || pages?.isBusy() === true) workedAt = Date.now()
     else if (connection === null || (await isIdle(drain, workedAt))) return 'idle'

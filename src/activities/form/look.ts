@@ -33,8 +33,8 @@ export const look = async (of: Of, submissions: readonly Claimed[]): Promise<Ite
   const { deps, plan } = of
   const columns = await columnRows.all(deps.db, plan.accountId, plan.listId)
   const read = submissions.map((submission) => {
-    const { values } = valuesOf(submission.definition, submission.answers, columns)
-    return { submission, values, email: normaliseEmail(values[emailKeyColumn]) ?? '' }
+    const { values, warnings } = valuesOf(submission.definition, submission.answers, columns)
+    return { submission: { ...submission, warnings }, values, email: normaliseEmail(values[emailKeyColumn]) ?? '' }
   })
   const people = await everybody(of, [...new Set(read.flatMap(({ email }) => (email === '' ? [] : [email])))])
   const recordIds = submissions.map(({ recordId }) => recordId)

@@ -25,24 +25,33 @@ const storing = ({ deps, claimId }: Drain) => {
   let piled: Outcome[] = []
   let running: Promise<void> | undefined
   const run = async (): Promise<void> => {
-    while (piled.length > 0) {
-      const now = piled
-      piled = []
-      await settle(deps.db, claimId, now)
+    try {
+      while (piled.length > 0) {
+        const now = piled
+        piled = []
+        await settle(deps.db, claimId, now)
+      }
+    } finally {
+      // at once: who comes later begins anew
+      running = undefined
     }
   }
   return (outcome: Outcome): Promise<void> => {
     piled.push(outcome)
-    running ??= run().finally(() => {
-      running = undefined
-    })
+    running ??= run()
     return running
   }
 }
 
-const byPlan = (page: readonly claims.Claimed[], plans: readonly SyncPlan[]): [SyncPlan, claims.Claimed[]][] => {
+/** Nothing of its list can go out. */
+const refusedOf = (submission: claims.Claimed, code: string): Outcome => {
+  const { warnings, results, tries } = submission
+  return { submission, plan: null, values: {}, state: 'rejected', code, warnings, results, tries, afterMs: 0 }
+}
+
+const byPlan = (page: readonly { one: claims.Claimed; plan: SyncPlan }[]): [SyncPlan, claims.Claimed[]][] => {
   const groups = new Map<SyncPlan, claims.Claimed[]>()
-  for (const [index, one] of page.entries()) groups.set(plans[index]!, [...(groups.get(plans[index]!) ?? []), one])
+  for (const { one, plan } of page) groups.set(plan, [...(groups.get(plan) ?? []), one])
   // R22: what has failed before is looked up alone
   return [...groups].flatMap(([plan, all]): [SyncPlan, claims.Claimed[]][] => {
     const fresh = all.filter(({ tries }) => tries === 0)
@@ -113,9 +122,13 @@ export const pushing = (drain: Drain, { connectionId, width }: Connection) => {
     isLooking = true
     lookedAt = Date.now()
     try {
-      const plans = await Promise.all(page.map(planOf))
+      const planned = await Promise.all(page.map(async (one) => ({ one, plan: await planOf(one) })))
+      const groups = byPlan(planned.flatMap(({ one, plan }) => ('refused' in plan ? [] : [{ one, plan }])))
+      const refused = planned.flatMap(({ one, plan }) => ('refused' in plan ? refusedOf(one, plan.refused) : []))
+      await Promise.all(refused.map(store))
+      if (groups.length === 0) return
       await withCrm(deps, accountId, connectionId, (crm) =>
-        Promise.all(byPlan(page, plans).map(([plan, submissions]) => lookUp(crm, plan, submissions))),
+        Promise.all(groups.map(([plan, submissions]) => lookUp(crm, plan, submissions))),
       )
     } finally {
       isLooking = false
@@ -132,6 +145,10 @@ export const pushing = (drain: Drain, { connectionId, width }: Connection) => {
       return page.length
     },
     isBusy: () => running.size > 0,
+    /** nothing more is begun */
+    stop(thrown: unknown): void {
+      error ??= { error: thrown }
+    },
     failed: () => error,
     /** when something under way has ended */
     next: () => Promise.race(running),

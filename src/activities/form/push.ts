@@ -34,27 +34,6 @@ type Told = Pick<Outcome, 'results' | 'warnings'>
 /** The CRM's own words and code, for what was refused of one person while others were written. */
 type Refused = { error: FairleadError | null }
 
-const outcome = (
-  { submission, question: { plan }, values }: Item,
-  state: Outcome['state'],
-  code: string | null,
-  { results, warnings, ...rest }: Told & Partial<Pick<Outcome, 'person' | 'crm' | 'afterMs' | 'tries'>>,
-): Outcome => ({
-  submission,
-  plan,
-  values,
-  state,
-  code,
-  results,
-  warnings: [...submission.warnings.filter(({ code: said }) => said === 'answerNotKept'), ...warnings],
-  tries: submission.tries,
-  afterMs: 0,
-  ...rest,
-})
-
-const later = (item: Item, told: Told, afterMs: number, code: string): Outcome =>
-  outcome(item, 'waiting', code, { ...told, afterMs })
-
 /** What earlier attempts have done stays said. */
 const withEarlier = (results: SubmissionResult[], earlier: SubmissionResult[]): SubmissionResult[] => {
   const before = new Map(earlier.map((result) => [`${result.entity}:${result.id}`, result]))
@@ -66,6 +45,27 @@ const withEarlier = (results: SubmissionResult[], earlier: SubmissionResult[]): 
   })
   return [...before.values(), ...now]
 }
+
+const outcome = (
+  { submission, question: { plan }, values }: Item,
+  state: Outcome['state'],
+  code: string | null,
+  { results, warnings, ...rest }: Told & Partial<Pick<Outcome, 'person' | 'crm' | 'afterMs' | 'tries'>>,
+): Outcome => ({
+  submission,
+  plan,
+  values,
+  state,
+  code,
+  results: withEarlier(results, submission.results),
+  warnings: [...submission.warnings, ...warnings],
+  tries: submission.tries,
+  afterMs: 0,
+  ...rest,
+})
+
+const later = (item: Item, told: Told, afterMs: number, code: string): Outcome =>
+  outcome(item, 'waiting', code, { ...told, afterMs })
 
 const mostReads = 4
 
@@ -119,11 +119,14 @@ const bestOf = (people: Candidate[], row: SyncRow | null): Candidate | undefined
 
 const toPerson = ({ entity, person }: Candidate): Person => ({ entity, id: person.id, values: person.values })
 
+/** R30: what was said later stays. */
+const lateness = ({ submission: { isLate } }: Item): EntryWarning[] => (isLate ? [{ code: 'newerAnswers' }] : [])
+
 /** F2: everybody with the address. One who is refused does not keep the others from being written. */
 const writeAll = async (item: Item, people: Candidate[], warnings: EntryWarning[]): Promise<Outcome> => {
   const told: Told = {
     results: [],
-    warnings: [...warnings, ...homeless(item, new Set(people.map((each) => each.entity)))],
+    warnings: [...lateness(item), ...warnings, ...homeless(item, new Set(people.map((each) => each.entity)))],
   }
   const refused: Refused = { error: null }
   const written: Candidate[] = []
@@ -133,11 +136,14 @@ const writeAll = async (item: Item, people: Candidate[], warnings: EntryWarning[
       if (person === undefined) return later(item, told, 1000, 'crmChanged')
       written.push({ entity: each.entity, person })
     } catch (error) {
-      if (!isFairleadError(error) || error.kind !== 'record') throw error
+      if (!isFairleadError(error) || error.kind !== 'record') {
+        // the next attempt finds them as this one has left them
+        item.submission.results = withEarlier(told.results, item.submission.results)
+        throw error
+      }
       refused.error ??= error
     }
   }
-  told.results = withEarlier(told.results, item.submission.results)
   const best = bestOf(written, item.row)
   const person = best === undefined ? {} : { person: toPerson(best) }
   const { error } = refused
@@ -191,7 +197,8 @@ export const pushOne = async (item: Item): Promise<Outcome> => {
   const { plan } = item.question
   if (item.email === '') return outcome(item, 'rejected', 'noEmail', { results: [], warnings: [] })
   if (item.hidden) throw new FairleadError('crmFailed')
-  const left = leftOutOf(plan, { fields: item.values })
+  const names = new Map(plan.leftOut.map(({ key, name }) => [key, name]))
+  const left = leftOutOf(plan, { fields: item.values }).map((each) => ({ ...each, field: names.get(each.field!)! }))
   if (plan.sync.unmappedAddress === 'reject' && left.some(({ code }) => code === 'addressNotMapped'))
     return outcome(item, 'rejected', 'addressNotMapped', { results: [], warnings: left })
   const known = recognised(item)

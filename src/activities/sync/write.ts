@@ -1,7 +1,7 @@
 import type { CrmChanges, CrmEntity, CrmFound, CrmWarning } from '../../domain/crm.ts'
 import { decide, fit, type Decision, type SyncColumn } from '../../domain/decide.ts'
 import { FairleadError, isFairleadError } from '../../domain/errors.ts'
-import { fixedColumnKeys, systemFields } from '../../domain/list.ts'
+import { keptOf as keptValues } from '../../domain/list.ts'
 import type { Candidate } from '../../domain/match.ts'
 import { changedSince, comparedWith, neverCompared, withReply, type Outcome } from '../../domain/push.ts'
 import type { EntryWarning } from '../../domain/run.ts'
@@ -13,18 +13,8 @@ import { refusedAddress, refusesValues } from './address.ts'
 import { judgeGone } from './gone.ts'
 import type { Job, Question } from './job.ts'
 
-/**
- * What is always read, and a plain list has no columns for: the dates that tell whether the CRM is the one we knew (C3) and who took over from whom
- * (R16), and who wants no mail (R34).
- */
-export const keptOf = ({ own }: SyncPlan, { values }: Pick<CrmFound, 'values'>): Pick<Outcome, 'kept'> => {
-  if (own !== null) return {}
-  const known = systemFields.flatMap((name) => {
-    const value = values[name]
-    return value === undefined ? [] : [[fixedColumnKeys[name]!, value] as const]
-  })
-  return { kept: Object.fromEntries(known) }
-}
+export const keptOf = (plan: SyncPlan, { values }: Pick<CrmFound, 'values'>): Pick<Outcome, 'kept'> =>
+  plan.own === null ? { kept: keptValues(plan, values) } : {}
 
 /** Field name → value of what must go out. */
 export const namedBy = (columns: readonly SyncColumn[], send: Decision['send']): CrmChanges =>

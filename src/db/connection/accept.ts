@@ -3,6 +3,7 @@ import type { CrmEntity, CrmField, CrmIdentity } from '../../domain/crm.ts'
 import * as alerts from '../alert.ts'
 import type { Database } from '../database.ts'
 import { candidates, connections } from '../schema.ts'
+import { keepBack } from '../submission/claim.ts'
 import { connectionContext, type SecretBox } from '../secret.ts'
 import { upsertFields } from './fields.ts'
 import { get, lockAccount } from './find.ts'
@@ -43,6 +44,7 @@ export const accept = (
       await tx.update(connections).set({ active: false }).where(eq(connections.id, connectionId))
       connection = (await tx.insert(connections).values({ accountId }).returning())[0]!
       await ensureSlots(tx, connection)
+      await keepBack(tx, accountId)
     }
     await tx
       .update(connections)

@@ -762,6 +762,7 @@ CREATE INDEX "submissions_record" ON "submissions" USING btree ("record_id");-->
 CREATE INDEX "submissions_email" ON "submissions" USING btree ("account_id","email_key","id");--> statement-breakpoint
 CREATE UNIQUE INDEX "submissions_token" ON "submissions" USING btree ("form_id","token") WHERE token is not null;--> statement-breakpoint
 CREATE INDEX "submissions_open" ON "submissions" USING btree ("account_id","id") WHERE state in ('received', 'pushing', 'waiting', 'held');--> statement-breakpoint
+CREATE INDEX "submissions_open_email" ON "submissions" USING btree ("account_id","email_key","id") WHERE state in ('received', 'pushing', 'waiting', 'held');--> statement-breakpoint
 CREATE UNIQUE INDEX "suppressions_active" ON "suppressions" USING btree ("account_id","email_key","source") WHERE lifted_at is null;--> statement-breakpoint
 CREATE INDEX "suppressions_account" ON "suppressions" USING btree ("account_id","id");--> statement-breakpoint
 CREATE INDEX "suppressions_email" ON "suppressions" USING btree ("account_id","email_key","id");--> statement-breakpoint

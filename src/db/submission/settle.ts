@@ -1,4 +1,5 @@
 import type { CrmEntity, CrmValue } from '../../domain/crm.ts'
+import { keptOf } from '../../domain/list.ts'
 import type { SubmissionResult } from '../../domain/form/submission.ts'
 import { recordAfter, type Values } from '../../domain/form/values.ts'
 import { changesBetween } from '../../domain/edit.ts'
@@ -18,7 +19,8 @@ export type Person = { entity: CrmEntity; id: string; values: Record<string, Crm
 /** What an attempt at a submission came to. */
 export type Outcome = {
   submission: Claimed
-  plan: SyncPlan
+  /** null when its list can go nowhere */
+  plan: SyncPlan | null
   state: 'pushed' | 'rejected' | 'waiting'
   code: string | null
   crm?: Record<string, unknown>
@@ -32,7 +34,7 @@ export type Outcome = {
   person?: Person
 }
 
-type Settled = Outcome & { person: Person }
+type Settled = Outcome & { person: Person; plan: SyncPlan }
 
 const writtenOf = ({ results, person }: Settled): Set<string> =>
   new Set(
@@ -54,7 +56,8 @@ const differs = (row: SyncRow, { patch, agreed }: RowChange): boolean =>
 const writeOne = async (sql: Sql, plan: SyncPlan, row: SyncRow, outcome: Settled, isNew: boolean): Promise<void> => {
   const change = changeOf(row, outcome, isNew)
   if (!isNew && !differs(row, change)) return
-  await writeRows(sql, plan.listId, [change])
+  const kept = keptOf(plan, outcome.person.values)
+  await writeRows(sql, plan.listId, [{ ...change, patch: { ...change.patch, ...kept } }])
   if (Object.keys(change.patch).length > 0)
     await edits.insert(sql, plan, [
       {
@@ -71,7 +74,9 @@ const link = async (sql: Sql, rows: Map<string, SyncRow>, outcome: Settled): Pro
   const { plan, person, submission } = outcome
   const row = rows.get(submission.recordId)
   if (row === undefined || row.removed) return submission.recordId
-  if (row.crmId !== null) {
+  // R15: whoever was deleted in the CRM and asks again is somebody new there
+  const isGone = row.state === 'deletedInCrm'
+  if (row.crmId !== null && !isGone) {
     if (row.crmId === person.id && row.entity === person.entity) await writeOne(sql, plan, row, outcome, false)
     return row.id
   }
@@ -88,7 +93,7 @@ const link = async (sql: Sql, rows: Map<string, SyncRow>, outcome: Settled): Pro
   }
   await sql`
     update records set crm_entity = ${person.entity}, crm_id = ${person.id} where id = ${row.id}::uuid`
-  await writeOne(sql, plan, row, outcome, true)
+  await writeOne(sql, plan, isGone ? { ...row, agreed: {} } : row, outcome, true)
   return row.id
 }
 
@@ -110,7 +115,7 @@ export const settle = (db: Database, claimId: string, outcomes: readonly Outcome
     const mine = await lockMine(sql, claimId, outcomes)
     const records = new Map<string, string>()
     const own = outcomes.filter(({ submission }) => mine.has(submission.id))
-    const linked = own.filter((outcome): outcome is Settled => outcome.person !== undefined)
+    const linked = own.filter((outcome): outcome is Settled => outcome.person !== undefined && outcome.plan !== null)
     for (const plan of new Set(linked.map((outcome) => outcome.plan))) {
       const ofPlan = linked.filter((outcome) => outcome.plan === plan)
       const rows = await lockedRows(

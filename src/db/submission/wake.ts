@@ -69,7 +69,7 @@ export const overdue = async (db: Database, seconds: number): Promise<Drainer[]>
     .from(submissions)
     .leftJoin(connections, sql`${connections.accountId} = ${submissions.accountId} and ${connections.active}`)
     .where(
-      sql`${isOpen} and ${submissions.dueAt} < now() - make_interval(secs => ${seconds}) and ${submissions.code} is distinct from 'notConnected'`,
+      sql`${isOpen} and ${submissions.dueAt} < now() - make_interval(secs => ${seconds}) and (${submissions.code} is distinct from 'notConnected' or ${connections.state} in ('connected', 'needsReconfirm'))`,
     )
   return rows.map(({ accountId, connectionId }) => ({ accountId, ...(connectionId !== null && { connectionId }) }))
 }

@@ -19,7 +19,7 @@ export type Asked = {
   queue?: boolean
 }
 
-const isLinked = async (tx: Transaction, listId: string): Promise<boolean> => {
+const isLinked = async (tx: Database | Transaction, listId: string): Promise<boolean> => {
   const [one] = await tx
     .select({ id: records.id })
     .from(records)
@@ -34,7 +34,7 @@ type Bound = Pick<typeof lists.$inferSelect, 'id' | 'kind' | 'connectionId'>
  * P1: a plain list belongs to the CRM that it was pushed to first, as soon as somebody on it is linked; an imported one to the CRM that it came from.
  * Errors: conflict, notConnected.
  */
-export const refuseOtherCrm = async (tx: Transaction, list: Bound, connectionId: string): Promise<void> => {
+export const refuseOtherCrm = async (tx: Database | Transaction, list: Bound, connectionId: string): Promise<void> => {
   if (list.connectionId === connectionId) return
   if (entityOf(list.kind) !== null) {
     throw new FairleadError('notConnected', {

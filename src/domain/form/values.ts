@@ -120,7 +120,9 @@ export const recordAfter = (
       agreed[key] = { v: theirs, h: true, at }
     } else if (written.has(field.name) && !isNew) {
       const known: Agreed | undefined = agreed[key]
-      agreed[key] = { v: theirs, at: known?.at ?? at }
+      // what nobody edited here is what the CRM had, taken over by a sync meanwhile
+      if (known === undefined && pulled) patch[key] = theirs
+      else agreed[key] = { v: theirs, at: known?.at ?? at }
     } else if (isNew && isBlank(own)) {
       if (pulled || fills) patch[key] = theirs
     } else if (isNew && field.readOnly) {
