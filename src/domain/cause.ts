@@ -120,14 +120,6 @@ const ledgerCauses: Record<string, Cause> = {
     message: 'An undo has set values of the record back on one side only.',
     remedy: 'Nothing needs to be done: they stay so until somebody changes them, here or in the CRM.',
   },
-  listRemoved: {
-    message: 'The list that the form fills was removed before the submission could be put on it.',
-    remedy: 'Restore the list, or let the form fill another one, and try the submission again.',
-  },
-  beingCreated: {
-    message: 'A request to create the person has had no answer, and the CRM may still carry it out.',
-    remedy: 'Nothing needs to be done: the CRM is asked when it can be believed.',
-  },
   pendingHere: {
     message: 'The record was edited here and has not been pushed yet.',
     remedy: 'Nothing needs to be done where the field is ticked: the next sync pushes it.',

@@ -7,6 +7,7 @@ import { formWarnings, submissionStates, type FormField, type SubmissionState } 
 import type { SettingsOf } from '../../domain/settings.ts'
 import { Id, Instant, instant } from '../schemas.ts'
 import { FieldType, FormVersion, Hidden, Language, Picklist, Policy } from './input.ts'
+import { attributes, markup } from './pageHtml.ts'
 
 const Text = z.record(z.string(), z.string()).meta({ description: 'language → text' })
 const Bound = z.union([z.number(), z.string()]).nullable()
@@ -113,11 +114,8 @@ export const Form = z
     ],
   })
 
-const escape = (text: string): string =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
-
-const embedOf = (url: string, title: string): string =>
-  `<iframe src="${escape(url)}" title="${escape(title)}" style="width:100%;height:40rem;border:0"></iframe>`
+const embedOf = (src: string, title: string): string =>
+  markup`<iframe${attributes({ src, title, style: 'width:100%;height:40rem;border:0' })}></iframe>`.text
 
 export const formItem = (form: Row, list: Pick<List, 'id' | 'name' | 'removedAt'>, publicUrl: string | null) => ({
   id: form.id,
