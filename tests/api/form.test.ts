@@ -269,6 +269,17 @@ describe('F2, F3: a submission by a program', () => {
     expect(kept!.body).toEqual({ id: first!.body.id })
   })
 
+  test('with an Idempotency-Key waits for no work of its account', async () => {
+    const form = await made()
+    await api.db.transaction(async (tx) => {
+      // as a page of an import holds it while it is written
+      await tx.select({ id: t.accounts.id }).from(t.accounts).where(eq(t.accounts.id, account.id)).for('key share')
+      const sent = () => submit(form.id, right, {}, { 'idempotency-key': 'busy' })
+      const [first, second] = await Promise.all([sent(), sent()])
+      expect([first.status, second.status, second.body.id]).toEqual([202, 202, first.body.id])
+    })
+  })
+
   test('that was rejected is tried again by hand or with all of its cause; others are not', async () => {
     const form = await made()
     const ids: string[] = []
