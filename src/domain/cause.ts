@@ -144,7 +144,8 @@ const submissionCauses: Record<string, Cause> = {
   },
   requiredMissing: {
     message: 'The CRM requires a field of a new lead that the submission leaves blank.',
-    remedy: 'Require it in the form, or give it a default for new leads there; then try again.',
+    remedy:
+      'Require it in a field of the form whose column is this field of the CRM (warnings of the form name those that are none; a standard field makes them so), or give it a default for new leads there; then try again.',
   },
   addressNotMapped: {
     message:
