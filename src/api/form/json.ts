@@ -117,13 +117,15 @@ export const Form = z
 const embedOf = (src: string, title: string): string =>
   markup`<iframe${attributes({ src, title, style: 'width:100%;height:40rem;border:0' })}></iframe>`.text
 
-export const formItem = (form: Row, list: Pick<List, 'id' | 'name' | 'removedAt'>, publicUrl: string | null) => ({
+type Item = Omit<Row, 'definition'> & { push: boolean }
+
+export const formItem = (form: Item, list: Pick<List, 'id' | 'name' | 'removedAt'>, publicUrl: string | null) => ({
   id: form.id,
   name: form.name,
   state: form.state,
   version: form.version,
   list: { id: list.id, name: list.name, removed: list.removedAt !== null },
-  push: form.definition.push,
+  push: form.push,
   url: `${publicUrl ?? ''}/f/${form.key}`,
   createdAt: instant(form.createdAt),
   updatedAt: instant(form.updatedAt),
@@ -139,7 +141,7 @@ type About = {
 
 export const formJson = (form: Row, { list, columns, live, counts, publicUrl }: About): z.infer<typeof Form> => {
   const { fields, policy, newLeadDefaults, languages, title, thanks, allowedOrigins } = form.definition
-  const item = formItem(form, list, publicUrl)
+  const item = formItem({ ...form, push: form.definition.push }, list, publicUrl)
   const names = namesOf(columns)
   const named = (field: FormField) => ({
     ...field,
