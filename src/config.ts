@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { z } from 'zod'
 import { retrySeconds } from './domain/alert.ts'
 
@@ -9,6 +10,17 @@ const Seconds = z
 const SecretKeys = z.string().regex(/^[\w-]{1,32}:[A-Za-z0-9+/]{43}=(,[\w-]{1,32}:[A-Za-z0-9+/]{43}=)*$/, {
   error: 'expected id:key[,id:key…], each key 32 bytes in base64; the first encrypts, all decrypt',
 })
+
+const namedNetworks: ReadonlySet<string> = new Set(['loopback', 'linklocal', 'uniquelocal'])
+
+const isNetwork = (said: string): boolean => {
+  const [address = '', bits, ...rest] = said.split('/')
+  if (bits === undefined && namedNetworks.has(said)) return true
+  const version = isIP(address)
+  const isPrefix =
+    bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) >= 1 && Number(bits) <= (version === 4 ? 32 : 128))
+  return version !== 0 && isPrefix && rest.length === 0
+}
 
 /** Every variable Fairlead reads, with its default. `.env.example` lists the same names; a test keeps them equal. */
 export const variables = {
@@ -30,8 +42,8 @@ export const variables = {
   /** proxies whose X-Forwarded-For is believed: addresses or networks, separated by commas */
   TRUSTED_PROXIES: z
     .string()
-    .regex(/^[\w.:]+(\/\d{1,3})?( *, *[\w.:]+(\/\d{1,3})?)*$/, {
-      error: 'expected addresses or networks, separated by commas',
+    .refine((text) => text.split(',').every((each) => isNetwork(each.trim())), {
+      error: 'expected addresses or networks such as 10.0.0.0/8, separated by commas',
     })
     .optional(),
   METRICS_HOST: z.string().default('127.0.0.1'),

@@ -26,6 +26,13 @@ test('wrong values are refused in one sentence that names every variable at faul
   )
 })
 
+test('trusted proxies are addresses and networks, as the server takes them', () => {
+  for (const right of ['10.0.0.1', '10.0.0.0/8, ::1/128', 'fd00::/8', 'loopback'])
+    expect(readConfig({ TRUSTED_PROXIES: right }).TRUSTED_PROXIES).toBe(right)
+  for (const wrong of ['proxy', '10.0.0.0/33', '10.0.0.0/0', '10.0.0.1/8/8', '10.0.0.1,', '300.0.0.1'])
+    expect(() => readConfig({ TRUSTED_PROXIES: wrong }), wrong).toThrow(/TRUSTED_PROXIES: expected addresses/)
+})
+
 test('a wrong value never repeats a secret', () => {
   expect(() => readConfig({ FAIRLEAD_SECRET_KEYS: 'k1:tooShortButSecret' })).toThrow(
     expect.not.objectContaining({ message: expect.stringContaining('tooShortButSecret') as string }) as Error,

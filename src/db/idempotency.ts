@@ -10,20 +10,23 @@ export type Answer = { status: number; location: string; body: Record<string, un
 export type Claim = { key: string; request: Buffer }
 
 /**
- * Stores the answer under its key in the transaction that does the work, so either both exist or neither. Requests with a key take
- * turns within their account: a repetition waits for the first one and gets its answer, for a day. Errors: idempotencyMismatch.
+ * Stores the answer under its key in the transaction that does the work, so either both exist or neither. A repetition waits for the first one and
+ * gets its answer, for a day. Work that starts a run takes turns within its account; what is `beside` waits for nothing but its own key, so that no
+ * bulk work holds it up. Errors: idempotencyMismatch.
  */
 export const once = (
   db: Database,
   accountId: string,
   claim: Claim | undefined,
   work: (tx: Transaction) => Promise<Answer>,
+  { beside = false } = {},
 ): Promise<Answer> =>
   db.transaction(async (tx) => {
     if (claim === undefined) return work(tx)
     const { key, request } = claim
+    await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`idempotency:${accountId}:${key}`}::text, 0))`)
     // As strong as the lock that starting a run takes: two that strengthen theirs at once would wait for each other.
-    await accounts.lock(tx, accountId, 'update')
+    if (!beside) await accounts.lock(tx, accountId, 'update')
     const isFresh = sql`${idempotency.createdAt} > now() - interval '1 day'`
     const [known] = await tx
       .select()

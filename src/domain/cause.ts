@@ -120,14 +120,6 @@ const ledgerCauses: Record<string, Cause> = {
     message: 'An undo has set values of the record back on one side only.',
     remedy: 'Nothing needs to be done: they stay so until somebody changes them, here or in the CRM.',
   },
-  listRemoved: {
-    message: 'The list that the form fills was removed before the submission could be put on it.',
-    remedy: 'Restore the list, or let the form fill another one, and try the submission again.',
-  },
-  beingCreated: {
-    message: 'A request to create the person has had no answer, and the CRM may still carry it out.',
-    remedy: 'Nothing needs to be done: the CRM is asked when it can be believed.',
-  },
   pendingHere: {
     message: 'The record was edited here and has not been pushed yet.',
     remedy: 'Nothing needs to be done where the field is ticked: the next sync pushes it.',
@@ -152,7 +144,8 @@ const submissionCauses: Record<string, Cause> = {
   },
   requiredMissing: {
     message: 'The CRM requires a field of a new lead that the submission leaves blank.',
-    remedy: 'Require it in the form, or give it a default for new leads there; then try again.',
+    remedy:
+      'Require it in a field of the form whose column is this field of the CRM (warnings of the form name those that are none; a standard field makes them so), or give it a default for new leads there; then try again.',
   },
   addressNotMapped: {
     message:

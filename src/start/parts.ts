@@ -81,6 +81,7 @@ export const startParts = async (options: Options, started: (() => Promise<void>
     FAIRLEAD_SECRET_KEYS: secretKeys,
     FAIRLEAD_DATA_DIR: folder,
     SMTP_URL: config.SMTP_URL ?? mail.url,
+    PUBLIC_URL: config.PUBLIC_URL ?? parts.apiUrl,
   }
   // For commands by hand, such as the administrator's: node --env-file.
   const lines = Object.entries(environment).map(([name, value]) => `${name}=${value}\n`)

@@ -1,6 +1,8 @@
 import { and, desc, eq } from 'drizzle-orm'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createCsvReader } from '../../src/csv/read.ts'
+import { operator } from '../../src/db/audit.ts'
+import * as forms from '../../src/db/form.ts'
 import * as t from '../../src/db/schema.ts'
 import { openApi, type Account, type TestApi } from '../support/api.ts'
 import { addConnection, crmFields, field } from './rows.ts'
@@ -132,6 +134,38 @@ describe('F1: a form', () => {
     expect(audit.body.items.map(({ action }: Body) => action).slice(0, 2)).toEqual(['form.update', 'form.create'])
   })
 
+  test('pushes from now on once somebody says so: the address must then be answered', async () => {
+    const form = await made({ push: false })
+    expect(form.fields[0]).toMatchObject({ name: 'email', required: false })
+    const pushing = await call('PATCH', `/forms/${form.id}`, { version: 1, push: true })
+    expect(pushing.status, pushing.text).toBe(200)
+    expect(pushing.body.fields[0]).toMatchObject({ name: 'email', required: true })
+    const optional = { version: 2, fields: [{ ...email, required: false }] }
+    expect((await call('PATCH', `/forms/${form.id}`, optional)).status).toBe(422)
+  })
+
+  test('can be closed whatever has become of the CRM’s picklist meanwhile', async () => {
+    const industry = { ...field('Industry'), picklist: 'Industry' }
+    await api.db
+      .update(t.crmFields)
+      .set({ fields: [...leadFields, industry] })
+      .where(and(eq(t.crmFields.connectionId, connectionId), eq(t.crmFields.entity, 'lead')))
+    const of = { accountId: account.id, connectionId, entity: 'lead' as const, field: 'Industry' }
+    await api.db.insert(t.crmPicklists).values({ ...of, items: ['Steel', 'Paper'] })
+    const choice = { name: 'industry', type: 'choice', picklist: { entity: 'lead', field: 'Industry' } }
+    const form = await forms.insert(
+      api.db,
+      account.id,
+      { name: 'Trade', list: { name: 'Trade' }, fields: [email, choice] } as Parameters<typeof forms.insert>[2],
+      operator,
+    )
+    await api.db.update(t.crmPicklists).set({ items: [] }).where(eq(t.crmPicklists.connectionId, connectionId))
+    const closed = await call('PATCH', `/forms/${form.id}`, { version: 1, state: 'closed' })
+    expect(closed.status, closed.text).toBe(200)
+    expect(closed.body).toMatchObject({ state: 'closed', version: 2 })
+    expect(closed.body.fields[1].choices).toHaveLength(2)
+  })
+
   test('of two changes at once one is stored', async () => {
     const { id } = await made()
     const answers = await Promise.all(
@@ -235,6 +269,17 @@ describe('F2, F3: a submission by a program', () => {
     expect(kept!.body).toEqual({ id: first!.body.id })
   })
 
+  test('with an Idempotency-Key waits for no work of its account', async () => {
+    const form = await made()
+    await api.db.transaction(async (tx) => {
+      // as a page of an import holds it while it is written
+      await tx.select({ id: t.accounts.id }).from(t.accounts).where(eq(t.accounts.id, account.id)).for('key share')
+      const sent = () => submit(form.id, right, {}, { 'idempotency-key': 'busy' })
+      const [first, second] = await Promise.all([sent(), sent()])
+      expect([first.status, second.status, second.body.id]).toEqual([202, 202, first.body.id])
+    })
+  })
+
   test('that was rejected is tried again by hand or with all of its cause; others are not', async () => {
     const form = await made()
     const ids: string[] = []
@@ -276,6 +321,13 @@ describe('F2, F3: a submission by a program', () => {
       [first.body.id, receivedAt, 'received', '', '', right.email, 'Miller', 'A, "B" C', '=cmd|/c calc', 'spring'],
       [second.body.id, second.body.receivedAt, 'received', '', 'tea; cake', right.email, 'Miller', '', '', ''],
     ])
+  })
+
+  test('of a form whose field is named as a property of every object has nothing there that nobody said', async () => {
+    const form = await made({ fields: [email, { name: 'constructor', type: 'text', label: 'Builder' }] })
+    await submit(form.id, { email: 'pat@example.com' })
+    const { text } = await call('GET', `/forms/${form.id}/submissions.csv?bom=false`)
+    expect(readCsv(text)[1]!.slice(3)).toEqual(['', 'pat@example.com', ''])
   })
 
   test('stands in the timeline of its record with what became of it', async () => {

@@ -125,6 +125,23 @@ describe('a post', () => {
     expect(thanks.body).toContain('Wir rufen an.')
   })
 
+  test('in German has a comma before the decimals, and dots between the thousands', async () => {
+    const form = await pages.make({
+      fields: [
+        { name: 'email', type: 'email', label: 'E-Mail' },
+        { name: 'budget', type: 'number', label: 'Budget' },
+      ],
+      languages: ['de', 'en'],
+    })
+    for (const budget of ['1.000', '1.234.567', '1.234,5', '1,5', '-0,25', '12.5', '1234'])
+      expect((await pages.send(form, { budget }, { query: '?lang=de' })).statusCode, budget).toBe(303)
+    await pages.send(form, { budget: '1.234' }, { query: '?lang=en' })
+    // a page of another site may have a number field, which has a dot before the decimals in every language
+    await pages.send(form, { budget: '1.234' }, { query: '?lang=de', token: null })
+    const stored = (await pages.stored(form)).map(({ answers }) => answers['budget'])
+    expect(stored).toEqual([1000, 1_234_567, 1234.5, 1.5, -0.25, 12.5, 1234, 1.234, 1.234])
+  })
+
   test('that is stored leads elsewhere where the form says so', async () => {
     const form = await pages.make({ thanks: { redirect: 'https://www.example.com/thanks' } })
     const { headers } = await pages.send(form, filled)
@@ -174,7 +191,7 @@ describe('a post', () => {
     expect(wrong.json()).toMatchObject({
       status: 422,
       code: 'invalidInput',
-      errors: [{ path: 'email', message: expect.stringMatching(/^Bitte/) }],
+      errors: [{ path: 'email', code: 'notEmail', message: expect.stringMatching(/^Bitte/) }],
     })
     expect((await pages.sendJson(form, [filled])).json()).toMatchObject({ code: 'invalidInput' })
     const url = `/f/${form.key}`
@@ -359,6 +376,8 @@ describe('other sites', () => {
     for (const body of [{ ...filled, agree: true }, { email: 'x' }]) {
       const sent = await pages.sendJson(form, body, { headers })
       expect(sent.headers['access-control-allow-origin']).toBe('*')
+      // how long a script shall wait
+      expect(sent.headers['access-control-expose-headers']).toBe('retry-after')
       expect(sent.headers['access-control-allow-credentials']).toBeUndefined()
     }
     expect((await pages.send(form, filled, { headers, token: null })).statusCode).toBe(303)

@@ -9,6 +9,8 @@ import {
   missingColumns,
   readAnswers,
   readForm,
+  valuesOf,
+  type FormDefinition,
   type GivenField,
   type GivenForm,
 } from '../../src/domain/form.ts'
@@ -250,6 +252,12 @@ describe('F2: answers', () => {
       }),
     )
   })
+})
+
+test('a field that is named as a property of every object has no value where nobody answered it', () => {
+  const fields = [{ name: 'constructor', column: 'c4' }] as FormDefinition['fields']
+  const columns = [{ key: 'c4', type: 'text', name: 'Builder', crmField: null }] as never
+  expect(valuesOf({ fields }, {}, columns)).toEqual({ values: {}, warnings: [] })
 })
 
 test('R25: every code of a submission has a sentence and a remedy of its own', () => {

@@ -83,4 +83,9 @@ test('F2, F3: a rejected submission is a lead after the form was mended and it w
   const timeline = await api.call('GET', `/v1/lists/${form.list.id}/records/${pushed.recordId}/timeline`)
   const told = timeline.body.items.find(({ kind }: Json) => kind === 'filledIn')
   expect(told).toMatchObject({ submission: { id: sent.body.id, state: 'pushed', results: pushed.results } })
+  // what was made and changed here says by which submission
+  const others = timeline.body.items.filter(({ kind }: Json) => kind === 'created' || kind === 'submitted')
+  expect(others.map(({ kind }: Json) => kind)).toContain('created')
+  for (const { kind, submission } of others)
+    expect(submission, kind).toMatchObject({ id: sent.body.id, form: { id: form.id } })
 })

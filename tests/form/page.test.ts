@@ -110,6 +110,16 @@ test('by keyboard alone and without scripts: from the first field over an error 
   })
 })
 
+test('lines of a help and of the thanks stay lines', async () => {
+  const lines = 'One.\nTwo.'
+  const fields = [{ name: 'email', type: 'email' as const, label: 'E-mail', help: lines }]
+  const own = await pages.make({ fields, languages: ['en'], thanks: { text: lines } })
+  const page = await visit(`${base}/f/${own.key}`)
+  expect(await page.locator('.help').innerText()).toBe(lines)
+  await page.goto(`${base}/f/${own.key}/thanks`)
+  expect(await page.locator('main').innerText()).toBe(`Thank you\n\n${lines}`)
+})
+
 test('nothing is wider than a small screen, and axe finds nothing: empty, with errors, and when it is done', async () => {
   const page = await visit(`${base}/f/${form.key}`, {
     javaScriptEnabled: true,

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { delimiters, mark, writeRecord } from '../../csv/write.ts'
 import * as forms from '../../db/form.ts'
 import * as submissions from '../../db/submission.ts'
-import type { Answers } from '../../domain/form.ts'
+import { answerTo, type Answers } from '../../domain/form.ts'
 import { attachment } from '../disposition.ts'
 import { instant } from '../schemas.ts'
 import type { Services } from '../services.ts'
@@ -45,7 +45,10 @@ export const submissionFileRoutes: FastifyPluginAsyncZod<Services> = async (app,
         for (let after: string | undefined; ;) {
           const rows = await submissions.pageForward(db, formId, { limit: pageSize, after, state })
           const lines = rows.map(({ id, receivedAt, state: is, code, answers }) =>
-            writeRecord([id, instant(receivedAt), is, code ?? '', ...names.map((name) => cellOf(answers[name]))], sign),
+            writeRecord(
+              [id, instant(receivedAt), is, code ?? '', ...names.map((name) => cellOf(answerTo(answers, name)))],
+              sign,
+            ),
           )
           yield lines.join('')
           if (rows.length < pageSize) return

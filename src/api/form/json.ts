@@ -7,6 +7,7 @@ import { formWarnings, submissionStates, type FormField, type SubmissionState } 
 import type { SettingsOf } from '../../domain/settings.ts'
 import { Id, Instant, instant } from '../schemas.ts'
 import { FieldType, FormVersion, Hidden, Language, Picklist, Policy } from './input.ts'
+import { attributes, markup } from './pageHtml.ts'
 
 const Text = z.record(z.string(), z.string()).meta({ description: 'language → text' })
 const Bound = z.union([z.number(), z.string()]).nullable()
@@ -113,19 +114,18 @@ export const Form = z
     ],
   })
 
-const escape = (text: string): string =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
+const embedOf = (src: string, title: string): string =>
+  markup`<iframe${attributes({ src, title, style: 'width:100%;height:40rem;border:0' })}></iframe>`.text
 
-const embedOf = (url: string, title: string): string =>
-  `<iframe src="${escape(url)}" title="${escape(title)}" style="width:100%;height:40rem;border:0"></iframe>`
+type Item = Omit<Row, 'definition'> & { push: boolean }
 
-export const formItem = (form: Row, list: Pick<List, 'id' | 'name' | 'removedAt'>, publicUrl: string | null) => ({
+export const formItem = (form: Item, list: Pick<List, 'id' | 'name' | 'removedAt'>, publicUrl: string | null) => ({
   id: form.id,
   name: form.name,
   state: form.state,
   version: form.version,
   list: { id: list.id, name: list.name, removed: list.removedAt !== null },
-  push: form.definition.push,
+  push: form.push,
   url: `${publicUrl ?? ''}/f/${form.key}`,
   createdAt: instant(form.createdAt),
   updatedAt: instant(form.updatedAt),
@@ -141,7 +141,7 @@ type About = {
 
 export const formJson = (form: Row, { list, columns, live, counts, publicUrl }: About): z.infer<typeof Form> => {
   const { fields, policy, newLeadDefaults, languages, title, thanks, allowedOrigins } = form.definition
-  const item = formItem(form, list, publicUrl)
+  const item = formItem({ ...form, push: form.definition.push }, list, publicUrl)
   const names = namesOf(columns)
   const named = (field: FormField) => ({
     ...field,

@@ -15,7 +15,7 @@ const refusalOf = (errors: readonly AnswerIssue[]): FairleadError => {
   const [first] = errors
   const code = first?.code === 'emptySubmission' ? 'emptySubmission' : 'invalidInput'
   const detail = first === undefined || first.path === '' ? first?.message : `${first.path}: ${first.message}`
-  return new FairleadError(code, { detail, errors: errors.map(({ path, message }) => ({ path, message })) })
+  return new FairleadError(code, { detail, errors: [...errors] })
 }
 
 /** What a program is told: that it was stored, and no more; else the problem invalidInput, emptySubmission or pageSpent. */

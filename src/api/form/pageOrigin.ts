@@ -25,7 +25,7 @@ export const checkOrigin = (
   { allowed, publicUrl }: { allowed: readonly string[]; publicUrl: string | null },
 ): void => {
   const { origin, referer } = request.headers
-  reply.header('vary', 'Origin, Accept-Language')
+  reply.headers({ vary: 'Origin, Accept-Language', 'access-control-expose-headers': 'retry-after' })
   if (allowed.length === 0) reply.header('access-control-allow-origin', '*')
   else if (origin !== undefined && allowed.includes(origin)) reply.header('access-control-allow-origin', origin)
   if (request.method !== 'POST' || allowed.length === 0) return

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { Counter } from 'prom-client'
 import * as forms from '../../db/form.ts'
 import { FairleadError } from '../../domain/errors.ts'
-import { localised } from '../../domain/form.ts'
+import { localised, refuseClosed } from '../../domain/form.ts'
 import type { Services } from '../services.ts'
 import { sendHtml, sendJson, sendKept } from './pageAnswer.ts'
 import { pageBytes, parametersOf, parseForms, readPost, wantsJson, type Post } from './pageBody.ts'
@@ -32,11 +32,6 @@ export type PageOptions = {
 const formOf = (request: FastifyRequest): forms.Form => {
   if (request.form === null) throw new FairleadError('notFound')
   return request.form
-}
-
-const refuseClosed = ({ state, removedAt }: forms.Form): void => {
-  if (removedAt !== null) throw new FairleadError('formRemoved')
-  if (state === 'closed') throw new FairleadError('formClosed')
 }
 
 /** F1: the public address of a form, a page for people and a door for programs. It needs no key, so it trusts nothing. */

@@ -8,6 +8,7 @@ body{margin:0;font:1.0625rem/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-
 main{max-width:38rem;margin:0 auto;padding:1.5rem 1rem 3rem}
 h1{font-size:1.75rem;line-height:1.25;margin:0 0 1.25rem}
 h2{font-size:1.1875rem;margin:0 0 .5rem}
+p{white-space:pre-line}
 nav{margin:0 0 1rem}
 nav a,nav strong{margin-right:.75rem}
 a{color:#0b4fa8}

@@ -16,13 +16,18 @@ export type Outcome =
 
 type Asked = { form: Form; post: Post; token: PageToken; language: string }
 
-/** In German a comma stands before the decimals. */
-const readComma = ({ form: { definition }, post, language }: Asked): Record<string, unknown> => {
+const withDecimals = /^\s*[+-]?(\d{1,3}(\.\d{3})+|\d+),\d+\s*$/
+const withThousands = /^\s*[+-]?\d{1,3}(\.\d{3})+\s*$/
+
+/** In German a comma stands before the decimals, and dots between the thousands. What no page of ours has asked for may have a dot before the decimals. */
+const readGerman = ({ form: { definition }, post, token, language }: Asked): Record<string, unknown> => {
   if (language !== 'de') return post.given
+  const isGerman = (said: string): boolean =>
+    withDecimals.test(said) || (token.state !== 'none' && withThousands.test(said))
   const numbers = definition.fields.filter(({ type }) => type === 'number').map(({ name }) => name)
   const written = numbers.flatMap((name) => {
     const said = post.given[name]
-    return typeof said === 'string' && /^\s*[+-]?\d+,\d+\s*$/.test(said) ? [[name, said.replace(',', '.')]] : []
+    return typeof said === 'string' && isGerman(said) ? [[name, said.replaceAll('.', '').replace(',', '.')]] : []
   })
   return { ...post.given, ...Object.fromEntries(written) }
 }
@@ -31,7 +36,7 @@ const readComma = ({ form: { definition }, post, language }: Asked): Record<stri
 const readGiven = (asked: Asked): ReturnType<typeof readAnswers> => {
   const { definition } = asked.form
   const { language } = asked
-  const given = readComma(asked)
+  const given = readGerman(asked)
   const read = readAnswers(definition, given, { language })
   const hidden = new Set(definition.fields.filter(({ type }) => type === 'hidden').map(({ name }) => name))
   const wrong = new Set(read.errors.map(({ path }) => path).filter((path) => hidden.has(path)))

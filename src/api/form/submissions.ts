@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { emailKeyOf, hashKeyOf } from '../../db/emailKey.ts'
 import * as forms from '../../db/form.ts'
 import * as idempotency from '../../db/idempotency.ts'
+import type { Transaction } from '../../db/outbox.ts'
 import * as submissions from '../../db/submission.ts'
 import { FairleadError } from '../../domain/errors.ts'
 import { addressFieldOf, languageOf, readAnswers, refuseClosed, type Answers } from '../../domain/form.ts'
@@ -92,11 +93,12 @@ export const submissionRoutes: FastifyPluginAsyncZod<Services> = async (app, { d
       const address = answers[addressFieldOf(definition)?.name ?? '']
       const emailKey = emailKeyOf(await hashKeyOf(db, secrets, accountId), address)
       const language = languageOf(definition, body.language)
-      const answer = await idempotency.once(db, accountId, claimOf(request), async (tx) => {
+      const submit = async (tx: Transaction): Promise<idempotency.Answer> => {
         const { id } = await submissions.insert(tx, { form, version, answers, emailKey, language, apiKeyId })
         // people stay in one place: what is kept for a repetition is the id
         return { status: 202, location: `/v1/submissions/${id}`, body: { id } }
-      })
+      }
+      const answer = await idempotency.once(db, accountId, claimOf(request), submit, { beside: true })
       relayLater()
       reply.code(202).header('location', answer.location)
       return show(accountId, String(answer.body['id']))

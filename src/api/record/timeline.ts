@@ -77,7 +77,7 @@ export const timelineRoutes: FastifyPluginAsyncZod<Services> = async (app, { db,
         tags: ['Records'],
         summary: 'Why a record is as it is',
         description:
-          'Everything that touched the record, newest first: each run, edit, conflict and decision, with the rule, the side that won, what was sent and what the CRM made of it. Also of a removed record. The last event is its making, with the values that it was made with. Events are kept 90 days.',
+          'Everything that touched the record, newest first: each run, edit, conflict and decision, with the rule, the side that won, what was sent and what the CRM made of it. Also of a removed record. Its making, which is last but for forms that were filled in before it, has the values that it was made with. Events are kept 90 days.',
         params: RecordParams,
         querystring: TimelineQuery,
         response: { 200: Timeline },

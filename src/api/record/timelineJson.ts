@@ -123,7 +123,9 @@ export const Event = z
     submission: z
       .object({ id: Id, form: z.object({ id: Id, name: z.string() }), state: State, results: z.array(Result) })
       .nullable()
-      .meta({ description: 'of a form that the person filled in: what became of it' }),
+      .meta({
+        description: 'of a form that the person filled in, and of what it made or changed here: what became of it',
+      }),
     times: z.number().int().meta({ description: 'in how many runs in a row' }),
     lastRunId: Id.nullable().meta({ description: 'the last of these runs' }),
     lastAt: Instant,
@@ -192,6 +194,12 @@ type Key = { apiKeyId?: string | null; apiKeyName?: string | null }
 const byJson = ({ apiKeyId, apiKeyName }: Key): Event['by'] =>
   apiKeyId ? { apiKeyId, name: apiKeyName ?? null } : null
 
+type FilledIn = { [Key in 'submissionId' | 'formId' | 'formName' | 'state' | 'results']?: Of<'submission'>[Key] | null }
+const submissionOf = ({ submissionId, formId, formName, state, results }: FilledIn): Event['submission'] =>
+  submissionId && formId && formName && state && results
+    ? { id: submissionId, form: { id: formId, name: formName }, state, results }
+    : null
+
 const personJson = (entity: string | null | undefined, id: string | null | undefined): Event['crm'] =>
   entity && id ? ({ entity, id } as Event['crm']) : null
 
@@ -243,6 +251,7 @@ const editEvent = (row: Of<'edit'>, name: Names): Event => ({
   by: byJson(row),
   changes: changesJson(editChanges(row.changes), name),
   otherRecordId: row.otherId,
+  submission: submissionOf(row),
 })
 
 const decisionEvent = (row: Of<'asked' | 'decided'>): Event => ({
@@ -260,7 +269,7 @@ const submissionEvent = (row: Of<'submission'>): Event => ({
   by: byJson(row),
   said: row.said,
   warnings: warningsJson(row.warnings, (field) => field),
-  submission: { id: row.id, form: { id: row.formId, name: row.formName }, state: row.state, results: row.results },
+  submission: submissionOf(row),
 })
 
 /** `first`: what only the making says. */
@@ -280,6 +289,7 @@ export const eventJson = (
     rule: ruleJson(isPulled ? 'matchedById' : null),
     run: runJson(row),
     by: byJson(row),
+    submission: submissionOf(row),
     crm: isPulled ? first.crm : null,
   }
 }

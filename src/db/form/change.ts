@@ -84,13 +84,14 @@ export const insert = (db: Database, accountId: string, asked: AskedForm, actor:
 
 type FormChanges = Partial<GivenForm> & { version: number; state?: 'open' | 'closed' | undefined }
 
-/** A field of a column that is gone is kept with the submission only. */
+/** A field of a column that is gone is kept with the submission only. An address that need not be answered must be, once the form pushes. */
 const asGiven = ({ fields, ...rest }: FormDefinition, known: readonly columns.Column[]): GivenForm => {
   const keys = new Set(known.map(({ key }) => key))
   return {
     ...rest,
     fields: fields.map((field) => ({
       ...field,
+      required: field.required || undefined,
       column: field.column !== null && keys.has(field.column) ? field.column : null,
     })),
   }
@@ -104,6 +105,19 @@ const lockListOf = async (tx: Transaction, { accountId, listId }: Form): Promise
 
 const readChanges = (asked: Omit<FormChanges, 'version' | 'state'>): Partial<GivenForm> =>
   Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined))
+
+/** A form that is only closed or opened stays as it is, whatever has become of the CRM's fields and picklists since. */
+const redefine = async (
+  tx: Transaction,
+  list: lists.List,
+  { definition: before }: Form,
+  changes: Partial<GivenForm>,
+): Promise<FormDefinition> => {
+  if (Object.keys(changes).length === 0) return before
+  const known = await columns.all(tx, list.accountId, list.id)
+  const { definition } = await define(tx, list, { ...asGiven(before, known), ...changes }, before)
+  return definition
+}
 
 /**
  * Changes a form for the version that was read, and makes the next version; what changes nothing makes none. Submissions that wait keep theirs.
@@ -130,9 +144,8 @@ export const update = (
           detail: 'The list that the form fills was removed.',
           remedy: 'Make a new form for another list.',
         })
-      const known = await columns.all(tx, accountId, list.id)
-      const given = { ...asGiven(before.definition, known), ...readChanges(asked) }
-      const { definition } = await define(tx, list, given, before.definition)
+      const changes = readChanges(asked)
+      const definition = await redefine(tx, list, before, changes)
       const after = { name: definition.name, state: state ?? before.state }
       const isOther = !isDeepStrictEqual(definition, before.definition)
       if (!isOther && after.state === before.state) return before
@@ -143,7 +156,7 @@ export const update = (
         .returning()
       const form = { ...made!, definition }
       await keep(tx, form, actor)
-      const changed = [...Object.keys(readChanges(asked)), ...(after.state === before.state ? [] : ['state'])]
+      const changed = [...Object.keys(changes), ...(after.state === before.state ? [] : ['state'])]
       const details = { version: form.version, changed }
       await audits.insert(tx, accountId, actor, { action: 'form.update', targetId: formId, details })
       return form

@@ -1,4 +1,4 @@
-import { and, asc, eq, getTableColumns, gt, isNull } from 'drizzle-orm'
+import { and, asc, eq, getTableColumns, gt, isNull, sql } from 'drizzle-orm'
 import { FairleadError } from '../../domain/errors.ts'
 import type { FormDefinition } from '../../domain/form.ts'
 import type { Database } from '../database.ts'
@@ -48,7 +48,7 @@ export const findByKey = async (db: Database, key: string): Promise<Form | undef
   return found
 }
 
-/** In the order in which they were made, each with its list. */
+/** In the order in which they were made, each with its list, and of its definition only whether it pushes: that may be large. */
 export const page = (
   db: Database,
   accountId: string,
@@ -57,7 +57,7 @@ export const page = (
   db
     .select({
       ...getTableColumns(forms),
-      definition: formVersions.definition,
+      push: sql<boolean>`(${formVersions.definition} ->> 'push')::boolean`,
       list: { id: lists.id, name: lists.name, removedAt: lists.removedAt },
     })
     .from(forms)

@@ -74,6 +74,14 @@ const entrySelection = {
   runTrigger: runs.trigger,
   match: sql<'none' | 'email' | 'externalId' | 'id' | null>`${runs.settings} #>> '{upload,options,match}'`,
 }
+/** Of a form that the person filled in. */
+const filledIn = {
+  submissionId: submissions.id,
+  formId: forms.id,
+  formName: forms.name,
+  state: submissions.state,
+  results: submissions.results,
+}
 const editSelection = {
   id: edits.id,
   kind: edits.kind,
@@ -84,6 +92,7 @@ const editSelection = {
   runId: edits.runId,
   runKind: runs.kind,
   runTrigger: runs.trigger,
+  ...filledIn,
 }
 const decisionSelection = {
   id: decisions.id,
@@ -104,13 +113,10 @@ const decisionSelection = {
 
 const submissionSelection = {
   id: submissions.id,
-  formId: submissions.formId,
-  formName: forms.name,
-  state: submissions.state,
+  ...filledIn,
   code: submissions.code,
   said: submissions.crm,
   warnings: submissions.warnings,
-  results: submissions.results,
   apiKeyId: submissions.apiKeyId,
   apiKeyName: apiKeys.name,
 }
@@ -146,6 +152,8 @@ const pageEdits = (db: Database, { accountId, id }: Subject, { before, key, limi
     .from(edits)
     .leftJoin(runs, eq(runs.id, edits.runId))
     .leftJoin(apiKeys, eq(apiKeys.id, edits.apiKeyId))
+    .leftJoin(submissions, eq(submissions.id, edits.submissionId))
+    .leftJoin(forms, eq(forms.id, submissions.formId))
     .where(
       and(
         eq(edits.accountId, accountId),
@@ -186,9 +194,11 @@ const pageSubmissions = (db: Database, { accountId, id }: Subject, { before, lim
 /** Who made the record. */
 const creationOf = async (db: Database, { accountId, id, createdRunId }: Subject) => {
   const [edit] = await db
-    .select({ apiKeyId: edits.apiKeyId, apiKeyName: apiKeys.name })
+    .select({ apiKeyId: edits.apiKeyId, apiKeyName: apiKeys.name, ...filledIn })
     .from(edits)
     .leftJoin(apiKeys, eq(apiKeys.id, edits.apiKeyId))
+    .leftJoin(submissions, eq(submissions.id, edits.submissionId))
+    .leftJoin(forms, eq(forms.id, submissions.formId))
     .where(and(eq(edits.accountId, accountId), eq(edits.recordId, id), eq(edits.kind, 'created')))
   const [run] =
     createdRunId === null

@@ -1,15 +1,12 @@
 import { isText, readTyped } from '../typed.ts'
-import type { FormChoice, FormDefinition, FormField } from './definition.ts'
+import type { FormDefinition, FormField } from './definition.ts'
 import { longestAnswers } from './field.ts'
-import type { Picklists } from './picklist.ts'
 import type { Answers } from './submission.ts'
 import { answerSentence, languageOf, type AnswerCode } from './text.ts'
 
 export type AnswerIssue = { path: string; code: AnswerCode; message: string }
 
 type Options = {
-  /** where they are fresher than what the form was saved with */
-  picklists?: Picklists | undefined
   /** `refuse`: an answer to a field that the form does not have is an error */
   unknown?: 'ignore' | 'refuse' | undefined
   /** of the messages; the form's default one when missing */
@@ -61,19 +58,16 @@ const readDay = ({ min, max }: FormField, given: unknown): Read => {
   return typeof max === 'string' && value > max ? { code: 'tooLarge', limit: max } : { value }
 }
 
-const choicesOf = ({ choices, picklist }: FormField, picklists: Picklists): readonly FormChoice[] =>
-  (picklist && picklists[`${picklist.entity}.${picklist.field}`]) ?? choices
-
-const readChoice = (field: FormField, given: unknown, picklists: Picklists): Read => {
+const readChoice = ({ choices }: FormField, given: unknown): Read => {
   const said = typeof given === 'string' ? given.trim() : given
-  const found = choicesOf(field, picklists).find(({ value }) => value === said)
+  const found = choices.find(({ value }) => value === said)
   return found === undefined ? { code: 'notChoice' } : { value: found.value }
 }
 
-const readChoices = (field: FormField, given: unknown, picklists: Picklists): Read => {
+const readChoices = ({ choices }: FormField, given: unknown): Read => {
   const said = (Array.isArray(given) ? given : [given]).filter((each) => !isNothing(each))
   const asked = new Set<unknown>(said.map((each: unknown) => (typeof each === 'string' ? each.trim() : each)))
-  const value = choicesOf(field, picklists).flatMap((choice) => (asked.has(choice.value) ? [choice.value] : []))
+  const value = choices.flatMap((choice) => (asked.has(choice.value) ? [choice.value] : []))
   return value.length === asked.size ? { value } : { code: 'notChoice' }
 }
 
@@ -92,7 +86,7 @@ const readTick = (given: unknown): Read => {
   return typeof value === 'boolean' ? { value } : { code: 'notYesNo' }
 }
 
-const readGiven = (field: FormField, given: unknown, picklists: Picklists): Read => {
+const readGiven = (field: FormField, given: unknown): Read => {
   if (isNothing(given)) return blank
   switch (field.type) {
     case 'email':
@@ -102,9 +96,9 @@ const readGiven = (field: FormField, given: unknown, picklists: Picklists): Read
     case 'date':
       return readDay(field, given)
     case 'choice':
-      return readChoice(field, given, picklists)
+      return readChoice(field, given)
     case 'choices':
-      return readChoices(field, given, picklists)
+      return readChoices(field, given)
     case 'checkbox':
     case 'consent':
       return readTick(given)
@@ -114,10 +108,10 @@ const readGiven = (field: FormField, given: unknown, picklists: Picklists): Read
 }
 
 /** A fixed value is ours, whatever was sent. Missing stays missing. */
-const readOne = (field: FormField, given: Record<string, unknown>, picklists: Picklists): Read | undefined => {
+const readOne = (field: FormField, given: Record<string, unknown>): Read | undefined => {
   if (field.hidden !== null && 'value' in field.hidden) return { value: field.hidden.value }
   const said = Object.hasOwn(given, field.name) ? given[field.name] : undefined
-  return said === undefined ? undefined : readGiven(field, said, picklists)
+  return said === undefined ? undefined : readGiven(field, said)
 }
 
 const isTicked = ({ type }: FormField): boolean => type === 'checkbox' || type === 'consent'
@@ -132,7 +126,7 @@ const isLacking = (field: FormField, value: Answer | undefined): boolean =>
 export const readAnswers = (
   definition: FormDefinition,
   given: Record<string, unknown>,
-  { picklists = {}, unknown = 'ignore', language }: Options = {},
+  { unknown = 'ignore', language }: Options = {},
 ): { answers: Answers; errors: AnswerIssue[] } => {
   const answers = new Map<string, Answer>()
   const errors: AnswerIssue[] = []
@@ -141,7 +135,7 @@ export const readAnswers = (
     errors.push({ path, code, message: answerSentence(code, words, limit) })
   let isEmpty = true
   for (const field of definition.fields) {
-    const read = readOne(field, given, picklists)
+    const read = readOne(field, given)
     const value = read !== undefined && 'value' in read ? read.value : undefined
     if (value !== undefined) answers.set(field.name, value)
     if (field.type !== 'hidden' && read !== undefined && value !== '' && value !== false) isEmpty = false

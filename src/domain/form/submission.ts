@@ -10,6 +10,10 @@ export type SubmissionState = (typeof submissionStates)[number]
 /** Field name → answer; choices are lists. What was not answered is missing, what was left blank is ''. */
 export type Answers = Record<string, string | number | boolean | string[]>
 
+/** Undefined where nothing was answered, also to a field that is named as a property of every object is. */
+export const answerTo = (answers: Answers, name: string): Answers[string] | undefined =>
+  Object.hasOwn(answers, name) ? answers[name] : undefined
+
 /** What became of one person in the CRM. `fields`: names of the CRM's fields that were written. */
 export type SubmissionResult = {
   entity: CrmEntity

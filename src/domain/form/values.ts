@@ -9,7 +9,7 @@ import type { Agreed, AgreedValues } from '../sync.ts'
 import { readTyped } from '../typed.ts'
 import { isBlank, sameValue } from '../values.ts'
 import type { FormDefinition, FormPolicy } from './definition.ts'
-import type { Answers } from './submission.ts'
+import { answerTo, type Answers } from './submission.ts'
 
 export type Values = Record<string, CrmValue>
 
@@ -30,7 +30,7 @@ export const valuesOf = (
   const values: Values = {}
   const warnings: EntryWarning[] = []
   for (const { name, column: key } of fields) {
-    const answer = answers[name]
+    const answer = answerTo(answers, name)
     const column = columns.find((each) => each.key === key)
     if (answer === undefined || key === null) continue
     const type = key === emailKeyColumn ? 'email' : (column?.type ?? 'text')
