@@ -77,7 +77,8 @@ test('people deleted while the import reads are marked or named, and the ledger 
 test('a value changed behind the reader lies after the mark, so that the next pull finds it (R14)', async () => {
   const [first] = keysOf()
   fairlead.simulator.control.script({
-    afterRequests: 12,
+    // late enough for the slowest of the lanes to have read its first page
+    afterRequests: 26,
     match,
     do: [{ edit: { entity: 'lead', id: first!, values: { Title: 'Changed behind the reader' } } }],
   })
