@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Submission as Row } from '../../db/submission.ts'
 import { submissionCauseOf, warningSentence } from '../../domain/cause.ts'
 import { submissionStates } from '../../domain/form.ts'
+import { EntryWarnings } from '../run/entryJson.ts'
 import { CrmSaid, Entity, Id, Instant, instant, instantOrNull } from '../schemas.ts'
 import { FormVersion } from './input.ts'
 
@@ -30,15 +31,7 @@ export const Submission = z
     remedy: z.string().nullable(),
     detail: z.string().nullable(),
     said: CrmSaid.nullable().meta({ description: 'what the CRM itself said' }),
-    warnings: z.array(
-      z.object({
-        code: z.string(),
-        message: z.string(),
-        field: z.string().optional(),
-        fields: z.array(z.string()).optional(),
-        ids: z.array(z.string()).optional(),
-      }),
-    ),
+    warnings: EntryWarnings,
     answers: z.record(z.string(), Answer).meta({ description: 'by field; missing: not answered, `""`: left blank' }),
     language: z.string().nullable(),
     recordId: Id.nullable().meta({ description: 'of the form’s list' }),

@@ -18,6 +18,7 @@ import {
 } from '../../domain/timeline.ts'
 import { Result, State } from '../form/submissionJson.ts'
 import { CrmSaid, Entity, Id, Instant, instant } from '../schemas.ts'
+import { EntryWarnings } from '../run/entryJson.ts'
 import { RunKind } from '../run/json.ts'
 
 const Value = z.union([z.string(), z.number(), z.boolean(), z.null()])
@@ -102,15 +103,7 @@ export const Event = z
       description: 'the record that went into this one, or that this one went into',
     }),
     said: CrmSaid.nullable().meta({ description: 'what the CRM itself said' }),
-    warnings: z.array(
-      z.object({
-        code: z.string(),
-        message: z.string(),
-        field: z.string().optional(),
-        fields: z.array(z.string()).optional(),
-        ids: z.array(z.string()).optional(),
-      }),
-    ),
+    warnings: EntryWarnings,
     candidates: z.array(Person).nullable().meta({ description: 'people in the CRM among whom was to be decided' }),
     values: z
       .record(z.string(), Value)

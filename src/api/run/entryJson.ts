@@ -24,6 +24,19 @@ const example = {
   at: '2026-11-23T10:00:09.000Z',
 }
 
+/** Of an entry, a submission, or an event of a timeline. */
+export const EntryWarnings = z
+  .array(
+    z.object({
+      code: z.string(),
+      message: z.string(),
+      field: z.string().optional(),
+      fields: z.array(z.string()).optional().meta({ description: 'what was written' }),
+      ids: z.array(z.string()).optional().meta({ description: 'people in the CRM; for `mergedIntoRecord` a record' }),
+    }),
+  )
+  .meta({ description: 'what was done otherwise than asked' })
+
 export const Entry = z
   .object({
     id: Id,
@@ -55,20 +68,7 @@ export const Entry = z
       )
       .nullable()
       .meta({ description: 'field → before and after, on the side that was written' }),
-    warnings: z
-      .array(
-        z.object({
-          code: z.string(),
-          message: z.string(),
-          field: z.string().optional(),
-          fields: z.array(z.string()).optional().meta({ description: 'what was written' }),
-          ids: z
-            .array(z.string())
-            .optional()
-            .meta({ description: 'people in the CRM; for `mergedIntoRecord` a record' }),
-        }),
-      )
-      .meta({ description: 'what was done otherwise than asked' }),
+    warnings: EntryWarnings,
     row: z
       .object({
         line: z.number().int(),
