@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { randomUUID } from 'node:crypto'
-import { isQuiet, untilAlone } from '../src/db/budget/lease.ts'
+import { lookAround, untilAlone } from '../src/db/budget/lease.ts'
 import { slowToOne } from '../src/db/budget/pace.ts'
 import { claimCheck, releaseCheck } from '../src/db/connection.ts'
 import * as runs from '../src/db/run/state.ts'
@@ -67,15 +67,59 @@ test('R26: a process that goes on with its slots gives one away as soon as anoth
   await Promise.all(working)
 })
 
+test('R26: interactive work goes on with the slots of bulk work beside it, and the bulk work has its turn afterwards', async () => {
+  const shared = await workers.connect(2)
+  const [one] = shared.budgets
+  const bulk = [await one!.take('bulk'), await one!.take('bulk')]
+  const order: string[] = []
+  const later = one!.take('bulk').then(async (slot) => {
+    order.push('bulk')
+    await slot.release()
+  })
+  await shared.waiting(1)
+  let atOnce = 0
+  let most = 0
+  const forms = Array.from({ length: 20 }, async (_, n) => {
+    const slot = await one!.take('interactive')
+    most = Math.max(most, (atOnce += 1))
+    order.push(`form ${n}`)
+    await sleep(10)
+    atOnce -= 1
+    await slot.release()
+  })
+  await shared.waiting(21)
+  await Promise.all(bulk.map((slot) => slot.release()))
+  await Promise.all([...forms, later])
+  expect(order).toHaveLength(21)
+  expect(order.at(-1)).toBe('bulk')
+  expect(most).toBe(2)
+  await shared.waiting(0)
+})
+
+test('R26: one that gave up while it stood in line takes no slot with it', async () => {
+  const shared = await workers.connect(1)
+  const [one] = shared.budgets
+  const holder = await one!.take('bulk')
+  const over = new AbortController()
+  const gone = expect(one!.take('interactive', over.signal)).rejects.toThrow()
+  await shared.waiting(1)
+  over.abort()
+  await holder.release()
+  await gone
+  const next = await one!.take('interactive')
+  await next.release()
+  await shared.waiting(0)
+})
+
 test('R26: where the limit becomes one, nobody goes on with a slot that is above it', async () => {
   const { sql, of, budgets } = await workers.connect(4)
   const held = await Promise.all(budgets.flatMap((budget) => [budget.take('bulk')]))
   await sql`insert into paces (account_id, connection_id, allowed, refusals) values (${of.accountId}, ${of.connectionId}, 4, 2)`
   expect(await slowToOne(sql, of, 0)).toBe('limited')
-  expect(await isQuiet(sql, of.connectionId)).toBe(false)
+  expect(await lookAround(sql, of.connectionId)).toMatchObject({ calm: false, quiet: false })
   await Promise.all(held.map((slot) => slot.release()))
   const again = await budgets[0]!.take('bulk')
-  expect(await isQuiet(sql, of.connectionId)).toBe(true)
+  expect(await lookAround(sql, of.connectionId)).toMatchObject({ calm: true, quiet: true })
   await again.release()
 })
 

@@ -87,10 +87,13 @@ export type CrmIdentity = {
 
 export type CrmCredentials = { url: string; username: string; password: string }
 
+/** Forms and opt-outs go before bulk work (R26). `ahead`: interactive, and other interactive work of the same process waits for its answer. */
+export type Priority = 'ahead' | 'interactive' | 'bulk'
+
 export type CallOptions = {
   signal?: AbortSignal
-  /** who waits: forms and opt-outs go before bulk work (R26) */
-  priority?: 'interactive' | 'bulk'
+  /** who waits */
+  priority?: Priority
 }
 
 export type ReadOptions = CallOptions & { changed?: CrmChanged }
@@ -183,7 +186,7 @@ export type Slot = {
 }
 
 export type Budget = {
-  take(priority: 'interactive' | 'bulk', signal?: AbortSignal): Promise<Slot>
+  take(priority: Priority, signal?: AbortSignal): Promise<Slot>
 }
 
 export type CrmConnector = {

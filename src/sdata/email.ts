@@ -154,7 +154,7 @@ export const readPeopleByEmail = async (
     return owned
   }
   // where somebody waits, both questions are asked at once: it costs the CRM the same, and half the time
-  const atOnce = options.priority === 'interactive'
+  const atOnce = options.priority !== undefined && options.priority !== 'bulk'
   const [again] = await Promise.all([atOnce ? askAgain(wanted) : [], readAll(wanted)])
   const owned = atOnce ? again.filter((email) => open.has(email)) : await askAgain([...open])
   for (const email of owned) await readAll([email])

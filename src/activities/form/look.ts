@@ -15,7 +15,9 @@ type Of = { deps: Dependencies; crm: Crm; plan: SyncPlan; options: CallOptions }
 
 /** Everybody whom the CRM has by these addresses, among contacts and leads, at once. */
 const everybody = async ({ crm, plan, options }: Of, emails: string[]) => {
-  const read = async (entity: CrmEntity) => crm.peopleByEmail(entity, plan.of[entity].fields, emails, options)
+  // many wait for these
+  const ahead = { ...options, priority: 'ahead' as const }
+  const read = async (entity: CrmEntity) => crm.peopleByEmail(entity, plan.of[entity].fields, emails, ahead)
   const [contacts, leads] = emails.length === 0 ? [null, null] : await Promise.all([read('contact'), read('lead')])
   const by = (rows: CrmFound[] = []) => groupBy(rows, ({ values }) => normaliseEmail(values['Email']))
   const [contactsBy, leadsBy] = [by(contacts?.rows), by(leads?.rows)]
@@ -38,8 +40,10 @@ export const look = async (of: Of, submissions: readonly Claimed[]): Promise<Ite
   })
   const people = await everybody(of, [...new Set(read.flatMap(({ email }) => (email === '' ? [] : [email])))])
   const recordIds = submissions.map(({ recordId }) => recordId)
-  const rows = await syncRows(deps.db.$client, plan, recordIds)
-  const sent = await unanswered(deps.db, plan.connectionId, recordIds)
+  const [rows, sent] = await Promise.all([
+    syncRows(deps.db.$client, plan, recordIds),
+    unanswered(deps.db, plan.connectionId, recordIds),
+  ])
   const resolvedAt = Date.now()
   return read.map(({ submission, values, email }) => ({
     question: { ...of, runId: submission.id },

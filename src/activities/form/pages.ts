@@ -13,8 +13,11 @@ import type { Item } from './push.ts'
 
 /** Submissions that are looked up in the CRM together. */
 const pageSize = 40
-/** While the CRM is at work, who comes meanwhile is looked up together: two requests for many people, and the rest of its time for writing. */
-const lookEveryMs = 100
+/**
+ * While the CRM is at work, who comes meanwhile is looked up together, and not before most of those who were looked up are written: two requests for many
+ * people, and the rest of its time for writing.
+ */
+const lookEveryMs = 200
 /** A worker that dies is noticed by its lease, which is renewed three times as often. */
 export const leaseMs = 15_000
 
@@ -70,8 +73,8 @@ export const pushing = (drain: Drain, { connectionId, width }: Connection) => {
   const planOf = planner(deps, { accountId, connectionId })
   const store = storing(drain)
   const options: CallOptions = { signal: lingering(signal), priority: 'interactive' }
-  /** two more than the CRM takes at once: no slot stands idle, and who is to be looked up does not stand behind a long line */
-  const mostAtWork = width + 2
+  /** so many that one of them stands in line whenever a slot is given back: else bulk work takes it. Who is to be looked up goes ahead of them. */
+  const mostAtWork = 3 * width
   const running = new Set<Promise<void>>()
   const waiting: Item[] = []
   let isLooking = false
@@ -139,7 +142,7 @@ export const pushing = (drain: Drain, { connectionId, width }: Connection) => {
     /** how many were begun */
     async fill(): Promise<number> {
       const isSoon = atWork > 0 && Date.now() - lookedAt < lookEveryMs
-      if (stopped() || isLooking || isSoon || waiting.length >= pageSize) return 0
+      if (stopped() || isLooking || isSoon || atWork + waiting.length >= 2 * width) return 0
       const page = await claims.claim(deps.db, accountId, claimId, { limit: pageSize, leaseMs })
       if (page.length > 0) track(lookUpAll(page))
       return page.length

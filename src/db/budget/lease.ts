@@ -36,14 +36,17 @@ export const take = async (sql: Sql, waiter: Waiter): Promise<Lease | undefined>
   return lease
 }
 
-/** Nobody waits for a slot, nothing asks for a slower pace, and no more slots are in use than that allows: who has one may go on with it. */
-export const isQuiet = async (sql: Sql, connectionId: string): Promise<boolean> => {
-  const [row] = await sql<[{ quiet: boolean }]>`
-    select not exists (select from waiters where connection_id = ${connectionId} and lease_until > now())
-      and not exists (select from connections where id = ${connectionId} and checking_until > now())
+/**
+ * calm: nothing asks for a slower pace, and no more slots are in use than it allows: work that goes first may go on with the slot of other work. quiet:
+ * calm, and nobody waits for a slot: who has one may go on with it.
+ */
+export const lookAround = async (sql: Sql, connectionId: string): Promise<{ calm: boolean; quiet: boolean }> => {
+  const [row] = await sql<[{ waits: boolean; calm: boolean }]>`
+    select exists (select from waiters where connection_id = ${connectionId} and lease_until > now()) as waits,
+      not exists (select from connections where id = ${connectionId} and checking_until > now())
       and not exists (select from paces where connection_id = ${connectionId} and (pause_until > now()
-        or greatest(1, floor(allowed)) < (select count(*) from slots where connection_id = ${connectionId} and lease_until > now()))) as quiet`
-  return row.quiet
+        or greatest(1, floor(allowed)) < (select count(*) from slots where connection_id = ${connectionId} and lease_until > now()))) as calm`
+  return { calm: row.calm, quiet: row.calm && !row.waits }
 }
 
 /** Stands in line, or stays there. */
