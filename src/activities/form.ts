@@ -46,6 +46,7 @@ const hold = async ({ deps, drainer }: Drain, error: FairleadError): Promise<End
 const pause = async ({ deps, drainer, claimId }: Drain, error: FairleadError, pauses: number): Promise<Drained> => {
   const waitMs = Math.round(Math.max(error.details.retryAfterMs ?? 0, backOffMs(pauses + 1, longestPauseMs)))
   await claims.giveBack(deps.db, drainer.accountId, claimId, whyOf(error), waitMs)
+  await claims.putOff(deps.db, drainer.accountId, whyOf(error))
   await stayAwake(deps.db, drainer, waitMs)
   deps.log.warn({ ...drainer, code: error.code, waitMs }, 'submissions wait for the CRM')
   return { waitMs, paused: true }

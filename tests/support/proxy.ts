@@ -23,11 +23,12 @@ export const openProxy = async (address: string) => {
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
+  const { port: nearPort } = server.address() as AddressInfo
   const closeAll = (): void => {
     for (const socket of sockets) socket.destroy()
   }
   return {
-    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    address: `127.0.0.1:${nearPort}`,
     hold(): void {
       for (const socket of sockets) socket.unpipe()
     },
@@ -38,6 +39,15 @@ export const openProxy = async (address: string) => {
     open(): void {
       isOpen = true
       closeAll()
+    },
+    /** nobody listens there any more: connections are refused */
+    vanish(): void {
+      server.close()
+      closeAll()
+    },
+    async comeBack(): Promise<void> {
+      server.listen(nearPort, '127.0.0.1')
+      await once(server, 'listening')
     },
     close(): void {
       server.close()

@@ -14,12 +14,11 @@ export type WorkerProcess = {
   stop: () => Promise<number | null>
 }
 
-/** A real worker in a process of its own, as in production. `flags` are Node's. It is killed when the test ends. */
-export const startWorker = async (
-  { environment }: Pick<Fairlead, 'environment'>,
-  flags: readonly string[] = [],
-): Promise<WorkerProcess> => {
-  const child = spawn(process.execPath, [...flags, '--import', 'tsx', 'worker.ts'], {
+type Part = { entry: string; flags?: readonly string[]; environment: Record<string, string>; ready: string }
+
+/** A part of Fairlead in a process of its own; resolves when it prints `ready`. It is killed when the test ends. */
+const startPart = async ({ entry, flags = [], environment, ready }: Part): Promise<WorkerProcess> => {
+  const child = spawn(process.execPath, [...flags, '--import', 'tsx', entry], {
     env: { ...process.env, ...environment, LOG_LEVEL: 'info' },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -33,11 +32,11 @@ export const startWorker = async (
   await new Promise<void>((resolve, reject) => {
     const read = (chunk: unknown): void => {
       output += String(chunk)
-      if (output.includes('worker ready')) resolve()
+      if (output.includes(ready)) resolve()
     }
     child.stdout.on('data', read)
     child.stderr.on('data', read)
-    void exited.then((code) => reject(new Error(`the worker ended with ${code}: ${output.slice(-1000)}`)))
+    void exited.then((code) => reject(new Error(`${entry} ended with ${code}: ${output.slice(-1000)}`)))
   })
   return {
     pid: child.pid!,
@@ -46,6 +45,24 @@ export const startWorker = async (
     stop: () => end('SIGTERM'),
   }
 }
+
+/** A real worker, as in production. `flags` are Node's. */
+export const startWorker = (
+  { environment }: Pick<Fairlead, 'environment'>,
+  flags: readonly string[] = [],
+): Promise<WorkerProcess> => startPart({ entry: 'worker.ts', flags, environment, ready: 'worker ready' })
+
+/** A real API on this port, as in production. */
+export const startApi = (
+  { environment }: Pick<Fairlead, 'environment'>,
+  port: number,
+  more: Record<string, string> = {},
+): Promise<WorkerProcess> =>
+  startPart({
+    entry: 'src/serve.ts',
+    environment: { ...environment, PORT: String(port), ...more },
+    ready: 'Server listening',
+  })
 
 /** As `npm run worker` starts it. */
 export const workerFlags = (): string[] => {

@@ -6,6 +6,7 @@ import type { CallOptions, Crm } from '../../domain/crm.ts'
 import { isFairleadError, type ErrorCode, type FairleadError } from '../../domain/errors.ts'
 import type { Values } from '../../domain/form/values.ts'
 import { isRefusal } from '../crm.ts'
+import type { Question } from '../sync/job.ts'
 import { pushOne, type Item } from './push.ts'
 
 /** R21: failures of one submission, while others succeed, before it is given up. */
@@ -41,24 +42,30 @@ const judged = async (item: Item, refuse: Refuse): Promise<Outcome> => {
   }
 }
 
-type Failing = { submission: Claimed; plan: SyncPlan; values: Values; crm: Crm; options: CallOptions }
+type Failing = { submission: Claimed; plan: SyncPlan; values: Values; proveOthers: () => Promise<unknown> }
+
+/** Whether the CRM answers others: what fails while it does is this submission's own (R21). */
+const proof = (crm: Crm, options: CallOptions): (() => Promise<unknown>) => {
+  let asked: Promise<unknown> | undefined
+  return () => (asked ??= crm.total('lead', options))
+}
 
 /** What a failure means for a submission: it is put off, or rejected. Throws what everybody's submissions wait for. */
-const judge = async ({ submission, plan, values, crm, options }: Failing, error: FairleadError): Promise<Outcome> => {
+const judge = async ({ submission, plan, values, proveOthers }: Failing, error: FairleadError): Promise<Outcome> => {
   const { code, kind, details } = error
   const { warnings, results } = submission
   const said = { submission, plan, values, warnings, results, ...(details.crm && { crm: { ...details.crm } }) }
   if (kind === 'record') return { ...said, code, state: 'rejected', tries: submission.tries, afterMs: 0 }
   if (kind !== 'transient' || everybodys.has(code)) throw error
   if (code === 'leaseLost') return { ...said, code, state: 'waiting', tries: submission.tries, afterMs: 500 }
-  const tries = submission.tries + 1
-  if (tries < mostTries) return { ...said, code, state: 'waiting', tries, afterMs: backOffMs(tries, 60_000) }
-  // others must succeed, else it is not this submission's
+  // at every try: one that fell into an outage of all counts as none, else the first answer after it would give up who was under way
   try {
-    await crm.total('lead', options)
+    await proveOthers()
   } catch {
     throw error
   }
+  const tries = submission.tries + 1
+  if (tries < mostTries) return { ...said, code, state: 'waiting', tries, afterMs: backOffMs(tries, 60_000) }
   return { ...said, code: 'crmFailed', state: 'rejected', tries, afterMs: 0 }
 }
 
@@ -72,13 +79,17 @@ export const attempt = async (item: Item, refuse: Refuse): Promise<Outcome> => {
     return await judged(item, refuse)
   } catch (error) {
     if (!isFairleadError(error) || question.options.signal?.aborted === true) throw error
-    return judge({ ...question, submission, values }, error)
+    const { plan, crm, options } = question
+    return judge({ submission, plan, values, proveOthers: proof(crm, options) }, error)
   }
 }
 
 /** The same for submissions that could not be looked up. */
 export const failedLook = (
-  of: Omit<Failing, 'submission' | 'values'>,
+  { plan, crm, options }: Pick<Question, 'plan' | 'crm' | 'options'>,
   submissions: readonly Claimed[],
   error: FairleadError,
-): Promise<Outcome[]> => Promise.all(submissions.map((submission) => judge({ ...of, submission, values: {} }, error)))
+): Promise<Outcome[]> => {
+  const proveOthers = proof(crm, options)
+  return Promise.all(submissions.map((submission) => judge({ submission, plan, values: {}, proveOthers }, error)))
+}

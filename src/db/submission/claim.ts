@@ -91,7 +91,7 @@ export const hold = async (db: Database, accountId: string, { code, crm }: Why):
   return held.count
 }
 
-/** What an attempt has not begun, or could not: it goes back, and everything that has not been tried yet says why it waits. */
+/** What an attempt has not begun, or could not, goes back; with `why` it says why it waits. */
 export const giveBack = async (
   db: Database,
   accountId: string,
@@ -103,6 +103,13 @@ export const giveBack = async (
     update submissions set state = ${why === null ? 'received' : 'waiting'}, claim_id = null, code = ${why?.code ?? null},
       crm = ${why?.crm === undefined ? null : JSON.stringify(why.crm)}::text::jsonb, due_at = now() + make_interval(secs => ${afterMs / 1000})
     where account_id = ${accountId}::uuid and state = 'pushing' and claim_id = ${claimId}::uuid`
+}
+
+/** What has come and is not tried, as long as the CRM is away, says why it waits; it stays due as it was. */
+export const putOff = async (db: Database, accountId: string, { code, crm }: Why): Promise<void> => {
+  await db.$client`
+    update submissions set state = 'waiting', code = ${code}, crm = ${crm === undefined ? null : JSON.stringify(crm)}::text::jsonb
+    where account_id = ${accountId}::uuid and state = 'received' and record_id is not null`
 }
 
 /** How many are open, and when the next one is due (milliseconds from now; null for none). Those of an address whose earlier one is open do not count as due. */
