@@ -65,6 +65,7 @@ export const createBudget = (db: Database, { accountId, connectionId, timeoutMs 
           if (lease !== undefined) return (slot = hold(waiter.holder, lease))
           const over = sleep(pause * (0.5 + Math.random()), undefined, { signal })
           await (place === undefined ? over : Promise.race([over, place.given]))
+          signal?.throwIfAborted()
           const given = place?.held()
           if (given !== undefined) return (slot = given.slot)
         }
