@@ -10,6 +10,7 @@ import {
   openAlerts,
   openConnector,
   openCrms,
+  openMessages,
   recoverDrainers,
   recoverRuns,
   wire,
@@ -23,6 +24,7 @@ const { db, secrets, flows, log, relay } = wiring
 await migrate(config.DATABASE_URL)
 const crms = openCrms(db, secrets, openConnector(config), { timeoutMs: config.CRM_TIMEOUT_MS, measure: measured })
 const alerts = openAlerts(config)
+const mail = openMessages(config)
 const worker = await openWorker({
   connection: flows.connection,
   namespace: config.TEMPORAL_NAMESPACE,
@@ -35,6 +37,7 @@ const worker = await openWorker({
     creationWaitMs: creationWaitMs(config),
     deliverOutbox: relay,
     alerts,
+    mail,
   }),
   workflowBundle: config.FAIRLEAD_WORKFLOW_BUNDLE,
   ...(config.METRICS_PORT === 0 ? {} : { metrics: { host: config.METRICS_HOST, port: config.METRICS_PORT } }),
@@ -72,6 +75,7 @@ log.info('worker ready')
 await worker.run()
 await crms.close()
 await alerts.close()
+mail.close()
 await worker.close()
 await wiring.close()
 log.info('worker stopped')

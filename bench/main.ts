@@ -3,6 +3,7 @@ import { benchForms } from './form.ts'
 import { benchImport } from './import.ts'
 import { describeMachine } from './machine.ts'
 import { benchLarge } from './million.ts'
+import { benchNotes } from './note.ts'
 import { readOptions, type Options } from './options.ts'
 import { benchSync } from './sync.ts'
 import { openStage } from './stage.ts'
@@ -18,6 +19,7 @@ const run = async (options: Options, signal: AbortSignal): Promise<void> => {
     if (options.only.includes('million') || options.only.includes('api')) lines.push(...(await benchLarge(stage)))
     if (options.only.includes('sync')) lines.push(...(await benchSync(stage)))
     if (options.only.includes('forms')) lines.push(...(await benchForms(stage)))
+    if (options.only.includes('notes')) lines.push(...(await benchNotes(stage)))
     const report = toMarkdown(lines, await describeMachine(stage), [])
     say(`\n${report}`)
     if (options.markdown !== undefined) writeFileSync(options.markdown, report)

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 
-export const benchmarks = ['import', 'million', 'api', 'sync', 'forms'] as const
+export const benchmarks = ['import', 'million', 'api', 'sync', 'forms', 'notes'] as const
 export type BenchmarkName = (typeof benchmarks)[number]
 
 export type Options = {
@@ -20,7 +20,7 @@ export type Options = {
   profile?: string
 }
 
-const usage = `npm run bench -- [--only import,million,api,sync,forms] [--leads 200000] [--large 1000000] [--latency 0,100]
+const usage = `npm run bench -- [--only import,million,api,sync,forms,notes] [--leads 200000] [--large 1000000] [--latency 0,100]
   [--pages 1000,200] [--repeats 3] [--quick] [--markdown FILE] [--profile FOLDER]`
 
 const text = { type: 'string' } as const

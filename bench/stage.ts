@@ -49,6 +49,7 @@ export const openStage = async (options: Options, signal: AbortSignal, say: Stag
       FAIRLEAD_DATA_DIR: folder.path,
       PORT: `${await freePort()}`,
       LOG_LEVEL: 'info',
+      PUBLIC_URL: 'http://127.0.0.1',
       // as in production: the bundler's memory is not the worker's
       FAIRLEAD_WORKFLOW_BUNDLE: `${folder.path}/workflows.js`,
     }

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { retrySeconds } from './domain/alert.ts'
+import { mailRetrySeconds } from './domain/delivery.ts'
 
 const port = z.coerce.number().int().min(0).max(65535)
 const Seconds = z
@@ -53,6 +54,11 @@ export const variables = {
   CRM_TIMEOUT_MS: z.coerce.number().int().min(1000).max(600_000).default(30_000),
   CRM_LATE_MS: z.coerce.number().int().min(0).max(3_600_000).default(60_000),
   SMTP_URL: z.url({ protocol: /^smtps?$/ }).optional(),
+  SMTP_CONNECTIONS: z.coerce.number().int().min(1).max(100).default(5),
+  /** mails of each worker; 0: as many as the server takes */
+  SMTP_RATE_PER_SECOND: z.coerce.number().min(0).max(10_000).default(0),
+  SMTP_TIMEOUT_MS: z.coerce.number().int().min(1000).max(3_600_000).default(300_000),
+  MAIL_RETRY_SECONDS: Seconds.default(mailRetrySeconds),
   MAIL_FROM: z.string().default('Fairlead <fairlead@localhost>'),
   PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
   WEBHOOK_ALLOWED_HOSTS: z.string().default('*'),
@@ -63,6 +69,7 @@ export const variables = {
   TEMPORAL_UI_PORT: port.optional(),
   SIMULATOR_PORT: port.optional(),
   SMTP_PORT: port.optional(),
+  MAIL_UI_PORT: port.optional(),
   TEMPORAL_CLI: z.string().optional(),
   CHROMIUM: z.string().optional(),
 }

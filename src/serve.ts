@@ -3,6 +3,7 @@ import { readConfig } from './config.ts'
 import { migrate } from './db/database.ts'
 import { exitWithParent } from './embedded/parent.ts'
 import { createHostGuard } from './http/host.ts'
+import { compileMessage } from './mail/render.ts'
 import { wire } from './wiring.ts'
 
 /** The API alone. SIGTERM: answers what is under way, then ends. */
@@ -18,6 +19,7 @@ const services = {
   temporalNamespace: config.TEMPORAL_NAMESPACE,
   checkWebhookHost: createHostGuard(config.WEBHOOK_ALLOWED_HOSTS),
   mailConfigured: config.SMTP_URL !== undefined,
+  compileMessage,
   publicUrl: config.PUBLIC_URL?.replace(/\/+$/, '') ?? null,
   log,
 }

@@ -7,6 +7,7 @@ import { openApi } from './start/api.ts'
 import { runDemo } from './start/demo.ts'
 import { isSet } from './start/environment.ts'
 import { complaints, ledgers } from './start/ledger.ts'
+import { sendDemo, told } from './start/message.ts'
 import { help, readOptions, type Options } from './start/options.ts'
 import { startParts, stopLeftovers, type Parts } from './start/parts.ts'
 import { choosePorts } from './start/ports.ts'
@@ -57,17 +58,25 @@ const showDemo = async (
 ) => {
   const key = await ensureAccount({ databaseUrl, secretKeys, keyFile: join(folder, 'api-key') })
   const crm = { url: simulatorUrl, username: 'admin', password: 'secret' }
-  const runs = await runDemo(openApi(apiUrl, key), crm, signal)
+  const api = openApi(apiUrl, key)
+  const runs = await runDemo(api, crm, signal)
   say(`\n${ledgers(runs)}\n`)
   for (const complaint of complaints(runs)) say(complaint)
-  return runs.every(isGreen)
+  if (!runs.every(isGreen)) return false
+  const { line, isFine } = told(await sendDemo(api, runs, signal))
+  say(line)
+  return isFine
 }
 
-const addresses = ({ apiUrl, uiUrl, simulatorUrl, mailUrl, mailFolder }: Parts, folder: string, demo: boolean) => {
+const addresses = (
+  { apiUrl, uiUrl, simulatorUrl, mailUrl, mailPageUrl, mailFolder }: Parts,
+  folder: string,
+  demo: boolean,
+) => {
   const row = (name: string, address: string) => `  ${name.padEnd(12)}${address}`
   const rows = [row('API', `${apiUrl}/docs`), row('Temporal', uiUrl)]
   if (demo) rows.push(row('Simulator', `${simulatorUrl} (admin, secret)`), row('API key', join(folder, 'api-key')))
-  rows.push(row('Mail', `${mailUrl}, kept in ${mailFolder}`), row('Data, logs', folder))
+  rows.push(row('Mail', mailPageUrl), row('', `takes ${mailUrl}, kept in ${mailFolder}`), row('Data, logs', folder))
   if (!demo) {
     const admin = `node --env-file=${join(folder, 'env')} --import tsx src/admin.ts`
     rows.push('', `  There is no account yet unless you made one: ${admin} account add NAME`)

@@ -5,6 +5,7 @@ import type { Connection } from './db/connection.ts'
 import { openDatabase, type Database } from './db/database.ts'
 import * as outbox from './db/outbox.ts'
 import * as runs from './db/run/state.ts'
+import * as optOutWakes from './db/optOut/wake.ts'
 import { overdue, workflowIdOf } from './db/submission/wake.ts'
 import { connectionContext, createSecretBox, type SecretBox } from './db/secret.ts'
 import type { Dependencies } from './activities/dependencies.ts'
@@ -14,7 +15,10 @@ import { FairleadError } from './domain/errors.ts'
 import { createLog, type Log } from './log.ts'
 import { applySchedule } from './schedule.ts'
 import { sdataConnector } from './sdata/connector.ts'
+import { previewUrl, unsubscribeUrl } from './mail/links.ts'
+import { compileMessage } from './mail/render.ts'
 import { openMail } from './mail/send.ts'
+import { openSmtp } from './mail/smtp.ts'
 import { openFlows, type EngineOptions, type Flows, type WorkflowName } from './temporal/flows.ts'
 import { openWebhooks } from './webhook/send.ts'
 
@@ -171,6 +175,21 @@ export const openAlerts = (config: Config) => {
   }
 }
 
+/** What sends messages. */
+export const openMessages = (config: Config): Dependencies['mail'] & { close: () => void } => {
+  const { SMTP_URL: smtpUrl, SMTP_CONNECTIONS: connections, SMTP_RATE_PER_SECOND: ratePerSecond } = config
+  const timeoutMs = config.SMTP_TIMEOUT_MS
+  const server = smtpUrl === undefined ? null : openSmtp({ smtpUrl, connections, ratePerSecond, timeoutMs })
+  return {
+    server,
+    publicUrl: config.PUBLIC_URL ?? null,
+    retrySeconds: config.MAIL_RETRY_SECONDS,
+    compile: compileMessage,
+    links: { preview: previewUrl, unsubscribe: unsubscribeUrl },
+    close: () => server?.close(),
+  }
+}
+
 /** R7: how long after a request went out the CRM may still carry it out: twice the time-out, and what it may be late. */
 export const creationWaitMs = (config: Config): number => 2 * config.CRM_TIMEOUT_MS + config.CRM_LATE_MS
 
@@ -192,7 +211,9 @@ export const recoverRuns = async ({ db, flows, log }: Wiring): Promise<void> => 
     }
     if (run.kind === 'import')
       await flows.start('importList', run.workflowId, { ...input, entity: run.entity ?? 'lead' })
+    else if (run.kind === 'notes') await flows.start('deliverNotes', run.workflowId, { ...input, kind: run.kind })
     else if (run.kind === 'upload') await flows.start('uploadList', run.workflowId, { ...input, kind: run.kind })
+    else if (run.kind === 'send') await flows.start('sendMessage', run.workflowId, { ...input, kind: run.kind })
     else await flows.start('syncList', run.workflowId, { ...input, kind: run.kind })
     log.warn({ runId: run.runId }, 'the workflow of a run was gone; it is started again')
   }
@@ -201,12 +222,18 @@ export const recoverRuns = async ({ db, flows, log }: Wiring): Promise<void> => 
 /** Longer than a drainer that lives leaves anything alone that is due. */
 const overdueSeconds = 60
 
-/** Starts the drainers of submissions whose workflow is gone, in the same way. */
+/** Starts the drainers of submissions, and of opt-outs, whose workflow is gone, in the same way. */
 export const recoverDrainers = async ({ db, flows, log }: Wiring): Promise<void> => {
   for (const drainer of await overdue(db, overdueSeconds)) {
     const workflowId = workflowIdOf(drainer)
     if ((await outbox.open(db, workflowId)).length > 0 || (await flows.isOpen(workflowId))) continue
     await flows.wake('drainForms', workflowId, drainer)
     log.warn({ ...drainer }, 'the drainer of submissions was gone; it is started again')
+  }
+  for (const pusher of await optOutWakes.overdue(db, overdueSeconds)) {
+    const workflowId = optOutWakes.workflowIdOf(pusher)
+    if ((await outbox.open(db, workflowId)).length > 0 || (await flows.isOpen(workflowId))) continue
+    await flows.wake('pushOptOuts', workflowId, pusher)
+    log.warn({ ...pusher }, 'who writes opt-outs was gone; they are started again')
   }
 }

@@ -2,6 +2,8 @@ import { bundleWorkflowCode, Worker } from '@temporalio/worker'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import * as deliveries from '../src/db/alert/delivery.ts'
 import { operator } from '../src/db/audit.ts'
+import { emailKeyOf, hashKeyOf } from '../src/db/emailKey.ts'
+import * as messages from '../src/db/message.ts'
 import * as runs from '../src/db/run/state.ts'
 import { requestUndo } from '../src/db/run/undo.ts'
 import * as sweeps from '../src/db/sweep.ts'
@@ -11,7 +13,11 @@ import type { WorkflowName } from '../src/temporal/flows.ts'
 import { workflowsPath } from '../src/temporal/worker.ts'
 import { openFairlead, until, type Fairlead } from './support/fairlead.ts'
 import { checkOf, fetchHistory, record, recorded, type History } from './support/history.ts'
+import { freePort, openMailServer, type MailServer } from './support/mail.ts'
+import { addPeople, openMessage } from './support/message.ts'
+import { openOptOuts } from './support/optOut.ts'
 import { openForm } from './support/submission.ts'
+import { openNotes } from './support/note.ts'
 import { plainList } from './support/plain.ts'
 import { addSchedule, dailySpec } from './support/schedule.ts'
 import { openReceiver } from './support/receiver.ts'
@@ -30,6 +36,10 @@ const workflows: Record<WorkflowName, true> = {
   uploadList: true,
   deliverAlert: true,
   drainForms: true,
+  sendMessage: true,
+  pushOptOuts: true,
+  testMessage: true,
+  deliverNotes: true,
 }
 
 let bundle: { code: string }
@@ -53,8 +63,16 @@ describe('histories that were recorded before replay with the code of today', ()
 
 describe('what happens today replays, too', () => {
   let fairlead: Fairlead
+  let mailPort: number
   beforeAll(async () => {
-    fairlead = await openFairlead({ leads: 1500, contacts: 10, maxPage: 100, environment: { CRM_TIMEOUT_MS: '2000' } })
+    mailPort = await freePort()
+    const environment = {
+      CRM_TIMEOUT_MS: '2000',
+      SMTP_URL: `smtp://127.0.0.1:${mailPort}`,
+      PUBLIC_URL: 'https://fairlead.example',
+      MAIL_RETRY_SECONDS: '1.5',
+    }
+    fairlead = await openFairlead({ leads: 1500, contacts: 10, maxPage: 100, environment })
     await fairlead.connect()
   }, 60_000)
   afterAll(() => fairlead.close())
@@ -117,6 +135,35 @@ describe('what happens today replays, too', () => {
     await form.allSettled()
     await fairlead.wiring.flows.client.workflow.getHandle(workflowId).result()
     await prove('drainForms.held', workflowId)
+  })
+
+  test('opt-outs', async () => {
+    const { control } = fairlead.simulator
+    const optOuts = openOptOuts(fairlead)
+    const workflowId = `optouts:${(await fairlead.connect())!.id}`
+    control.addFault({ kind: 'unavailable', times: 2 })
+    control.addFault({ kind: 'expired', after: 4 })
+    for (const n of [1, 2, 3]) await optOuts.out(`replay${n}@optout.example`)
+    await optOuts.reaches('replay3@optout.example', 'held')
+    control.clearFaults()
+    await fairlead.connect()
+    for (const n of [1, 2, 3]) await optOuts.reaches(`replay${n}@optout.example`, 'written')
+    await fairlead.wiring.flows.client.workflow.getHandle(workflowId).result()
+    await prove('pushOptOuts.held', workflowId)
+  }, 60_000)
+
+  test('notes, with a CRM that asks for a pause and a login that is refused', async () => {
+    const { control } = fairlead.simulator
+    const message = await openNotes(fairlead, listId)
+    control.addFault({ kind: 'unavailable', times: 2, match: { kind: 'history' } })
+    control.addFault({ kind: 'expired', after: 6 })
+    await message.accept(await message.recipients(20))
+    await message.reached('held')
+    control.clearFaults()
+    await fairlead.connect()
+    const [runId] = await message.runs()
+    await fairlead.finished(runId!)
+    await prove('deliverNotes.held', `notes:${runId}`)
   })
 
   test('a sweep with differences', async () => {
@@ -222,6 +269,55 @@ describe('what happens today replays, too', () => {
       expect((await uploads.finish(body.id)).state).toBe('cancelled')
       await fairlead.wiring.flows.client.workflow.getHandle(body.workflowId).result()
       await prove('uploadList.cancelled', body.workflowId)
+    })
+  })
+
+  describe('a message', () => {
+    let mail: MailServer
+    beforeAll(async () => {
+      mail = await openMailServer({ port: mailPort })
+    })
+    afterAll(() => mail.close())
+    const people = async (count: number): Promise<string> => {
+      const { listId } = await plainList(fairlead, `Mailed ${count}`, {})
+      const hashKey = await hashKeyOf(fairlead.db, fairlead.wiring.secrets, fairlead.accountId)
+      const all = Array.from({ length: count }, (_, n) => ({ email: `m${n}@replay.example` }))
+      await addPeople(fairlead, listId, all, (email) => emailKeyOf(hashKey, email))
+      return listId
+    }
+
+    test('that is tested', async () => {
+      const { db, accountId, wiring } = fairlead
+      const { messageId } = await openMessage(fairlead, listId)
+      const { id } = await messages.insertTest(db, accountId, messageId, { to: ['me@example.com'] }, operator)
+      await wiring.relay()
+      await wiring.flows.client.workflow.getHandle(`message-test:${id}`).result()
+      expect(await messages.getTest(db, accountId, id)).toMatchObject({ state: 'sent', recipients: [] })
+      await prove('testMessage.sent', `message-test:${id}`)
+    })
+
+    test('that is scheduled, scheduled anew and sent, with a mail that is taken later', async () => {
+      mail.turns.set('m1@replay.example', [{ at: 'rcpt', answer: '450 4.2.0 later' }])
+      const message = await openMessage(fairlead, await people(3))
+      const runId = await message.send(new Date(Date.now() + 3_600_000))
+      const workflowId = await workflowOf(runId)
+      await until('it waits', () => fairlead.wiring.flows.isOpen(workflowId))
+      await message.send()
+      expect(await fairlead.finished(runId)).toMatchObject({ state: 'succeeded', counts: { send: { created: 3 } } })
+      await fairlead.wiring.flows.client.workflow.getHandle(workflowId).result()
+      await prove('sendMessage.succeeded', workflowId)
+    })
+
+    test('that is cancelled', async () => {
+      mail.slow(200)
+      const message = await openMessage(fairlead, await people(60))
+      const runId = await message.send()
+      await until('some have arrived', async () => mail.received.length > 6)
+      await runs.requestCancel(fairlead.db, fairlead.accountId, runId)
+      expect((await fairlead.finished(runId)).state).toBe('cancelled')
+      const workflowId = await workflowOf(runId)
+      await fairlead.wiring.flows.client.workflow.getHandle(workflowId).result()
+      await prove('sendMessage.cancelled', workflowId)
     })
   })
 

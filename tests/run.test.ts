@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { hashKeyOf } from '../src/db/emailKey.ts'
 import * as imports from '../src/db/import.ts'
 import * as lanes from '../src/db/lane.ts'
 import { balanceOf } from '../src/db/run/balance.ts'
@@ -94,13 +95,15 @@ test('pages of several lanes that carry warnings are stored side by side', async
   const ranges = Array.from({ length: 4 }, () => open)
   const numbers = await lanes.plan(db, { ...of(), phase: 'sweep' }, { ranges })
   const warnings = [{ code: 'wrongTotal' as const, count: 1 }]
+  const hashKey = await hashKeyOf(db, fairlead.wiring.secrets, accountId)
+  const target = { accountId, entity: 'lead' as const, hashKey, erased: null }
   await Promise.all(
     numbers.map(async (lane) => {
       const { attempt } = await lanes.claim(db, accountId, run.id, 'sweep', lane)
       const key = { runId: run.id, phase: 'sweep' as const, lane, attempt }
       for (let page = 0; page < 25; page += 1) {
         const keys = { rows: [`${lane}.${page}`], next: 'Z', unreadable: [], warnings }
-        await storeKeys(db, { accountId, listId: run.listId! }, key, keys, page)
+        await storeKeys(db, { ...target, listId: run.listId! }, key, keys, page)
       }
     }),
   )

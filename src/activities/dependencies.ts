@@ -4,7 +4,12 @@ import type { SecretBox } from '../db/secret.ts'
 import type { SendMail, SendWebhook } from '../domain/alert.ts'
 import type { Crm, CrmCredentials } from '../domain/crm.ts'
 import type { RunKind } from '../domain/run.ts'
+import type { Content, MailServer } from '../domain/delivery.ts'
+import type { MessageDefinition } from '../domain/message.ts'
 import type { Log } from '../log.ts'
+
+/** What the templates of a message are made of: values by placeholder, and the links of the very mail. */
+export type MergeValues = { record: Record<string, string>; unsubscribeUrl: string; previewUrl: string }
 
 export type Dependencies = {
   db: Database
@@ -25,6 +30,20 @@ export type Dependencies = {
     sendMail: SendMail | null
     /** seconds before the second attempt, the third … */
     retrySeconds: readonly number[]
+  }
+  mail: {
+    /** null: none is configured */
+    server: MailServer | null
+    /** where the links of mails lead; null where nobody has said it */
+    publicUrl: string | null
+    /** seconds before a mail is tried for the second time, the third … */
+    retrySeconds: readonly number[]
+    /** reads the templates once. Errors: those of the templates */
+    compile: (definition: MessageDefinition) => { render: (values: MergeValues) => Content }
+    links: {
+      preview: (publicUrl: string, token: string) => string
+      unsubscribe: (publicUrl: string, token: string) => string
+    }
   }
 }
 

@@ -1,3 +1,4 @@
+import { viewDays } from '../domain/delivery.ts'
 import { previewDays } from '../domain/preview.ts'
 import { isFairleadError } from '../domain/errors.ts'
 import { removeDone } from '../db/outbox.ts'
@@ -13,12 +14,14 @@ const removedListDays = 30
 const idleUploadMinutes = 60
 
 export const housekeepingActivities = (deps: Dependencies) => ({
-  /** O6: entries and edits live 90 days, entries of a preview 7, records of a removed list 30 days, keys of idempotent requests and finished creations a day, delivered messages a week; files go with their run. */
+  /** O6: entries and edits live 90 days, entries of a preview 7, records of a removed list 30 days, who looked at a preview a year, what was sent as long as its preview, keys of idempotent requests and finished creations a day, delivered messages a week; files go with their run. */
   async expire(): Promise<{
     entries: number
     edits: number
     previews: number
     records: number
+    contents: number
+    views: number
     idempotency: number
     creations: number
     outbox: number
@@ -29,6 +32,8 @@ export const housekeepingActivities = (deps: Dependencies) => ({
       edits: await housekeeping.removeEdits(deps.db, entryDays),
       previews: await housekeeping.removePreviews(deps.db, previewDays),
       records: await housekeeping.removeRecords(deps.db, removedListDays),
+      contents: await housekeeping.removeContents(deps.db),
+      views: await housekeeping.removeViews(deps.db, viewDays),
       idempotency: await housekeeping.removeIdempotency(deps.db, 1),
       creations: await expireCreations(deps.db),
       outbox: await removeDone(deps.db, 7),

@@ -3,6 +3,7 @@ import { laneCount, laneOffsets, laneRanges } from '../domain/lane.ts'
 import * as importPlan from '../db/import/plan.ts'
 import { prepare, storePage } from '../db/import/page.ts'
 import type { Connection } from '../db/connection.ts'
+import { loadErased } from '../db/erasure/known.ts'
 import * as lanes from '../db/lane.ts'
 import type { LanePlan } from '../db/lane.ts'
 import * as runs from '../db/run/state.ts'
@@ -48,8 +49,9 @@ export const importActivities = (deps: Dependencies) => ({
   importSegment: ({ accountId, runId, lane: number }: RunInput & { lane: number }): Promise<SegmentResult> =>
     working(deps, { accountId, runId }, (run) =>
       withCrm(deps, accountId, run.connectionId!, async (crm) => {
-        const { target, fields } = await importPlan.targetOf(deps.db, deps.secrets, run)
+        const { target: known, fields } = await importPlan.targetOf(deps.db, deps.secrets, run)
         const lane = await lanes.claim(deps.db, accountId, runId, 'pull', number)
+        const target = { ...known, erased: await loadErased(deps.db, accountId) }
         const key = { runId, phase: 'pull' as const, lane: number, attempt: lane.attempt }
         return readSegment({
           lane,

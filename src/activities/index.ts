@@ -5,6 +5,10 @@ import type { Dependencies } from './dependencies.ts'
 import { formActivities } from './form.ts'
 import { housekeepingActivities } from './housekeeping.ts'
 import { importActivities } from './import.ts'
+import { noteActivities } from './note.ts'
+import { messageActivities } from './message.ts'
+import { messageTestActivities } from './message/test.ts'
+import { optOutActivities } from './optOut.ts'
 import { runActivities } from './run.ts'
 import { scheduleActivities } from './schedule.ts'
 import { sweepActivities } from './sweep.ts'
@@ -22,6 +26,10 @@ export const createActivities = (deps: Dependencies) =>
     ...formActivities(deps),
     ...housekeepingActivities(deps),
     ...importActivities(deps),
+    ...noteActivities(deps),
+    ...messageActivities(deps),
+    ...messageTestActivities(deps),
+    ...optOutActivities(deps),
     ...runActivities(deps),
     ...scheduleActivities(deps),
     ...sweepActivities(deps),

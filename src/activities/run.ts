@@ -46,8 +46,8 @@ export const working = async <T>(
     return result
   } catch (error) {
     if (!isFairleadError(error) || error.kind !== 'transient' || error.code === 'leaseLost') throw error
-    if (error.details.extra?.['slowed'] === 'limited')
-      await warn(deps.db, { runId: run.id, listId: run.listId! }, [{ code: 'oneSession', count: 1 }])
+    if (error.details.extra?.['slowed'] === 'limited' && run.listId !== null)
+      await warn(deps.db, { runId: run.id, listId: run.listId }, [{ code: 'oneSession', count: 1 }])
     const noted = runErrorOf(error, run.error)
     await runs.noteWaiting(deps.db, run.id, noted)
     const limit = givenUpAfter[error.code]

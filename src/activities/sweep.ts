@@ -1,5 +1,7 @@
 import { FairleadError } from '../domain/errors.ts'
 import { needsConfirmation } from '../domain/sweep.ts'
+import { hashKeyOf } from '../db/emailKey.ts'
+import { loadErased } from '../db/erasure/known.ts'
 import * as importPlan from '../db/import/plan.ts'
 import * as lanes from '../db/lane.ts'
 import * as runs from '../db/run/state.ts'
@@ -74,10 +76,13 @@ export const sweepActivities = (deps: Dependencies) => ({
       withCrm(deps, accountId, run.connectionId!, async (crm) => {
         const lane = await lanes.claim(deps.db, accountId, runId, 'sweep', number)
         const key = { runId, phase: 'sweep' as const, lane: number, attempt: lane.attempt }
+        const hashKey = await hashKeyOf(deps.db, deps.secrets, accountId)
+        const erased = await loadErased(deps.db, accountId)
+        const target = { accountId, listId: run.listId!, entity: run.entity!, hashKey, erased }
         return readSegment({
           lane,
           fetch: (range, signal) => crm.keys(run.entity!, range, { signal }),
-          store: (page, count) => storeKeys(deps.db, { accountId, listId: run.listId! }, key, page, count),
+          store: (page, count) => storeKeys(deps.db, target, key, page, count),
         })
       }),
     ),
@@ -90,14 +95,16 @@ export const sweepActivities = (deps: Dependencies) => ({
     working(deps, { accountId, runId }, (run) =>
       withCrm(deps, accountId, run.connectionId!, async (crm, connection) => {
         const question = { crm, entity: run.entity!, signal: Context.current().cancellationSignal }
-        const { target, fields } = await importPlan.targetOf(deps.db, deps.secrets, run)
+        const { target: known, fields } = await importPlan.targetOf(deps.db, deps.secrets, run)
         const mark = run.mark?.toISOString() ?? null
         const lane = await lanes.claim(deps.db, accountId, runId, 'sweep', 0)
         const key = { runId, phase: 'sweep' as const, lane: 0, attempt: lane.attempt }
+        const erased = await loadErased(deps.db, accountId)
+        const target = { ...known, erased }
         await settleReturned(deps.db, key, target)
         const found = await compare(deps.db, runId, target, batch)
         if (found.missingTotal + found.extraTotal === 0) return { left: 0, more: false }
-        const plan = await planNow(deps, crm, run)
+        const plan = { ...(await planNow(deps, crm, run)), erased }
         const { pull } = plan.sync
         const add = async (missing: string[]): Promise<void> => {
           for (const [index, ids] of chunks(missing).entries()) {

@@ -18,6 +18,13 @@ const AmbiguousMatch = z.enum(['best', 'all', 'hold']).meta({ description: 'seve
 const UnmappedAddress = z.enum(['push', 'reject']).meta({ description: 'a record whose address has no system usage' })
 const Conflict = z.enum(['crmWins', 'latestWins']).meta({ description: 'both sides changed a field' })
 
+const PreviewMonths = z
+  .number()
+  .int()
+  .min(1)
+  .max(120)
+  .meta({ description: 'how long the preview of a mail is kept; those of mails that were sent before keep theirs' })
+
 const AlertEmails = z
   .array(z.email().max(254))
   .max(20)
@@ -33,6 +40,7 @@ const Account = z
     ambiguousMatch: AmbiguousMatch,
     unmappedAddress: UnmappedAddress,
     conflict: Conflict,
+    previewMonths: PreviewMonths,
     alertEmails: z.array(z.string()),
     mailConfigured: z.boolean().meta({ description: 'set by the operator: without a mail server no mail is sent' }),
     createdAt: Instant,
@@ -48,6 +56,7 @@ const Account = z
         ambiguousMatch: 'best',
         unmappedAddress: 'push',
         conflict: 'crmWins',
+        previewMonths: 24,
         alertEmails: ['crm-admin@example.com'],
         mailConfigured: true,
         createdAt: '2026-11-23T09:00:00.000Z',
@@ -63,6 +72,7 @@ const AccountChanges = z
     ambiguousMatch: AmbiguousMatch,
     unmappedAddress: UnmappedAddress,
     conflict: Conflict,
+    previewMonths: PreviewMonths,
     alertEmails: AlertEmails,
   })
   .partial()

@@ -15,7 +15,7 @@ const Alert = z
     state: z.enum(['open', 'resolved']),
     subject: z
       .object({
-        type: z.enum(['connection', 'list', 'segment', 'schedule']),
+        type: z.enum(['connection', 'list', 'segment', 'schedule', 'message']),
         id: z.string(),
         name: z.string().nullable(),
       })

@@ -15,20 +15,30 @@ import { requireKeys, type Limits } from './auth.ts'
 import { columnRoutes } from './column.ts'
 import { connectionRoutes } from './connection/routes.ts'
 import { decisionRoutes } from './decision/routes.ts'
+import { deliveryReportRoutes } from './delivery/reportRoutes.ts'
+import { deliveryRoutes } from './delivery/routes.ts'
 import { documentOptions } from './document.ts'
+import { erasureRoutes } from './erasure/routes.ts'
 import { sendProblem } from './errors.ts'
 import { fieldRoutes } from './field.ts'
 import { folderRoutes } from './folder.ts'
 import { formPageRoutes, type PageOptions } from './form/pageRoutes.ts'
 import { isPageUrl, sendPageFailure } from './form/pageSend.ts'
 import { formRoutes } from './form/routes.ts'
+import { noteRoutes } from './note/routes.ts'
 import { submissionFileRoutes } from './form/download.ts'
 import { submissionRoutes } from './form/submissions.ts'
 import { healthRoutes } from './health.ts'
 import { importRoutes } from './import.ts'
 import { listRoutes } from './list.ts'
 import { logAnswers } from './log.ts'
+import { messageRoutes } from './message/routes.ts'
+import { messageSendRoutes } from './message/send.ts'
+import { messageTestRoutes } from './message/test.ts'
 import { addMetrics } from './metrics.ts'
+import { isMailUrl, previewPageRoutes } from './preview/pageRoutes.ts'
+import { sendPageFailure as sendMailPageFailure } from './preview/pageSend.ts'
+import { previewRoutes } from './preview/routes.ts'
 import { addProblemsPage } from './problems.ts'
 import { quarantineRoutes } from './quarantine/routes.ts'
 import { bulkRoutes } from './record/bulk.ts'
@@ -56,6 +66,7 @@ import { standardFieldRoutes } from './standardField/routes.ts'
 import { suppressionRoutes } from './suppression/routes.ts'
 import { syncRoutes } from './sync.ts'
 import { downloadRoutes } from './upload/download.ts'
+import { unsubscribePageRoutes } from './unsubscribe/pageRoutes.ts'
 import { uploadRoutes } from './upload/routes.ts'
 import { webhookDeliveryRoutes } from './webhook/deliveries.ts'
 import { webhookRoutes } from './webhook/routes.ts'
@@ -107,6 +118,7 @@ const plugins = [
   scheduleRoutes,
   segmentSyncRoutes,
   suppressionRoutes,
+  erasureRoutes,
   uploadRoutes,
   downloadRoutes,
   runRoutes,
@@ -121,6 +133,13 @@ const plugins = [
   formRoutes,
   submissionRoutes,
   submissionFileRoutes,
+  previewRoutes,
+  messageRoutes,
+  messageTestRoutes,
+  messageSendRoutes,
+  deliveryRoutes,
+  deliveryReportRoutes,
+  noteRoutes,
   alertRoutes,
   webhookRoutes,
   webhookDeliveryRoutes,
@@ -134,6 +153,9 @@ const signalClosing = (app: FastifyInstance): AbortSignal => {
   return stopping.signal
 }
 
+const failureSender = (url: string): typeof sendProblem =>
+  isPageUrl(url) ? sendPageFailure : isMailUrl(url) ? sendMailPageFailure : sendProblem
+
 /** The whole API, ready to listen or to be injected into. Closing it ends its event streams; the services stay open. */
 export const buildApp = async (services: Services, options: AppOptions = {}): Promise<FastifyInstance> => {
   const app = fastify({
@@ -144,8 +166,7 @@ export const buildApp = async (services: Services, options: AppOptions = {}): Pr
     clientErrorHandler: (error, socket) => refuseBroken(services.log, error, socket),
     // Node's own answer has no body; refuseBrokenHeaders gives it one.
     http: { requireHostHeader: false },
-    frameworkErrors: (error, request, reply) =>
-      void (isPageUrl(request.url) ? sendPageFailure : sendProblem)(error, request, reply),
+    frameworkErrors: (error, request, reply) => void failureSender(request.url)(error, request, reply),
     trustProxy: options.trustedProxies ?? false,
     forceCloseConnections: 'idle',
   }).withTypeProvider<ZodTypeProvider>() as unknown as FastifyInstance
@@ -203,6 +224,8 @@ export const buildApp = async (services: Services, options: AppOptions = {}): Pr
     { prefix: '/v1' },
   )
   await app.register(formPageRoutes, { prefix: '/f', ...services, ...options.pages })
+  await app.register(previewPageRoutes, { prefix: '/p', ...services })
+  await app.register(unsubscribePageRoutes, { prefix: '/u', ...services })
   refuseMethods(app, routes)
   return app
 }

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Database } from '../db/database.ts'
+import * as optOuts from '../db/optOut/work.ts'
 import { openByState } from '../db/submission/claim.ts'
 
 declare module 'fastify' {
@@ -10,11 +11,17 @@ declare module 'fastify' {
   }
 }
 
-const openStates = ['received', 'pushing', 'waiting', 'held'] as const
+type Open = { state: string; count: number; seconds: number }
+type Figures = {
+  states: readonly string[]
+  read: () => Promise<Open[]>
+  count: [string, string]
+  oldest: [string, string]
+}
 
-/** Submissions that are not settled, read when somebody asks for the figures; a database that does not answer leaves them out. */
-const addSubmissions = (register: Registry, db: Database): void => {
-  const add = (name: string, help: string, valueOf: (open: { count: number; seconds: number }) => number): void => {
+/** What is not settled, read when somebody asks for the figures; a database that does not answer leaves them out. */
+const addOpen = (register: Registry, { states, read, count, oldest }: Figures): void => {
+  const add = ([name, help]: [string, string], valueOf: (open: { count: number; seconds: number }) => number): void => {
     const gauge = new Gauge({
       name,
       help,
@@ -22,22 +29,33 @@ const addSubmissions = (register: Registry, db: Database): void => {
       registers: [register],
       async collect() {
         gauge.reset()
-        const found = await openByState(db).catch(() => null)
-        for (const state of found === null ? [] : openStates)
+        const found = await read().catch(() => null)
+        for (const state of found === null ? [] : states)
           gauge.set({ state }, valueOf(found!.find((each) => each.state === state) ?? { count: 0, seconds: 0 }))
       },
     })
   }
-  add('fairlead_submissions_open', 'Submissions of forms that are not settled', ({ count }) => count)
-  add('fairlead_submissions_oldest_seconds', 'Age of the oldest of them', ({ seconds }) => seconds)
+  add(count, (open) => open.count)
+  add(oldest, ({ seconds }) => seconds)
 }
 
-/** Node's own figures, the time of every route, and what forms have open. Labels are patterns and states, never ids. */
+/** Node's own figures, the time of every route, and what is open of forms and opt-outs. Labels are patterns and states, never ids. */
 export const addMetrics = (app: FastifyInstance, db: Database): void => {
   const register = new Registry()
   app.decorate('metrics', register)
   collectDefaultMetrics({ register })
-  addSubmissions(register, db)
+  addOpen(register, {
+    states: ['received', 'pushing', 'waiting', 'held'],
+    read: () => openByState(db),
+    count: ['fairlead_submissions_open', 'Submissions of forms that are not settled'],
+    oldest: ['fairlead_submissions_oldest_seconds', 'Age of the oldest of them'],
+  })
+  addOpen(register, {
+    states: ['waiting', 'held', 'rejected'],
+    read: () => optOuts.openByState(db),
+    count: ['fairlead_opt_outs_open', 'Opt-outs and consents that the CRM has not confirmed'],
+    oldest: ['fairlead_opt_outs_oldest_seconds', 'Age of the oldest of them'],
+  })
   const duration = new Histogram({
     name: 'fairlead_http_request_duration_seconds',
     help: 'Time from the request to the end of its answer',

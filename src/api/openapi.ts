@@ -18,6 +18,7 @@ const app = await buildApp({
   checkWebhookHost: () => undefined,
   mailConfigured: false,
   publicUrl: null,
+  compileMessage: () => ({ render: () => ({ subject: '', html: '', text: '' }), placeholders: () => [] }),
   log: fastify().log as Log,
 })
 await app.ready()

@@ -1,6 +1,15 @@
 import type { Database } from '../db/database.ts'
 import type { SecretBox } from '../db/secret.ts'
+import type { Content } from '../domain/delivery.ts'
+import type { MessageDefinition, Placeholder } from '../domain/message.ts'
 import type { Log } from '../log.ts'
+
+/** Reads the templates of a message once, to make many mails of it. */
+export type CompileMessage = (definition: Pick<MessageDefinition, 'subject' | 'preheader' | 'html' | 'text'>) => {
+  render: (values: { record: Record<string, string>; unsubscribeUrl: string; previewUrl: string }) => Content
+  /** what the templates ask for, everywhere where they do */
+  placeholders: () => Placeholder[]
+}
 
 /** What the API is given; it opens nothing by itself. */
 export type Services = {
@@ -17,5 +26,6 @@ export type Services = {
   mailConfigured: boolean
   /** where people reach this installation, without a slash at the end; null where nobody has said it */
   publicUrl: string | null
+  compileMessage: CompileMessage
   log: Log
 }

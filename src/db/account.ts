@@ -9,7 +9,10 @@ import { hashKeyContext, type SecretBox } from './secret.ts'
 
 export type Account = typeof accounts.$inferSelect
 type Changes = Partial<
-  Pick<Account, 'name' | 'timeZone' | 'ambiguousMatch' | 'unmappedAddress' | 'conflict' | 'alertEmails'>
+  Pick<
+    Account,
+    'name' | 'timeZone' | 'ambiguousMatch' | 'unmappedAddress' | 'conflict' | 'previewMonths' | 'alertEmails'
+  >
 >
 
 export const find = async (db: Database | Transaction, accountId: string): Promise<Account | undefined> => {

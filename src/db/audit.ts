@@ -1,5 +1,5 @@
 import { and, desc, eq, lt } from 'drizzle-orm'
-import type { Database } from './database.ts'
+import type { Database, Sql } from './database.ts'
 import type { Transaction } from './outbox.ts'
 import { audit } from './schema.ts'
 
@@ -22,6 +22,9 @@ export type Action =
   | 'connector.disable'
   | 'connector.enable'
   | 'decision.make'
+  | 'delivery.bounce'
+  | 'delivery.revokePreview'
+  | 'erasure.create'
   | 'folder.create'
   | 'folder.remove'
   | 'folder.update'
@@ -34,6 +37,16 @@ export type Action =
   | 'list.remove'
   | 'list.removeDuplicates'
   | 'list.update'
+  | 'message.cancel'
+  | 'message.close'
+  | 'message.copy'
+  | 'message.create'
+  | 'message.remove'
+  | 'message.report'
+  | 'message.revokePreviews'
+  | 'message.send'
+  | 'message.test'
+  | 'message.update'
   | 'preview.apply'
   | 'preview.start'
   | 'quarantine.release'
@@ -52,6 +65,7 @@ export type Action =
   | 'standardFields.update'
   | 'suppression.create'
   | 'suppression.lift'
+  | 'suppression.retry'
   | 'sweep.start'
   | 'sync.start'
   | 'sync.update'
@@ -70,6 +84,18 @@ export const insert = async (
   entry: { action: Action; targetId?: string; details?: Record<string, unknown> },
 ): Promise<void> => {
   await db.insert(audit).values({ accountId, ...actor, ...entry })
+}
+
+/** The same, within a transaction of the driver's own. */
+export const insertIn = async (
+  sql: Sql,
+  accountId: string,
+  { apiKeyId, requestId }: Actor,
+  { action, targetId }: { action: Action; targetId: string },
+): Promise<void> => {
+  await sql`
+    insert into audit (account_id, api_key_id, request_id, action, target_id)
+    values (${accountId}::uuid, ${apiKeyId}, ${requestId}, ${action}, ${targetId})`
 }
 
 /** Newest first; `before` is the id of the last one seen. */

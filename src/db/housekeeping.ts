@@ -48,6 +48,24 @@ export const removeRecords = (db: Database, days: number): Promise<number> =>
     return gone.length
   })
 
+/** R33: what was sent, of previews that have expired. Those that expired more than a hundred days ago have none left. */
+export const removeContents = (db: Database): Promise<number> =>
+  drain(async () => {
+    const gone = await db.$client`
+      delete from delivery_contents where delivery_id in (
+        select c.delivery_id from deliveries d join delivery_contents c on c.delivery_id = d.id
+        where d.preview_expires_at <= now() and d.preview_expires_at > now() - interval '100 days' limit ${batch}) returning 1`
+    return gone.length
+  })
+
+export const removeViews = (db: Database, days: number): Promise<number> =>
+  drain(async () => {
+    const gone = await db.$client`
+      delete from preview_views where id in (
+        select id from preview_views where at < now() - make_interval(days => ${days}) limit ${batch}) returning 1`
+    return gone.length
+  })
+
 export const removeIdempotency = (db: Database, days: number): Promise<number> =>
   drain(async () => {
     const gone = await db.$client`

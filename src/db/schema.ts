@@ -48,8 +48,12 @@ import type {
   Attempt,
   DeliveryChannel,
   DeliveryEvent,
-  DeliveryState,
+  DeliveryState as AlertDeliveryState,
 } from '../domain/alert.ts'
+import type { Bounce, DeliveryState, NoteState } from '../domain/delivery.ts'
+import type { ErasureProof } from '../domain/erasure.ts'
+import type { OptOutResult, OptOutState } from '../domain/optOut.ts'
+import type { MessageDefinition, MessageState } from '../domain/message.ts'
 import type { PullSettings, PushSettings } from '../domain/sync.ts'
 
 const bytea = customType<{ data: Buffer; driverData: Buffer }>({ dataType: () => 'bytea' })
@@ -77,6 +81,8 @@ export const accounts = pgTable('accounts', {
   /** grows with every save of the standard fields */
   standardFieldsVersion: integer().notNull().default(0),
   conflict: text().$type<ConflictRule>().notNull().default('crmWins'),
+  /** R33: how long the preview of a mail is kept after it was sent */
+  previewMonths: integer().notNull().default(24),
   /** administrators who are told of alerts by mail */
   alertEmails: jsonb().$type<string[]>().notNull().default([]),
   /** encrypted; keys the hashes of e-mail addresses, so that they mean nothing outside this account */
@@ -389,8 +395,8 @@ export const suppressions = pgTable(
     id: id(),
     accountId: accountId(),
     emailKey: bytea().notNull(),
-    /** as it was given */
-    email: text().notNull(),
+    /** as it was given; null after an erasure, which leaves the hash (R40) */
+    email: text(),
     reason: text().$type<SuppressionReason>().notNull(),
     source: text().$type<SuppressionSource>().notNull(),
     evidence: text(),
@@ -534,11 +540,16 @@ export const runs = pgTable(
     listId: uuid().references(() => lists.id),
     /** the segment of the list that is pushed (P2) */
     segmentId: uuid().references(() => segments.id),
+    /** what is sent, or noted in the CRM */
+    messageId: uuid().references(() => messages.id),
     connectionId: uuid().references(() => connections.id),
     entity: text().$type<CrmEntity>(),
     /** what the run was asked to do, as it began (S6) */
     settings: jsonb().$type<RunSettings>().notNull().default({}),
-    phase: text().$type<'read' | 'compare' | 'push' | 'upload' | 'finish'>().notNull().default('read'),
+    phase: text()
+      .$type<'read' | 'compare' | 'push' | 'upload' | 'send' | 'notes' | 'finish'>()
+      .notNull()
+      .default('read'),
     /** R14: fixed before the read begins */
     mark: at(),
     /** what the CRM says it has: a hint */
@@ -572,6 +583,10 @@ export const runs = pgTable(
     uniqueIndex('runs_upload')
       .on(t.listId)
       .where(sql`state = 'running' and kind = 'upload'`),
+    /** one sends a message, one makes its notes */
+    uniqueIndex('runs_message')
+      .on(t.messageId, t.kind)
+      .where(sql`state in ('queued', 'running', 'held')`),
     index('runs_account').on(t.accountId, t.id),
     index('runs_list').on(t.listId, t.id),
   ],
@@ -714,7 +729,7 @@ export const alertDeliveries = pgTable(
     alertId: uuid().references(() => alerts.id, { onDelete: 'cascade' }),
     event: text().$type<DeliveryEvent>().notNull(),
     body: text().notNull(),
-    state: text().$type<DeliveryState>().notNull().default('pending'),
+    state: text().$type<AlertDeliveryState>().notNull().default('pending'),
     attempts: jsonb().$type<Attempt[]>().notNull().default([]),
     /** attempts since it was made, or since a person asked to try again */
     tries: integer().notNull().default(0),
@@ -1157,4 +1172,279 @@ export const drainers = pgTable('drainers', {
   id: uuid().primaryKey(),
   accountId: accountId(),
   awakeUntil: at(),
+  /** the same for who writes the connection's opt-outs */
+  optOutsAwakeUntil: at(),
 })
+
+/** G1. */
+export const messages = pgTable(
+  'messages',
+  {
+    id: id(),
+    accountId: accountId(),
+    /** for people here; the recipients never see it */
+    name: text().notNull(),
+    state: text().$type<MessageState>().notNull().default('draft'),
+    /** grows with every save; a run sends the version that it began with */
+    version: integer().notNull().default(1),
+    /** when it is to be sent; null: at once, or not asked for yet */
+    scheduledAt: at(),
+    sentAt: at(),
+    createdAt: createdAt(),
+    updatedAt: createdAt(),
+    removedAt: at(),
+  },
+  (t) => [
+    index('messages_account').on(t.accountId, t.id),
+    uniqueIndex('messages_name')
+      .on(t.accountId, sql`lower(${t.name})`)
+      .where(sql`removed_at is null`),
+  ],
+)
+
+/** Every state that a message was saved in. Its HTML is the preset dictionary of what was sent by it, so a version never changes and never goes. */
+export const messageVersions = pgTable(
+  'message_versions',
+  {
+    messageId: uuid()
+      .notNull()
+      .references(() => messages.id),
+    version: integer().notNull(),
+    accountId: accountId(),
+    definition: jsonb().$type<MessageDefinition>().notNull(),
+    apiKeyId: uuid(),
+    createdAt: createdAt(),
+  },
+  (t) => [primaryKey({ columns: [t.messageId, t.version] })],
+)
+
+/** A test of a message, as it was saved then; addresses stand here until the mail server has answered, and no longer. */
+export const messageTests = pgTable('message_tests', {
+  id: id(),
+  accountId: accountId(),
+  messageId: uuid()
+    .notNull()
+    .references(() => messages.id),
+  version: integer().notNull(),
+  /** whose values it shows; null: nobody's */
+  recordId: uuid(),
+  /** still to be sent to */
+  recipients: jsonb().$type<string[]>().notNull(),
+  state: text().$type<'waiting' | 'sent' | 'failed'>().notNull().default('waiting'),
+  /** why it failed */
+  code: text(),
+  accepted: integer().notNull().default(0),
+  rejected: integer().notNull().default(0),
+  createdAt: createdAt(),
+})
+
+/** The one e-mail of a message to one record. What was sent is in `delivery_contents`, the note about it in `notes`. */
+export const deliveries = pgTable(
+  'deliveries',
+  {
+    id: id(),
+    accountId: accountId(),
+    messageId: uuid()
+      .notNull()
+      .references(() => messages.id),
+    /** of the message, whose HTML packs the content */
+    version: integer().notNull(),
+    runId: uuid().references(() => runs.id),
+    /** where the record is from; both stay when list or record are removed */
+    listId: uuid(),
+    recordId: uuid(),
+    crmEntity: text().$type<CrmEntity>(),
+    crmId: text(),
+    emailKey: bytea(),
+    /** as it stands in the mail; null without one, and after an erasure */
+    email: text(),
+    state: text().$type<DeliveryState>().notNull().default('waiting'),
+    /** why it was skipped or rejected, or what it waits for */
+    code: text(),
+    /** status of the mail server's answer, and its enhanced status code (RFC 3463) */
+    smtpStatus: integer(),
+    smtpCode: text(),
+    bounce: jsonb().$type<Bounce>(),
+    /** R33: of the preview's address, 192 random bits, base64url; null for those that were never sent */
+    previewToken: text().unique(),
+    previewRevokedAt: at(),
+    previewExpiresAt: at(),
+    /** R35: of the unsubscribe link; another one, since previews are shown to colleagues */
+    unsubscribeToken: text().unique(),
+    unsubscribedAt: at(),
+    /** id of another sender's report, unique within the message */
+    externalId: text(),
+    /** it may have come twice, or not at all: nobody knew whether an earlier attempt had arrived */
+    isUnsure: boolean().notNull().default(false),
+    tries: integer().notNull().default(0),
+    /** when it is tried next */
+    dueAt: createdAt(),
+    claimId: uuid(),
+    /** who works on it is taken to be dead then */
+    claimUntil: at(),
+    sentAt: at(),
+    acceptedAt: at(),
+    erasedAt: at(),
+    createdAt: createdAt(),
+  },
+  (t) => [
+    index('deliveries_message').on(t.messageId, t.id),
+    index('deliveries_state').on(t.messageId, t.state, t.id),
+    index('deliveries_record').on(t.recordId),
+    index('deliveries_email').on(t.accountId, t.emailKey, t.id),
+    /** one mail for each address of a message (R31) */
+    uniqueIndex('deliveries_address')
+      .on(t.messageId, t.emailKey)
+      .where(sql`state <> 'skipped' and external_id is null`),
+    uniqueIndex('deliveries_external')
+      .on(t.messageId, t.externalId)
+      .where(sql`external_id is not null`),
+    /** what is still to be sent: few among many */
+    index('deliveries_open')
+      .on(t.messageId, t.dueAt)
+      .where(sql`state in ('waiting', 'sending')`),
+    index('deliveries_expiring')
+      .on(t.previewExpiresAt)
+      .where(sql`preview_expires_at is not null`),
+  ],
+)
+
+/** G4: what was sent (db/delivery/content.ts). Nothing is rendered again. */
+export const deliveryContents = pgTable('delivery_contents', {
+  deliveryId: uuid()
+    .primaryKey()
+    .references(() => deliveries.id),
+  accountId: accountId(),
+  subject: text().notNull(),
+  html: bytea().notNull(),
+  text: bytea().notNull(),
+  sha256: bytea().notNull(),
+  createdAt: createdAt(),
+})
+
+/** R33: who looked at a preview, without a person: shortened network and browser family. */
+export const previewViews = pgTable(
+  'preview_views',
+  {
+    id: id(),
+    accountId: accountId(),
+    deliveryId: uuid()
+      .notNull()
+      .references(() => deliveries.id),
+    network: text(),
+    browser: text(),
+    at: createdAt(),
+  },
+  (t) => [index('preview_views_delivery').on(t.deliveryId, t.id), index('preview_views_at').on(t.at)],
+)
+
+/** G3: one note of each delivery that the mail server accepted (R31), made in two steps as a lead is (R7). */
+export const notes = pgTable(
+  'notes',
+  {
+    deliveryId: uuid()
+      .primaryKey()
+      .references(() => deliveries.id),
+    accountId: accountId(),
+    messageId: uuid()
+      .notNull()
+      .references(() => messages.id),
+    connectionId: uuid()
+      .notNull()
+      .references(() => connections.id),
+    state: text().$type<NoteState>().notNull().default('waiting'),
+    /** why it waits, was skipped or rejected */
+    code: text(),
+    /** what the CRM itself said (R25) */
+    crm: jsonb().$type<Record<string, unknown>>(),
+    warnings: jsonb().$type<EntryWarning[]>().notNull().default([]),
+    /** whose note it is, once that is known */
+    crmEntity: text().$type<CrmEntity>(),
+    crmId: text(),
+    /** id of the note in the CRM */
+    noteId: text(),
+    /** the run that has settled it */
+    runId: uuid(),
+    tries: integer().notNull().default(0),
+    dueAt: createdAt(),
+    claimId: uuid(),
+    claimUntil: at(),
+    /** when the request went out; without an answer the CRM is searched before it is repeated */
+    sentAt: at(),
+    writtenAt: at(),
+    createdAt: createdAt(),
+  },
+  (t) => [
+    index('notes_message').on(t.messageId, t.state, t.deliveryId),
+    index('notes_open')
+      .on(t.messageId, t.dueAt)
+      .where(sql`state in ('waiting', 'creating', 'held')`),
+  ],
+)
+
+/** R34, differentiator 7: an opt-out, or a new consent, on its way to all leads and contacts with the address, and the CRM's answers as proof. */
+export const optOuts = pgTable(
+  'opt_outs',
+  {
+    id: id(),
+    accountId: accountId(),
+    connectionId: uuid()
+      .notNull()
+      .references(() => connections.id),
+    /** the reason; null: written by hand */
+    suppressionId: uuid().references(() => suppressions.id),
+    emailKey: bytea().notNull(),
+    /** to find them by; null after an erasure */
+    email: text(),
+    /** DoNotEmail as it is to be */
+    doNotEmail: boolean().notNull(),
+    state: text().$type<OptOutState>().notNull().default('waiting'),
+    code: text(),
+    crm: jsonb().$type<Record<string, unknown>>(),
+    /** each person that has it now, and when the CRM said so */
+    results: jsonb().$type<OptOutResult[]>().notNull().default([]),
+    tries: integer().notNull().default(0),
+    dueAt: createdAt(),
+    createdAt: createdAt(),
+    settledAt: at(),
+  },
+  (t) => [
+    index('opt_outs_email').on(t.accountId, t.emailKey, t.id),
+    index('opt_outs_suppression').on(t.suppressionId),
+    index('opt_outs_open')
+      .on(t.connectionId, t.id)
+      .where(sql`state in ('waiting', 'held')`),
+  ],
+)
+
+/** R40: what was asked and what was done; the proof names no person. */
+export const erasures = pgTable(
+  'erasures',
+  {
+    id: id(),
+    accountId: accountId(),
+    apiKeyId: uuid(),
+    proof: jsonb().$type<ErasureProof>().notNull(),
+    /** as it was given; it should name nobody */
+    reason: text(),
+    createdAt: createdAt(),
+    /** when the person came back by a submission of their own */
+    liftedAt: at(),
+  },
+  (t) => [index('erasures_account').on(t.accountId, t.id)],
+)
+
+/** R40: keyed hashes of people who must not return: of an address, or of a CRM person's entity and id. */
+export const erasedPeople = pgTable(
+  'erased_people',
+  {
+    accountId: accountId(),
+    hash: bytea().notNull(),
+    kind: text().$type<'email' | 'crm'>().notNull(),
+    erasureId: uuid()
+      .notNull()
+      .references(() => erasures.id),
+    createdAt: createdAt(),
+  },
+  (t) => [primaryKey({ columns: [t.accountId, t.hash] }), index('erased_people_erasure').on(t.erasureId)],
+)

@@ -22,7 +22,7 @@ export type AlertDetails = Record<string, string | number | boolean | null>
 /** Told when they happen; nobody is told that they are over, and they are not repeated. */
 export const happensOnce = (kind: AlertKind): boolean => kind === 'scheduleMissed' || kind === 'scheduleRepaired'
 
-export type SubjectType = 'connection' | 'list' | 'segment' | 'schedule'
+export type SubjectType = 'connection' | 'list' | 'segment' | 'schedule' | 'message'
 
 /** The alert as people and programs see it; instants in ISO 8601. */
 export type AlertShown = {

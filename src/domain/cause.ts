@@ -28,6 +28,37 @@ const ledgerCauses: Record<string, Cause> = {
     remedy: 'Restore the record to have it again.',
   },
   erased: { message: 'The person was erased and is not brought back.', remedy: nothing },
+  suppressed: {
+    message: 'The address is suppressed, so nobody is mailed there.',
+    remedy: 'Nothing needs to be done; GET /v1/suppressions says why.',
+  },
+  optedOut: {
+    message: 'The person does not want to be mailed: DoNotEmail or DoNotSolicit is set.',
+    remedy: nothing,
+  },
+  invalidEmail: { message: 'The address of the record is no e-mail address.', remedy: 'Correct the address.' },
+  duplicateAddress: {
+    message: 'Another record of the audience has the same address, and gets the mail.',
+    remedy: nothing,
+  },
+  recordRemoved: { message: 'The record was removed before its mail was sent.', remedy: nothing },
+  messageCancelled: { message: 'Sending was cancelled before this mail was sent.', remedy: nothing },
+  fateUnknown: {
+    message: 'The mail was handed over, and nobody knows whether the mail server took it; it is not sent again.',
+    remedy: 'Nothing needs to be done; or set unknownFate of the message to repeat, which may send a mail twice.',
+  },
+  notInCrm: {
+    message: 'Nobody in the CRM has this address, so there is nobody to add the note to.',
+    remedy: 'Push the record, which creates a lead; then try the note again.',
+  },
+  runCancelled: {
+    message: 'The run was cancelled before this was done.',
+    remedy: 'Try again what has this reason, if it shall be done after all.',
+  },
+  otherCrm: {
+    message: 'Another CRM was connected while this waited for the one before.',
+    remedy: 'Try it again if it shall go to the CRM that is connected now.',
+  },
   needsDecision: {
     message: 'Several people in the CRM may be this one.',
     remedy: 'Say who it is: GET /v1/decisions shows them side by side, and the next run goes by your answer.',

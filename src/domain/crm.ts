@@ -74,6 +74,25 @@ export type CrmPage<Row> = {
 /** Keys in the CRM's own order: `after` excluded, `upTo` included; null is open. */
 export type KeyRange = { after: string | null; upTo: string | null }
 
+/** R32: a "message sent" note, as a completed e-mail of a person's Notes/History. */
+export type CrmNote = {
+  entity: CrmEntity
+  crmId: string
+  /** the person as the CRM lists it, and its company; null where that is not known */
+  name: string | null
+  company: string | null
+  /** of a contact */
+  accountId: string | null
+  /** whose note it is; null: of the user that we are logged in as */
+  userId: string | null
+  sentAt: string
+  /** shown as what it is regarding; cut to what the CRM takes */
+  subject: string
+  text: string
+}
+
+export type CrmNoteFound = { id: string; crmId: string; startAt: string | null; description: string; text: string }
+
 export type CrmIdentity = {
   /** the completed SData address, e.g. https://crm.example.com/sdata */
   url: string
@@ -166,6 +185,17 @@ export type Crm = {
     items: { person: Pick<CrmFound, 'id' | 'etag' | 'addressKey'>; changes: CrmChanges }[],
     options?: CallOptions,
   ): Promise<(CrmFound | FairleadError)[] | null>
+  /**
+   * R32: makes a note; answers its id, null where the CRM has not told it. Never repeated by itself, as `createLead`, with the same `sending`.
+   */
+  createNote(note: CrmNote, options?: CallOptions & { sending?: () => Promise<void> }): Promise<{ id: string | null }>
+  /** e-mails in the Notes/History of these people, any number, that started between two instants, both included */
+  notesOf(
+    entity: CrmEntity,
+    crmIds: string[],
+    range: { from: string; to: string },
+    options?: CallOptions,
+  ): Promise<CrmNoteFound[]>
   /** whether `updateMany` is faster; null until that has been found out */
   batchable(): boolean | null
   /** the CRM's clock minus ours in milliseconds, by the last reply; null before the first */

@@ -1,12 +1,21 @@
 import type { KeyRange } from './crm.ts'
 
-export type LanePhase = 'pull' | 'sweep' | 'push' | 'verify' | 'upload'
+export type LanePhase = 'pull' | 'sweep' | 'push' | 'verify' | 'upload' | 'send' | 'notes'
 
 /**
  * What a lane reads: people of the CRM by key; people or addresses that changed since the mark; people whom an earlier run owes; records here
- * that are linked to the other entity; records here that are to be pushed; rows of a file; those whom the entries of another run name.
+ * that are linked to the other entity; records here that are to be pushed; rows of a file; those whom the entries of another run name; the audience of a message.
  */
-export type LaneKind = 'people' | 'changes' | 'addresses' | 'late' | 'others' | 'pending' | 'rows' | 'given'
+export type LaneKind =
+  | 'people'
+  | 'changes'
+  | 'addresses'
+  | 'late'
+  | 'others'
+  | 'pending'
+  | 'rows'
+  | 'given'
+  | 'audience'
 
 /** Fewer rows than this are not worth a lane of their own. */
 const rowsPerLane = 1000

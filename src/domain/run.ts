@@ -2,7 +2,7 @@ import type { CrmSaid } from './errors.ts'
 import type { RunSync } from './sync.ts'
 import type { RunUpload } from './upload.ts'
 
-export type RunKind = 'import' | 'sync' | 'sweep' | 'verify' | 'upload' | 'preview' | 'undo'
+export type RunKind = 'import' | 'sync' | 'sweep' | 'verify' | 'upload' | 'preview' | 'undo' | 'send' | 'notes'
 export type RunState = 'queued' | 'running' | 'held' | 'succeeded' | 'incomplete' | 'failed' | 'cancelled'
 export type RunTrigger = 'api' | 'schedule' | 'system'
 export type EntryKind = 'created' | 'updated' | 'skipped' | 'rejected' | 'deleted' | 'relinked' | 'changedDuring'
@@ -38,6 +38,8 @@ export type RunError = {
 export type RunSource = { runId: string; as: 'preview' | 'retry' | 'undo'; code?: string; entryIds?: string[] }
 /** P2: the segment as it was when the run began. `members`: its records that a push could look at, those that were not linked or were edited here. */
 export type RunSegment = { id: string; name: string; version: number; members: number }
+/** What is sent: a version of the message, fixed when the run begins. `goesOn`: mails that an earlier run has left or failed to send. */
+export type RunMessage = { version: number; goesOn?: true }
 /** confirmDeletions: how many records a person has agreed to see marked as gone */
 export type RunSettings = {
   fields?: string[]
@@ -46,6 +48,7 @@ export type RunSettings = {
   upload?: RunUpload
   source?: RunSource
   segment?: RunSegment
+  message?: RunMessage
 }
 
 /** read = created + updated + unchanged + skipped + rejected; the others stand beside the sum. */
@@ -87,7 +90,7 @@ export const activeStates: readonly RunState[] = ['queued', 'running', 'held']
 export const standsAside = (kind: RunKind): boolean => kind === 'upload' || kind === 'preview'
 
 /** Their entries are their own: other runs of the list renew what the run before them has listed. */
-export const renewsNone = (kind: RunKind): boolean => standsAside(kind) || kind === 'undo'
+export const renewsNone = (kind: RunKind): boolean => standsAside(kind) || ['undo', 'send', 'notes'].includes(kind)
 
 /** These runs see everybody, and their ledger compares the keys of both sides. */
 export const comparesKeys = (kind: RunKind): boolean => ['import', 'sweep', 'verify'].includes(kind)
@@ -95,7 +98,8 @@ export const comparesKeys = (kind: RunKind): boolean => ['import', 'sweep', 'ver
 export const isOver = (state: RunState): boolean => !activeStates.includes(state)
 
 /** The phase that a run begins with: its counts are shown also before anything was counted. */
-export const firstPhaseOf = (kind: RunKind): 'pull' | 'upload' => (kind === 'upload' ? 'upload' : 'pull')
+export const firstPhaseOf = (kind: RunKind): 'pull' | 'upload' | 'send' | 'notes' =>
+  kind === 'upload' || kind === 'send' || kind === 'notes' ? kind : 'pull'
 
 export const noCounts = (): PhaseCounts => ({ read: 0, created: 0, updated: 0, unchanged: 0, skipped: 0, rejected: 0 })
 

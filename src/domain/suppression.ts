@@ -11,6 +11,23 @@ export type SuppressionSource = (typeof suppressionSources)[number]
 /** What only the person does, whoever reports it (R34). */
 const ofPerson: ReadonlySet<SuppressionReason> = new Set(['unsubscribed', 'complained', 'optedOut'])
 
+/**
+ * R34: whether it goes to the CRM as DoNotEmail. What the person has said does, whoever reports it. A bounce says nothing about the person's will; `manual`
+ * is a decision about our own mail, unless the person asked for it; what the CRM said it knows.
+ */
+export const isOptOut = ({ reason, source }: { reason: SuppressionReason; source: SuppressionSource }): boolean =>
+  source !== 'crm' && (ofPerson.has(reason) || (reason === 'manual' && source === 'person'))
+
+/** Who gives an address free again: the person, or an administrator with evidence. */
+export type ConsentBy = 'person' | 'admin'
+
+/** R34: what a new consent ends. A bounce is no matter of consent, and what the CRM said it takes back itself. */
+export const endsWith = (
+  by: ConsentBy,
+  { reason, source }: { reason: SuppressionReason; source: SuppressionSource },
+): boolean =>
+  source !== 'crm' && reason !== 'bounced' && (by === 'admin' || source === 'person' || ofPerson.has(reason))
+
 /** Who is meant where nobody is named. */
 export const sourceOf = (reason: SuppressionReason): SuppressionSource => (ofPerson.has(reason) ? 'person' : 'api')
 

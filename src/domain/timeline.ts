@@ -1,4 +1,5 @@
 import { causeOf, submissionCauseOf, type Cause } from './cause.ts'
+import type { DeliveryState } from './delivery.ts'
 import type { EditKind } from './edit.ts'
 import type { EntryChanges, EntryKind, EntryWarning, RunKind } from './run.ts'
 import type { RunUpload } from './upload.ts'
@@ -23,6 +24,13 @@ export type TimelineKind =
   | 'asked'
   | 'decided'
   | 'filledIn'
+  | 'mailed'
+  | 'notMailed'
+  | 'bounced'
+  | 'suppressed'
+  | 'lifted'
+  | 'optOutWritten'
+  | 'noted'
 
 const sentences: Record<TimelineKind, string> = {
   created: 'The record was made.',
@@ -49,6 +57,13 @@ const sentences: Record<TimelineKind, string> = {
   asked: 'It was asked who the record is in the CRM.',
   decided: 'Somebody said who the record is in the CRM.',
   filledIn: 'The person filled in a form.',
+  mailed: 'A message was sent to the address of the record.',
+  notMailed: 'A message was not sent to the record.',
+  bounced: 'A message that was sent to the record came back for good.',
+  suppressed: 'The address must not be mailed from then on.',
+  lifted: 'A suppression of the address was lifted.',
+  optOutWritten: 'What was said about e-mail was brought to the CRM.',
+  noted: 'A note in the CRM says that a message was sent to the person.',
 }
 
 const rules = {
@@ -175,4 +190,10 @@ export const rewind = (
       else state[key] = here.before
     }
   return { values: state, fits }
+}
+
+/** What became of a mail to the record. */
+export const deliveryEventKind = (state: DeliveryState): TimelineKind => {
+  if (state === 'bounced') return 'bounced'
+  return state === 'skipped' || state === 'rejected' ? 'notMailed' : 'mailed'
 }

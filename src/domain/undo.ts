@@ -164,6 +164,14 @@ export const notUndoable: Record<Exclude<RunKind, 'sync'>, { detail: string; rem
       'Upload the rows as they were, or remove the records that it made; the CRM knows of an upload only after a sync.',
   },
   preview: { detail: 'A preview has written nothing.', remedy: 'Undo the sync that applied it.' },
+  send: {
+    detail: 'What was sent cannot be called back.',
+    remedy: 'Revoke its previews, if it shows what it should not.',
+  },
+  notes: {
+    detail: 'Notes in the CRM are not undone.',
+    remedy: 'Delete them in the CRM, and revoke the previews that they link to.',
+  },
   undo: {
     detail: 'An undo is not undone.',
     remedy: 'Edit the values that shall be otherwise; a sync then pushes them.',

@@ -7,6 +7,8 @@ import { createHostGuard } from '../http/host.ts'
 import { identify } from './login.ts'
 import { readKeyAt, readLatestChange, readTotal } from './mark.ts'
 import { readKeys, readPeople, readPeopleById } from './people.ts'
+import { createNote } from './note/create.ts'
+import { readNotes } from './note/read.ts'
 import { findRoot } from './http/probe.ts'
 import { kinds } from './http/query.ts'
 import { createMemory, type Session } from './session.ts'
@@ -73,6 +75,8 @@ const openCrm = (url: string, options: ClientOptions): Crm => {
         items.map(({ person, changes }) => ({ entity, fields, person, changes })),
         call,
       ),
+    createNote: (note, call = {}) => createNote(session, note, call),
+    notesOf: (entity, crmIds, range, call = {}) => readNotes(session, entity, crmIds, range, call),
     batchable: () => session.memory.writes.batch,
     skewMs: () => client.habits.skewMs,
     conversions: (leadIds, call = {}) => readConversions(session, leadIds, call),

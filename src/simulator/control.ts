@@ -28,6 +28,7 @@ import { changeSettings, hideProperties } from './world.ts'
  * | GET, POST, DELETE scripts | `{ afterRequests, do: [{ edit \| add \| remove \| massUpdate \| setModifyDate \| convert \| merge \| fault \| settings: … }], repeat?, match? }` | `script`, `scripts`, `clearScripts` |
  * | GET people | `?entity=lead&after=<id>&count=1000&select=Email,Address/City&where=…` | `people` → `{ items, next, total }` |
  * | GET person | `?entity=lead&id=<id>` | `person` → the plain truth or null |
+ * | GET notes | `?person=<id>&after=<id>&count=1000` | `notes` → `{ items, next, total }`: e-mails in Notes/History |
  * | GET counts | | `counts` → rows by kind |
  * | GET journal | `?kind=leads&method=PUT` filters | `journal` → the last 2,000 requests |
  * | GET gauges, POST gauges/reset | | `gauges`, `resetGauges` |
@@ -55,6 +56,7 @@ export type SimulatorControl = {
   scripts(): unknown[]
   people(input: work.PeopleInput): { items: Truth[]; next: string | null; total: number }
   person(entity: string, id: string): Truth | null
+  notes(input?: work.NotesInput): { items: Truth[]; next: string | null; total: number }
   counts(): Record<string, number>
   journal(): Line[]
   gauges(): Gauges
@@ -101,6 +103,7 @@ export const makeControl = ({ world, faults, journal, sessions }: Desk, scripts:
     scripts: () => scripts.list(),
     people: (input) => work.people(world, input),
     person: (entity, id) => work.person(world, entity, id),
+    notes: (input = {}) => work.notes(world, input),
     counts: () => work.counts(world),
     journal: () => journal.lines(),
     gauges: () => ({ ...journal.gauges, byStatus: { ...journal.gauges.byStatus }, sessions: sessions.count() }),

@@ -48,6 +48,8 @@ export type Fault = Common &
     | { kind: 'missingProperty'; entity: string; property: string; renamedTo?: string }
     | { kind: 'poison'; ids: string[] }
     | { kind: 'forbidden'; ids?: string[] }
+    /** a rule of the CRM refuses what is written about these people: their own rows, and history entries */
+    | { kind: 'refused'; ids: string[]; message?: string }
     | { kind: 'expired' }
     | { kind: 'mfa' }
     | { kind: 'redirect'; to: string; status?: number }
@@ -84,6 +86,7 @@ export const faultKinds: FaultKind[] = [
   'missingProperty',
   'poison',
   'forbidden',
+  'refused',
   'expired',
   'mfa',
   'redirect',

@@ -21,6 +21,7 @@ export type Parts = {
   databaseUrl: string
   simulatorUrl: string
   mailUrl: string
+  mailPageUrl: string
   mailFolder: string
 }
 type Say = (sentence: string) => void
@@ -62,7 +63,7 @@ export const startParts = async (options: Options, started: (() => Promise<void>
       log,
     }),
   )
-  const mail = await startMailSink({ dir: join(folder, 'mail'), port: ports.SMTP_PORT })
+  const mail = await startMailSink({ dir: join(folder, 'mail'), port: ports.SMTP_PORT, pagePort: ports.MAIL_UI_PORT })
   started.push(mail.stop)
   const parts = {
     apiUrl: urlOf(config.HOST, ports.PORT),
@@ -70,6 +71,7 @@ export const startParts = async (options: Options, started: (() => Promise<void>
     databaseUrl: database.url,
     simulatorUrl: urlOf('127.0.0.1', ports.SIMULATOR_PORT),
     mailUrl: mail.url,
+    mailPageUrl: mail.pageUrl,
     mailFolder: mail.dir,
   }
   const environment = {

@@ -11,6 +11,7 @@ const standard = {
   TEMPORAL_UI_PORT: 8233,
   SIMULATOR_PORT: 5493,
   SMTP_PORT: 1025,
+  MAIL_UI_PORT: 8025,
 }
 type Name = keyof typeof standard
 export type Ports = Record<Name, number>

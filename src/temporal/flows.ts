@@ -38,6 +38,10 @@ const kinds: Record<WorkflowName, string> = {
   fireSchedule: 'schedule',
   deliverAlert: 'alert',
   drainForms: 'forms',
+  deliverNotes: 'notes',
+  sendMessage: 'send',
+  testMessage: 'test',
+  pushOptOuts: 'optOuts',
 }
 
 const syncSummaries: Record<string, string> = {
@@ -59,6 +63,10 @@ const summaryOf = (name: WorkflowName, input: Input): string =>
     fireSchedule: 'Scheduled sync of a list',
     deliverAlert: 'Delivery of an alert',
     drainForms: 'Submissions of forms',
+    deliverNotes: 'Notes of a message in the CRM',
+    sendMessage: 'Sending of a message',
+    testMessage: 'Test of a message',
+    pushOptOuts: 'Opt-outs on their way to the CRM',
   })[name]
 
 export const attributesOf = (name: WorkflowName, input: Input): TypedSearchAttributes => {

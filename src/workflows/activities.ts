@@ -27,6 +27,15 @@ export const writing = proxyActivities<Activities>({
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 })
 
+/** Mails: soon taken over from a worker that died; one that is cancelled ends when the answers under way are written down. */
+export const mailing = proxyActivities<Activities>({
+  taskQueue: bulkQueue,
+  startToCloseTimeout: '1 hour',
+  heartbeatTimeout: '10 seconds',
+  retry,
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+})
+
 /** A few requests to the CRM. */
 export const crm = proxyActivities<Activities>({
   taskQueue: bulkQueue,

@@ -6,6 +6,7 @@ import * as t from '../../src/db/schema.ts'
 import { permits, roles, type Role } from '../../src/domain/account.ts'
 import type { RunUpload } from '../../src/domain/upload.ts'
 import { openApi, type Account, type TestApi } from '../support/api.ts'
+import { definitionFor } from '../support/message.ts'
 import { addConnection, addList, addRecords, addRun, defaultFolder } from './rows.ts'
 
 let api: TestApi
@@ -42,6 +43,20 @@ const uploadExample: RunUpload = {
   options: { match: 'none', onMatch: 'update', blanks: 'keep', dates: 'iso', decimal: 'point' },
 }
 
+const noProof = {
+  records: 0,
+  entries: 0,
+  edits: 0,
+  submissions: 0,
+  deliveries: 0,
+  previews: 0,
+  notes: 0,
+  suppressions: 0,
+  optOuts: 0,
+  decisions: 0,
+  hashes: 0,
+}
+
 /** One of everything that a route can name. */
 const furnish = async ({ id }: Account): Promise<Record<string, string>> => {
   const { db, secrets } = api
@@ -71,7 +86,19 @@ const furnish = async ({ id }: Account): Promise<Record<string, string>> => {
     body: '{}',
   }
   const [delivery] = await db.insert(t.alertDeliveries).values(told).returning()
+  const proof = { ...noProof, crmUntouched: true as const }
+  const [erasure] = await db.insert(t.erasures).values({ accountId: id, proof }).returning()
+  const [message] = await db.insert(t.messages).values({ accountId: id, name: 'News' }).returning()
+  const written = { messageId: message!.id, version: 1, accountId: id, definition: definitionFor(listId) }
+  await db.insert(t.messageVersions).values(written)
+  const [sent] = await db
+    .insert(t.deliveries)
+    .values({ accountId: id, messageId: message!.id, version: 1, email, emailKey })
+    .returning()
   const others = {
+    erasureId: erasure!.id,
+    messageId: message!.id,
+    sentId: sent!.id,
     webhookId: webhook!.id,
     deliveryId: delivery!.id,
     segmentId: segment!.id,
@@ -84,7 +111,8 @@ const furnish = async ({ id }: Account): Promise<Record<string, string>> => {
 }
 
 const fill = (path: string, ids: Record<string, string>): string => {
-  const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => ids[name] ?? 'nothing')
+  const named = path.replace('/v1/deliveries/{deliveryId}', '/v1/deliveries/{sentId}')
+  const filled = named.replaceAll(/\{(\w+)\}/g, (_, name: string) => ids[name] ?? 'nothing')
   return path === '/v1/crm/fields' ? `${filled}?entity=lead` : filled
 }
 
@@ -157,6 +185,7 @@ describe('R36: keys and roles', () => {
       'POST /v1/api-keys',
       'POST /v1/connection/reconfirm',
       'POST /v1/connection/reset',
+      'POST /v1/erasures',
       'POST /v1/lists/{listId}/schedule/pause',
       'POST /v1/lists/{listId}/schedule/resume',
       'POST /v1/runs/{runId}/undo',
@@ -201,7 +230,14 @@ describe('R36: keys and roles', () => {
 
   test('collections show the caller’s own rows only', async () => {
     const fresh = await api.newAccount()
-    for (const path of ['/v1/lists', '/v1/runs', '/v1/suppressions', '/v1/quarantine', '/v1/decisions']) {
+    for (const path of [
+      '/v1/lists',
+      '/v1/runs',
+      '/v1/messages',
+      '/v1/suppressions',
+      '/v1/quarantine',
+      '/v1/decisions',
+    ]) {
       const answer = await api.call('GET', path, { key: fresh.keys.admin })
       expect(answer.body).toEqual({ items: [], nextCursor: null })
     }

@@ -54,6 +54,7 @@ describe('R34: a suppression', () => {
       liftedAt: null,
       liftedBy: null,
       liftEvidence: null,
+      crm: null,
     })
     const again = await suppress({ email: 'JU\u0308RGEN@example.com ', reason: 'complained', source: 'person' })
     expect([again.status, again.body]).toEqual([200, made.body])

@@ -8,6 +8,7 @@ import * as accounts from '../../src/db/account.ts'
 import * as apiKeys from '../../src/db/apiKey.ts'
 import { openDatabase, type Database } from '../../src/db/database.ts'
 import { createSecretBox, type SecretBox } from '../../src/db/secret.ts'
+import { compileMessage } from '../../src/mail/render.ts'
 import { createHostGuard } from '../../src/http/host.ts'
 import type { Role } from '../../src/domain/account.ts'
 import { createDatabase } from './servers.ts'
@@ -37,7 +38,7 @@ type CallOptions = { key?: string | null; body?: unknown; headers?: Record<strin
 export type Answer = { status: number; body: any; headers: LightMyRequestResponse['headers']; text: string }
 
 /** The real API on a database of its own, with two accounts and a key of each role. */
-export const openApi = async (options: AppOptions = {}): Promise<TestApi> => {
+export const openApi = async (options: AppOptions = {}, more: Partial<Services> = {}): Promise<TestApi> => {
   const database = await createDatabase()
   const db = openDatabase(database.url, { max: 6, name: 'tests' })
   const secrets = createSecretBox(`test:${randomBytes(32).toString('base64')}`)
@@ -52,7 +53,9 @@ export const openApi = async (options: AppOptions = {}): Promise<TestApi> => {
     checkWebhookHost: createHostGuard('*'),
     mailConfigured: false,
     publicUrl: null,
+    compileMessage,
     log: pino({ level: 'info' }, { write: (line: string) => void logged.push(line) }),
+    ...more,
   }
   const shared: Services = {
     ...services,

@@ -12,7 +12,15 @@ import type { CrmEntity } from '../../src/domain/crm.ts'
 import { isOver } from '../../src/domain/run.ts'
 import { startSimulator, type Simulator, type SimulatorOptions } from '../../src/simulator/simulator.ts'
 import { openWorker } from '../../src/temporal/worker.ts'
-import { creationWaitMs, openAlerts, openConnector, openCrms, wire, type Wiring } from '../../src/wiring.ts'
+import {
+  creationWaitMs,
+  openAlerts,
+  openConnector,
+  openCrms,
+  openMessages,
+  wire,
+  type Wiring,
+} from '../../src/wiring.ts'
 import { createDatabase } from './servers.ts'
 
 /** Waits until `probe` answers something; fails with what was awaited. */
@@ -73,6 +81,7 @@ export const openFairlead = async ({
   const { id: accountId } = await accounts.insert(db, secrets, { name: 'Test' })
   const crms = openCrms(db, secrets, openConnector(config), { timeoutMs: config.CRM_TIMEOUT_MS })
   const alerts = openAlerts(config)
+  const mail = openMessages(config)
   const worker = withWorker
     ? await openWorker({
         connection: flows.connection,
@@ -86,6 +95,7 @@ export const openFairlead = async ({
           creationWaitMs: creationWaitMs(config),
           deliverOutbox: relay,
           alerts,
+          mail,
         }),
         workflowBundle: config.FAIRLEAD_WORKFLOW_BUNDLE,
         log,
@@ -142,6 +152,7 @@ export const openFairlead = async ({
       await running
       await crms.close()
       await alerts.close()
+      mail.close()
       await worker?.close()
       await wiring.close()
       await simulator.close()

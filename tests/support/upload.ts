@@ -4,6 +4,7 @@ import { expect } from 'vitest'
 import { buildApp, type AppOptions } from '../../src/api/app.ts'
 import * as apiKeys from '../../src/db/apiKey.ts'
 import type { FieldType } from '../../src/domain/crm.ts'
+import { compileMessage } from '../../src/mail/render.ts'
 import { addList } from '../api/rows.ts'
 import { openFairlead, type Fairlead } from './fairlead.ts'
 
@@ -32,6 +33,7 @@ export const addUploads = async (fairlead: Fairlead, api: AppOptions = {}) => {
     checkWebhookHost: () => undefined,
     mailConfigured: false,
     publicUrl: null,
+    compileMessage,
     log: wiring.log,
   }
   const app: FastifyInstance = await buildApp(services, { waitMs: 400, ...api })

@@ -1,3 +1,4 @@
+import { loadErased } from '../../db/erasure/known.ts'
 import * as lanes from '../../db/lane.ts'
 import type { Lane } from '../../db/lane.ts'
 import { pageIds } from '../../db/sync/late.ts'
@@ -100,9 +101,10 @@ export const pullActivities = (deps: Dependencies) => ({
   pullSegment: ({ accountId, runId, lane: number }: RunInput & { lane: number }): Promise<SegmentResult> =>
     working(deps, { accountId, runId }, (run) =>
       withCrm(deps, accountId, run.connectionId!, async (crm) => {
-        const plan = await planOf(deps.db, deps.secrets, run)
+        const planned = await planOf(deps.db, deps.secrets, run)
         const list = await lists.getEver(deps.db, accountId, run.listId!)
         const lane = await lanes.claim(deps.db, accountId, runId, 'pull', number)
+        const plan = { ...planned, erased: await loadErased(deps.db, accountId) }
         const key = { runId, phase: 'pull' as const, lane: number, attempt: lane.attempt }
         return readSegment({
           lane,

@@ -1,5 +1,6 @@
 import { Context } from '@temporalio/activity'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { loadErased } from '../../db/erasure/known.ts'
 import * as lanes from '../../db/lane.ts'
 import * as quarantine from '../../db/quarantine.ts'
 import * as runs from '../../db/run/state.ts'
@@ -156,9 +157,10 @@ export const pushActivities = (deps: Dependencies) => ({
   pushSegment: ({ accountId, runId, lane: number }: RunInput & { lane: number }): Promise<SegmentResult> =>
     working(deps, { accountId, runId }, (run) =>
       withCrm(deps, accountId, run.connectionId!, async (crm, connection) => {
-        const plan = await planOf(deps.db, deps.secrets, run)
+        const planned = await planOf(deps.db, deps.secrets, run)
         const lane = await lanes.claim(deps.db, accountId, runId, 'push', number)
         if (lane.done) return { done: true, rows: 0, stop: false }
+        const plan = { ...planned, erased: await loadErased(deps.db, accountId) }
         const push = openPush(deps, plan.previewId === null ? crm : foreseen(crm, deps, plan), {
           plan,
           run,

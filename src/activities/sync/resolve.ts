@@ -1,4 +1,5 @@
 import * as decisions from '../../db/decision.ts'
+import { withoutErased } from '../../db/erasure/known.ts'
 import { unanswered } from '../../db/sync/creation.ts'
 import { linkedRows, type SyncRow } from '../../db/sync/rows.ts'
 import type { CrmEntity, CrmFound, CrmWarning } from '../../domain/crm.ts'
@@ -14,13 +15,15 @@ const byEmail = async (
   { crm, plan, options }: Question,
   entity: CrmEntity,
   emails: string[],
-  { warnings, hidden }: { warnings: CrmWarning[]; hidden: Set<string> },
+  { warnings, hidden, erased }: { warnings: CrmWarning[]; hidden: Set<string>; erased: Set<string> },
 ): Promise<Map<string, CrmFound[]>> => {
   if (emails.length === 0) return new Map()
   const found = await crm.peopleByEmail(entity, plan.of[entity].fields, emails, options)
   warnings.push(...found.warnings)
   for (const email of found.hidden) hidden.add(email)
-  return groupBy(found.rows, ({ values }) => normaliseEmail(values['Email']))
+  const { people, erased: gone } = withoutErased({ ...plan, entity }, found.rows)
+  for (const { values } of gone) erased.add(normaliseEmail(values['Email']) ?? '')
+  return groupBy(people, ({ values }) => normaliseEmail(values['Email']))
 }
 
 const toJob = (row: SyncRow, email: string, match: Match, { plan }: Question, listed: Map<string, SyncRow>): Job => {
@@ -80,11 +83,15 @@ export const resolve = async (question: Question, all: SyncRow[]): Promise<{ job
   const known = everybody ? rows.filter(({ crmId }) => crmId !== null).map(emailOf) : []
   const emails = [...new Set([...first.keys(), ...known.filter((email) => email !== null)])]
   const hidden = new Set<string>()
-  const contacts = await byEmail(question, 'contact', emails, { warnings, hidden })
-  const leads = await byEmail(question, 'lead', everybody ? emails : emails.filter((email) => !contacts.has(email)), {
-    warnings,
-    hidden,
-  })
+  const erased = new Set<string>()
+  const said = { warnings, hidden, erased }
+  const contacts = await byEmail(question, 'contact', emails, said)
+  const leads = await byEmail(
+    question,
+    'lead',
+    everybody ? emails : emails.filter((email) => !contacts.has(email)),
+    said,
+  )
   const chosen = await decisions.answersOf(
     deps.db,
     [...first.values()].map(({ id }) => id),
@@ -110,6 +117,9 @@ export const resolve = async (question: Question, all: SyncRow[]): Promise<{ job
   )
   for (const { row, email, match } of matches.values()) {
     if (hidden.has(email)) jobs.set(row.id, rejectedUnread(row, {}))
+    // R40: an erased person is neither found nor made a second time
+    else if (match.kind === 'none' && erased.has(email))
+      jobs.set(row.id, settled(row, { kind: 'skipped', code: 'erased' }))
     else jobs.set(row.id, recognise(toJob(row, email, match, question, listed), email, sent))
   }
   if (everybody) addOthers([...jobs.values()], contacts, leads)

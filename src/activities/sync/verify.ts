@@ -1,3 +1,4 @@
+import { loadErased } from '../../db/erasure/known.ts'
 import * as lanes from '../../db/lane.ts'
 import type { LanePlan } from '../../db/lane.ts'
 import * as lists from '../../db/list.ts'
@@ -37,8 +38,9 @@ export const verifyActivities = (deps: Dependencies) => ({
   verifySegment: ({ accountId, runId, lane: number }: RunInput & { lane: number }): Promise<SegmentResult> =>
     working(deps, { accountId, runId }, (run) =>
       withCrm(deps, accountId, run.connectionId!, async (crm) => {
-        const plan = await planOf(deps.db, deps.secrets, run)
+        const planned = await planOf(deps.db, deps.secrets, run)
         const lane = await lanes.claim(deps.db, accountId, runId, 'verify', number)
+        const plan = { ...planned, erased: await loadErased(deps.db, accountId) }
         const key = { runId, phase: 'verify' as const, lane: number, attempt: lane.attempt }
         return readSegment({
           lane,

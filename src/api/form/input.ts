@@ -38,6 +38,9 @@ const Field = z.strictObject({
   hidden: Hidden.nullable()
     .optional()
     .meta({ description: 'of a hidden field: a fixed value, or the parameter of the page’s address that gives it' }),
+  forEmail: z.boolean().optional().meta({
+    description: 'of a consent: to be written to by e-mail; ticking it ends the person’s own opt-out',
+  }),
   column: Name.nullable().optional().meta({
     description:
       'name, id or key of the list’s column that keeps the answer; a name that the list does not have makes a column. Left out: the column of the field’s name or label. null: the answer is kept with the submission only',

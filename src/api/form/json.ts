@@ -24,6 +24,7 @@ const Field = z.object({
   choices: z.array(z.object({ value: z.string(), label: Text })),
   picklist: Picklist.nullable(),
   hidden: Hidden.nullable(),
+  forEmail: z.literal(true).optional().meta({ description: 'of a consent: ticking it ends the person’s own opt-out' }),
   column: z.string().nullable().meta({ description: 'name of the column; null: kept with the submission only' }),
 })
 

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { isIPv6 } from 'node:net'
 import { FairleadError } from '../../domain/errors.ts'
+import { networkOf } from '../network.ts'
 
 /** Requests a minute of one address. */
 export type PageLimits = {
@@ -13,22 +13,14 @@ export type PageLimits = {
 }
 const usualLimits: PageLimits = { requests: 600, posts: 60, postsWithoutToken: 10 }
 
-/** An IPv4 address, or the first half of an IPv6 one: whoever has one has all of the second half. */
-const networkOf = (ip: string): string => {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(ip)?.[1]
-  if (mapped !== undefined || !isIPv6(ip)) return mapped ?? ip
-  const [head = '', tail = ''] = ip.toLowerCase().split('%')[0]!.split('::')
-  const before = head.split(':').filter((part) => part !== '')
-  const after = tail.split(':').filter((part) => part !== '')
-  const blank = Array.from({ length: Math.max(0, 8 - before.length - after.length) }, () => '0')
-  const groups = [...before, ...blank, ...after].map((part) => part.replace(/^0+(?=.)/, ''))
-  return groups.slice(0, 4).join(':')
-}
-
-type PageLimit = (request: FastifyRequest) => Promise<void>
+export type PageLimit = (request: FastifyRequest) => Promise<void>
 
 /** Counts in memory, for a minute; addresses go nowhere else. Errors: tooManyRequests. */
-const createLimit = (app: FastifyInstance, max: number, keyOf: (request: FastifyRequest) => string): PageLimit => {
+export const createLimit = (
+  app: FastifyInstance,
+  max: number,
+  keyOf: (request: FastifyRequest) => string,
+): PageLimit => {
   const count = app.createRateLimit({ max, timeWindow: '1 minute', keyGenerator: keyOf })
   return async (request) => {
     const result = await count(request)

@@ -50,7 +50,11 @@ const store = async ({ db, secrets }: Services, { form, token, language }: Asked
   const emailKey = emailKeyOf(await hashKeyOf(db, secrets, form.accountId), address && answers[address.name])
   const nonce = 'nonce' in token ? token.nonce : null
   const { version } = form
-  const stored = await submissions.insert(db, { form, version, answers, emailKey, language, token: nonce })
+  const stored = await db.transaction(async (tx) => {
+    const made = await submissions.insert(tx, { form, version, answers, emailKey, language, token: nonce })
+    if (!made.repeated) await submissions.takeConsent(tx, form, { answers, emailKey, submissionId: made.id })
+    return made
+  })
   const isOther = stored.repeated && !(await hasAnswers(db, form.accountId, stored.id, answers))
   return isOther ? undefined : stored.id
 }

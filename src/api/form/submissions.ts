@@ -95,6 +95,7 @@ export const submissionRoutes: FastifyPluginAsyncZod<Services> = async (app, { d
       const language = languageOf(definition, body.language)
       const submit = async (tx: Transaction): Promise<idempotency.Answer> => {
         const { id } = await submissions.insert(tx, { form, version, answers, emailKey, language, apiKeyId })
+        await submissions.takeConsent(tx, form, { answers, emailKey, submissionId: id })
         // people stay in one place: what is kept for a repetition is the id
         return { status: 202, location: `/v1/submissions/${id}`, body: { id } }
       }

@@ -143,7 +143,12 @@ export const bulkRoutes: FastifyPluginAsyncZod<Services> = async (app, services)
         }
         const { code, ...result } = done.shift()!
         if (code === undefined) return { ...result, code: null, message: null, path: null }
-        return { ...result, code, message: causeOf(code).message, path: placeOf(index, 'externalId') }
+        return {
+          ...result,
+          code,
+          message: causeOf(code).message,
+          path: placeOf(index, code === 'erased' ? 'email' : 'externalId'),
+        }
       })
       const tally = counts.map((name) => [name, results.filter(({ result }) => result === name).length] as const)
       return { counts: Object.fromEntries(tally) as z.infer<typeof BulkResult>['counts'], results }

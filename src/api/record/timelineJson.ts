@@ -5,6 +5,7 @@ import { warningSentence } from '../../domain/cause.ts'
 import { namesOf } from '../../domain/counterpart.ts'
 import type { EntryWarning } from '../../domain/run.ts'
 import {
+  deliveryEventKind,
   entryChanges,
   entryEventKind,
   entryRule,
@@ -16,7 +17,10 @@ import {
   type TimelineKind,
   type TimelineRule,
 } from '../../domain/timeline.ts'
+import { State as DeliveryState } from '../delivery/json.ts'
 import { Result, State } from '../form/submissionJson.ts'
+import { Confirmed } from '../suppression/json.ts'
+import { suppressionReasons, suppressionSources } from '../../domain/suppression.ts'
 import { CrmSaid, Entity, Id, Instant, instant } from '../schemas.ts'
 import { EntryWarnings } from '../run/entryJson.ts'
 import { RunKind } from '../run/json.ts'
@@ -55,6 +59,8 @@ const nothingElse = {
   values: null,
   complete: null,
   submission: null,
+  delivery: null,
+  suppression: null,
   times: 1,
 }
 
@@ -118,6 +124,29 @@ export const Event = z
       .nullable()
       .meta({
         description: 'of a form that the person filled in, and of what it made or changed here: what became of it',
+      }),
+    delivery: z
+      .object({
+        id: Id,
+        message: z.object({ id: Id, name: z.string() }),
+        state: DeliveryState,
+        said: z.object({ status: z.number().int(), code: z.string().nullable() }).nullable(),
+      })
+      .nullable()
+      .meta({ description: 'of a message: its mail to the record; the event stands where its audience was frozen' }),
+    suppression: z
+      .object({
+        id: Id,
+        reason: z.enum(suppressionReasons),
+        source: z.enum(suppressionSources),
+        evidence: z.string().nullable(),
+        doNotEmail: z.boolean().nullable().meta({ description: 'what the CRM was told' }),
+        people: z.array(Confirmed).meta({ description: 'who has it so in the CRM, and when the CRM said so' }),
+      })
+      .nullable()
+      .meta({
+        description:
+          'what was said about e-mail to the address, with the evidence, and what the CRM has confirmed of it',
       }),
     times: z.number().int().meta({ description: 'in how many runs in a row' }),
     lastRunId: Id.nullable().meta({ description: 'the last of these runs' }),
@@ -265,6 +294,51 @@ const submissionEvent = (row: Of<'submission'>): Event => ({
   submission: submissionOf(row),
 })
 
+const deliveryEvent = (row: Of<'delivery'>): Event => ({
+  ...blank(row.id, deliveryEventKind(row.deliveryState), row.code),
+  run: runJson(row),
+  crm: personJson(row.crmEntity, row.crmId),
+  delivery: {
+    id: row.id,
+    message: { id: row.messageId, name: row.messageName },
+    state: row.deliveryState,
+    said: row.smtpStatus === null ? null : { status: row.smtpStatus, code: row.smtpCode },
+  },
+})
+
+const suppressionEvent = ({ id, of, suppression: row }: Of<'suppressed' | 'lifted'>): Event => ({
+  ...blank(id, of),
+  by: byJson({ apiKeyId: of === 'lifted' ? row.liftedBy : row.createdBy, apiKeyName: row.apiKeyName }),
+  suppression: {
+    id: row.id,
+    reason: row.reason,
+    source: row.source,
+    evidence: of === 'lifted' ? row.liftEvidence : row.evidence,
+    doNotEmail: null,
+    people: [],
+  },
+})
+
+const optOutEvent = ({ id, optOut: { doNotEmail, results, code, crm }, suppression: row }: Of<'optOut'>): Event => {
+  const evidence = doNotEmail ? row.evidence : row.liftEvidence
+  const { id: suppressionId, reason, source } = row
+  return {
+    ...blank(id, 'optOutWritten', code),
+    said: crm,
+    suppression: { id: suppressionId, reason, source, evidence, doNotEmail, people: results },
+  }
+}
+
+const noteKinds = { skipped: 'skipped', rejected: 'rejected' } as const
+
+const noteEvent = (row: Of<'note'>): Event => ({
+  ...blank(row.id, noteKinds[row.state as 'skipped'] ?? 'noted', row.code),
+  run: runJson(row),
+  crm: personJson(row.crmEntity, row.crmId),
+  said: row.said,
+  warnings: warningsJson(row.warnings, (field) => field),
+})
+
 /** `first`: what only the making says. */
 export const eventJson = (
   row: TimelineEvent,
@@ -274,6 +348,10 @@ export const eventJson = (
   if (row.of === 'entry') return entryEvent(row, name)
   if (row.of === 'edit') return editEvent(row, name)
   if (row.of === 'submission') return submissionEvent(row)
+  if (row.of === 'delivery') return deliveryEvent(row)
+  if (row.of === 'optOut') return optOutEvent(row)
+  if (row.of === 'suppressed' || row.of === 'lifted') return suppressionEvent(row)
+  if (row.of === 'note') return noteEvent(row)
   if (row.of !== 'creation') return decisionEvent(row)
   const isPulled = row.runKind !== undefined && row.runKind !== 'upload'
   return {

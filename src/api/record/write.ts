@@ -68,7 +68,7 @@ export const recordWriteRoutes: FastifyPluginAsyncZod<Services> = async (app, se
   app.patch(
     '/lists/:listId/records/:recordId',
     {
-      config: { role: 'marketer', problems: ['fieldReadOnly', 'externalIdTaken', 'conflict'] },
+      config: { role: 'marketer', problems: ['fieldReadOnly', 'externalIdTaken', 'conflict', 'erased'] },
       schema: {
         tags,
         summary: 'Change a record',

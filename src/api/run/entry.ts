@@ -25,7 +25,7 @@ const EntrySearch = z
     crm: z.strictObject({ entity: Entity, id: text(64).min(1) }).optional(),
     code: text(64).optional(),
     kind: EntryKind.optional(),
-    phase: z.enum(['pull', 'sweep', 'push', 'verify', 'upload']).optional(),
+    phase: z.enum(['pull', 'sweep', 'push', 'verify', 'upload', 'send', 'notes']).optional(),
     limit: z.number().int().min(1).max(200).default(50),
     cursor: Cursor.optional(),
   })

@@ -4,7 +4,7 @@ import { comparesKeys, type RunSource } from '../../domain/run.ts'
 import { CrmSaid, Id, Instant, instant, instantOrNull } from '../schemas.ts'
 import type { Services } from '../services.ts'
 
-export const RunKind = z.enum(['import', 'sync', 'sweep', 'verify', 'upload', 'preview', 'undo'])
+export const RunKind = z.enum(['import', 'sync', 'sweep', 'verify', 'upload', 'preview', 'undo', 'send', 'notes'])
 export const RunState = z.enum(['queued', 'running', 'held', 'succeeded', 'incomplete', 'failed', 'cancelled'])
 
 const count = z.number().int()
@@ -101,6 +101,7 @@ const example = {
   state: 'running',
   trigger: 'api',
   list: { id: listId, name: 'All Infor CRM Leads' },
+  message: null,
   segment: null,
   progress: { done: 41000, total: 120000, perSecond: 8200, secondsLeft: 10 },
   counts: { pull: { ...zero, read: 41000, created: 41000, withoutEmail: 12, optedOut: 640, deleted: 0 } },
@@ -121,6 +122,10 @@ export const Run = z
     state: RunState,
     trigger: z.enum(['api', 'schedule', 'system']),
     list: z.object({ id: Id, name: z.string() }).nullable(),
+    message: z
+      .object({ id: Id, name: z.string() })
+      .nullable()
+      .meta({ description: 'what is sent, or noted in the CRM' }),
     segment: Segment.nullable().meta({ description: 'null for a run of a whole list' }),
     progress: z.object({
       done: count,
@@ -130,7 +135,7 @@ export const Run = z
     }),
     counts: z
       .record(z.string(), PhaseCounts)
-      .meta({ description: 'by phase: `pull`, `sweep`, `push`, `verify`, `upload`' }),
+      .meta({ description: 'by phase: `pull`, `sweep`, `push`, `verify`, `upload`, `send`, `notes`' }),
     balance: Balance,
     warnings: z.array(z.object({ code: z.string(), message: z.string(), count, field: z.string().optional() })),
     error: z
@@ -173,6 +178,7 @@ export const runJson = (services: Pick<Services, 'temporalUiUrl' | 'temporalName
   state: run.state,
   trigger: run.trigger,
   list: run.list,
+  message: run.message,
   segment: segmentJson(run),
   progress: progressOf(run),
   counts: countsOf(run),

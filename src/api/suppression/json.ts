@@ -1,7 +1,10 @@
 import { z } from 'zod'
 import type * as suppressions from '../../db/suppression.ts'
 import { suppressionReasons, suppressionSources } from '../../domain/suppression.ts'
-import { Cursor, exampleOf, Id, Instant, instant, instantOrNull, text } from '../schemas.ts'
+import { causeOf } from '../../domain/cause.ts'
+import type { OptOut } from '../../db/optOut/read.ts'
+import { optOutStates } from '../../domain/optOut.ts'
+import { CrmSaid, Cursor, Entity, exampleOf, Id, Instant, instant, instantOrNull, text } from '../schemas.ts'
 
 const mostRows = 1000
 const mostEvidence = 2000
@@ -13,10 +16,33 @@ const Source = z.enum(suppressionSources).meta({
 })
 const Evidence = text(mostEvidence).trim().min(1)
 
+export const Confirmed = z.object({
+  entity: Entity,
+  id: z.string(),
+  at: Instant.meta({ description: 'when the CRM said so' }),
+  wrote: z.boolean().meta({ description: 'by us; else it was so already' }),
+})
+
+const CrmConfirmation = z
+  .object({
+    state: z.enum(optOutStates).meta({
+      description:
+        '`waiting` is tried by itself, `held` waits for the connection, `rejected` needs a person; `written`: the CRM has confirmed it',
+    }),
+    doNotEmail: z.boolean().meta({ description: 'DoNotEmail as it is to be: false after a lifting' }),
+    people: z.array(Confirmed).meta({ description: 'everybody with the address who has it so now' }),
+    code: z.string().nullable(),
+    message: z.string().nullable(),
+    remedy: z.string().nullable(),
+    said: CrmSaid.nullable().meta({ description: 'what the CRM itself said' }),
+    settledAt: Instant.nullable(),
+  })
+  .meta({ id: 'CrmConfirmation' })
+
 export const Suppression = z
   .object({
     id: Id,
-    email: z.string().meta({ description: 'as it was given' }),
+    email: z.string().nullable().meta({ description: 'as it was given; null after an erasure, which leaves a hash' }),
     reason: Reason,
     source: Source,
     evidence: z.string().nullable(),
@@ -25,6 +51,7 @@ export const Suppression = z
     liftedAt: Instant.nullable(),
     liftedBy: Id.nullable(),
     liftEvidence: z.string().nullable(),
+    crm: CrmConfirmation.nullable().meta({ description: 'what the CRM was told because of it; null: nothing' }),
   })
   .meta({
     id: 'Suppression',
@@ -41,6 +68,16 @@ export const Suppression = z
         liftedAt: null,
         liftedBy: null,
         liftEvidence: null,
+        crm: {
+          state: 'written',
+          doNotEmail: true,
+          people: [{ entity: 'lead', id: 'QF8AAA000001', at: '2026-11-23T10:00:02.000Z', wrote: true }],
+          code: null,
+          message: null,
+          remedy: null,
+          said: null,
+          settledAt: '2026-11-23T10:00:02.000Z',
+        },
       },
     ],
   })
@@ -122,7 +159,30 @@ export const Lift = z
   .strictObject({ evidence: Evidence.meta({ description: 'why the address may be mailed again' }) })
   .meta({ id: 'Lift', examples: [{ evidence: 'Signed up again at the fair on 24 November 2026.' }] })
 
-export const suppressionJson = (row: suppressions.Suppression): Suppression => {
+export const confirmationJson = ({
+  state,
+  doNotEmail,
+  results,
+  code,
+  crm,
+  settledAt,
+}: OptOut): z.infer<typeof CrmConfirmation> => ({
+  state,
+  doNotEmail,
+  people: results,
+  code,
+  message: code === null ? null : causeOf(code).message,
+  remedy: code === null ? null : causeOf(code).remedy,
+  said: crm,
+  settledAt: instantOrNull(settledAt),
+})
+
+export const suppressionJson = (row: suppressions.Suppression, told?: OptOut): Suppression => {
   const { accountId: _account, emailKey: _key, createdAt, liftedAt, ...rest } = row
-  return { ...rest, createdAt: instant(createdAt), liftedAt: instantOrNull(liftedAt) }
+  return {
+    ...rest,
+    createdAt: instant(createdAt),
+    liftedAt: instantOrNull(liftedAt),
+    crm: told === undefined ? null : confirmationJson(told),
+  }
 }

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import * as optOuts from '../../db/optOut/read.ts'
 import * as suppressions from '../../db/suppression.ts'
 import { actorOf } from '../auth.ts'
 import { cutPage, readCursor, writeCursor } from '../cursor.ts'
@@ -23,7 +24,12 @@ const SuppressionQuery = PageQuery.extend({
 const Params = z.strictObject({ suppressionId: Id })
 const tags = ['Suppressions']
 
-export const suppressionRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, secrets }) => {
+export const suppressionRoutes: FastifyPluginAsyncZod<Services> = async (app, { db, secrets, relay }) => {
+  const show = async (accountId: string, row: suppressions.Suppression) =>
+    suppressionJson(row, (await optOuts.ofSuppressions(db, accountId, [row.id])).get(row.id))
+  /** The CRM hears of it at once; the relay of the process comes anyway. */
+  const relayLater = (): void => void relay().catch(() => undefined)
+
   const find = async (
     accountId: string,
     asked: { email?: string; lifted?: boolean; limit: number; cursor?: string },
@@ -32,7 +38,17 @@ export const suppressionRoutes: FastifyPluginAsyncZod<Services> = async (app, { 
     const scope = [accountId, 'suppressions', email, lifted]
     const before = readCursor(secrets, scope, cursor, Id)
     const rows = await suppressions.page(db, secrets, accountId, { email, lifted, limit: limit + 1, before })
-    return cutPage(rows, limit, suppressionJson, ({ id }) => writeCursor(secrets, scope, id))
+    const told = await optOuts.ofSuppressions(
+      db,
+      accountId,
+      rows.map(({ id }) => id),
+    )
+    return cutPage(
+      rows,
+      limit,
+      (row) => suppressionJson(row, told.get(row.id)),
+      ({ id }) => writeCursor(secrets, scope, id),
+    )
   }
 
   app.get(
@@ -81,7 +97,8 @@ export const suppressionRoutes: FastifyPluginAsyncZod<Services> = async (app, { 
     async ({ caller, id, body }, reply) => {
       const row = readNew(body, caller.role)
       const [done] = await suppressions.insert(db, secrets, caller.accountId, [row], actorOf({ caller, id }))
-      return reply.code(done!.created ? 201 : 200).send(suppressionJson(done!.suppression))
+      relayLater()
+      return reply.code(done!.created ? 201 : 200).send(await show(caller.accountId, done!.suppression))
     },
   )
 
@@ -102,6 +119,7 @@ export const suppressionRoutes: FastifyPluginAsyncZod<Services> = async (app, { 
       const good = rows.flatMap((each) => ('row' in each ? [each.row] : []))
       const actor = actorOf({ caller, id })
       const done = good.length === 0 ? [] : await suppressions.insert(db, secrets, caller.accountId, good, actor)
+      relayLater()
       const results = rows.map((each, index): SuppressionRow => {
         if ('row' in each) {
           const { suppression, created } = done.shift()!
@@ -132,7 +150,7 @@ export const suppressionRoutes: FastifyPluginAsyncZod<Services> = async (app, { 
         tags,
         summary: 'Lift a suppression',
         description:
-          'With evidence; others of the address stay. Those of the sources `person` and `admin` need the role admin; those of `crm` are lifted by the CRM alone. One that was lifted before is answered as it is.',
+          'With evidence; others of the address stay. Where no opt-out of the address holds any more, the CRM is told that it may be mailed. Those of the sources `person` and `admin` need the role admin; those of `crm` are lifted by the CRM alone. One that was lifted before is answered as it is.',
         params: Params,
         body: Lift,
         response: { 200: Suppression },
@@ -140,9 +158,29 @@ export const suppressionRoutes: FastifyPluginAsyncZod<Services> = async (app, { 
     },
     async ({ caller, id, params: { suppressionId }, body: { evidence } }) => {
       const asked = { evidence, role: caller.role }
-      return suppressionJson(
-        await suppressions.lift(db, caller.accountId, suppressionId, asked, actorOf({ caller, id })),
-      )
+      const lifted = await suppressions.lift(db, caller.accountId, suppressionId, asked, actorOf({ caller, id }))
+      relayLater()
+      return show(caller.accountId, lifted)
+    },
+  )
+
+  app.post(
+    '/suppressions/:suppressionId/retry',
+    {
+      config: { role: 'marketer', problems: ['notRetryable'] },
+      schema: {
+        tags,
+        summary: 'Tell the CRM of an opt-out again',
+        description: 'One that was rejected; the others go on by themselves. The address stays suppressed meanwhile.',
+        params: Params,
+        response: { 200: Suppression },
+      },
+    },
+    async ({ caller, id, params: { suppressionId } }) => {
+      const found = await suppressions.get(db, caller.accountId, suppressionId)
+      await optOuts.retry(db, caller.accountId, suppressionId, actorOf({ caller, id }))
+      relayLater()
+      return show(caller.accountId, found)
     },
   )
 }

@@ -2,7 +2,7 @@ import { and, desc, eq, getTableColumns, sql } from 'drizzle-orm'
 import { alertCause, type AlertShown, type SubjectType } from '../../domain/alert.ts'
 import type { Database } from '../database.ts'
 import type { Transaction } from '../outbox.ts'
-import { alertDeliveries, alerts, connections, lists, schedules, segments } from '../schema.ts'
+import { alertDeliveries, alerts, connections, lists, messages, schedules, segments } from '../schema.ts'
 
 /** Whoever has the problem: found by its id, whatever kind of thing it is. */
 export const withSubjects = (db: Database | Transaction) =>
@@ -10,8 +10,8 @@ export const withSubjects = (db: Database | Transaction) =>
     .select({
       ...getTableColumns(alerts),
       subjectType: sql<SubjectType>`case when ${schedules.id} is not null or ${alerts.kind} in ('scheduleMissed', 'scheduleRepaired') then 'schedule'
-        when ${segments.id} is not null then 'segment' when ${alerts.kind} = 'connectionBroken' then 'connection' else 'list' end`,
-      subjectName: sql<string | null>`coalesce(${segments.name}, ${lists.name})`,
+        when ${segments.id} is not null then 'segment' when ${messages.id} is not null then 'message' when ${alerts.kind} = 'connectionBroken' then 'connection' else 'list' end`,
+      subjectName: sql<string | null>`coalesce(${segments.name}, ${lists.name}, ${messages.name})`,
       mail: sql<{ state: 'pending' | 'delivered' | 'failed'; error: string | null } | null>`(
         select jsonb_build_object('state', d.state, 'error', d.attempts -> -1 ->> 'error') from ${alertDeliveries} d
         where d.alert_id = ${alerts.id} and d.channel = 'mail' order by d.id desc limit 1)`,
@@ -32,6 +32,7 @@ export const withSubjects = (db: Database | Transaction) =>
         sql`${lists.id}::text = coalesce(${schedules.listId}::text, ${segments.listId}::text, ${alerts.subject})`,
       ),
     )
+    .leftJoin(messages, and(eq(messages.accountId, alerts.accountId), sql`${messages.id}::text = ${alerts.subject}`))
     .leftJoin(
       connections,
       and(eq(connections.accountId, alerts.accountId), sql`${connections.id}::text = ${alerts.subject}`),

@@ -2,7 +2,9 @@ import { eq } from 'drizzle-orm'
 import type { CrmEntity, CrmField, CrmIdentity } from '../../domain/crm.ts'
 import * as alerts from '../alert.ts'
 import type { Database } from '../database.ts'
+import { queueAll } from '../optOut/queue.ts'
 import { candidates, connections } from '../schema.ts'
+import { keepBack as keepNotesBack } from '../note/wake.ts'
 import { keepBack } from '../submission/claim.ts'
 import { connectionContext, type SecretBox } from '../secret.ts'
 import { upsertFields } from './fields.ts'
@@ -45,6 +47,7 @@ export const accept = (
       connection = (await tx.insert(connections).values({ accountId }).returning())[0]!
       await ensureSlots(tx, connection)
       await keepBack(tx, accountId)
+      await keepNotesBack(tx, accountId)
     }
     await tx
       .update(connections)
@@ -66,6 +69,7 @@ export const accept = (
       await upsertFields(tx, accountId, connection.id, entity as CrmEntity, found)
     }
     await alerts.resolve(tx, accountId, { kind: 'connectionBroken', subject: connection.id })
+    await queueAll(tx, accountId, connection.id)
     await resumeHeld(tx, accountId)
     return true
   })

@@ -6,6 +6,8 @@ import * as alerts from '../alert.ts'
 import * as audits from '../audit.ts'
 import type { Database } from '../database.ts'
 import * as outbox from '../outbox.ts'
+import * as optOutWakes from '../optOut/wake.ts'
+import { holdOpen as holdNotes, wakeOpen as wakeNotes } from '../note/wake.ts'
 import { wakeOpen } from '../submission/wake.ts'
 import { pauseAll } from '../schedule/end.ts'
 import { accounts, candidates, connections, runs } from '../schema.ts'
@@ -91,6 +93,7 @@ export const reset = (db: Database, accountId: string): Promise<void> =>
     await tx.delete(candidates).where(eq(candidates.connectionId, connection.id))
     await alerts.resolve(tx, accountId, { kind: 'connectionBroken', subject: connection.id, gone: true })
     await pauseAll(tx, accountId)
+    await holdNotes(tx, connection.id)
     const waiting = await tx
       .update(runs)
       .set({ cancelRequestedAt: new Date() })
@@ -110,6 +113,8 @@ export const resumeHeld = async (tx: outbox.Transaction, accountId: string): Pro
     .from(runs)
     .where(and(eq(runs.accountId, accountId), inArray(runs.state, ['running', 'held'])))
   await wakeOpen(tx, accountId)
+  await wakeNotes(tx, accountId)
+  await optOutWakes.wakeOpen(tx, accountId)
   for (const { workflowId } of held) await outbox.insert(tx, { accountId, kind: 'signal', name: 'resume', workflowId })
 }
 

@@ -2,10 +2,11 @@ import { sameValue, readValues } from '../../domain/values.ts'
 import { changesBetween } from '../../domain/edit.ts'
 import type { Sql } from '../database.ts'
 import type { Phase } from '../lane.ts'
+import { liftCleared, wantsNoMail } from '../optOut/fromCrm.ts'
 import { insertEntries } from '../run/record.ts'
 import type { PageTarget, Prepared } from './page.ts'
 
-type Changed = { id: string; crm_id: string; before: string; after: string }
+type Changed = { id: string; crm_id: string; key: string | null; before: string; after: string }
 
 /** Decimals that a double cannot hold are compared and kept digit by digit (R8). */
 const changesOf = (was: string, is: string) => {
@@ -35,7 +36,7 @@ export const mergeExisting = async (
     from u
     where t.list_id = ${target.listId}::uuid and t.crm_id = u.id and t.crm_entity = ${target.entity}
       and t.agreed = '{}' and t.removed_at is null and not t.fields @> u.fields::jsonb
-    returning t.id, t.crm_id, old.fields::text as before, new.fields::text as after`
+    returning t.id, t.crm_id, encode(old.email_key, 'hex') as key, old.fields::text as before, new.fields::text as after`
   await insertEntries(
     sql,
     target,
@@ -49,5 +50,9 @@ export const mergeExisting = async (
       changes: changesOf(row.before, row.after),
     })),
   )
+  const cleared = changed.flatMap(({ crm_id: id, key, before, after }) =>
+    key !== null && wantsNoMail(readValues(before)) && !wantsNoMail(readValues(after)) ? [{ key, id }] : [],
+  )
+  await liftCleared(sql, target, runId, cleared)
   return changed.length
 }

@@ -1,10 +1,12 @@
 import type { KeyObject } from 'node:crypto'
 import type { CrmEntity, CrmPage, CrmPerson } from '../../domain/crm.ts'
 import { encodeValues, type ColumnPlan } from '../../domain/values.ts'
-import { truthy } from '../../domain/truthy.ts'
 import type { Database, Sql } from '../database.ts'
 import { emailHexOf } from '../emailKey.ts'
+import { withoutErased, type Erased } from '../erasure/known.ts'
+import { hashesOf, skipErased, skipUnreadable } from '../erasure/skip.ts'
 import * as lanes from '../lane.ts'
+import { optOutField, suppressing, toldBy, type Told } from '../optOut/fromCrm.ts'
 import { rejectUnreadable } from '../run/record.ts'
 import { addWarnings } from '../run/warning.ts'
 import { mergeExisting } from './merge.ts'
@@ -15,6 +17,8 @@ export type PageTarget = {
   entity: CrmEntity
   hashKey: KeyObject
   plan: ColumnPlan
+  /** who must not return; nobody where it is missing */
+  erased?: Erased
 }
 
 /**
@@ -28,12 +32,15 @@ export type Prepared = {
   fields: string
   withoutEmail: number
   optedOut: number
+  /** who wants no mail, and has an address */
+  told: Told[]
+  /** hashes of those who are left out */
+  erased: ReturnType<typeof hashesOf>
 }
 
-const isOptedOut = ({ values }: CrmPerson): boolean => truthy(values['DoNotEmail']) || truthy(values['DoNotSolicit'])
-
 /** Done as soon as people arrive, so that no object with all their values waits. */
-export const prepare = (target: PageTarget, people: CrmPerson[]): Prepared => {
+export const prepare = (target: PageTarget, all: CrmPerson[]): Prepared => {
+  const { people, erased } = withoutErased(target, all)
   const emails = people.map(({ values }) => emailHexOf(target.hashKey, values['Email']))
   return {
     length: people.length,
@@ -41,7 +48,9 @@ export const prepare = (target: PageTarget, people: CrmPerson[]): Prepared => {
     emails: emails.join('\n'),
     fields: people.map(({ values }) => encodeValues(values, target.plan)).join('\n'),
     withoutEmail: emails.filter((email) => email === '').length,
-    optedOut: people.filter(isOptedOut).length,
+    optedOut: people.filter((person) => optOutField(person) !== undefined).length,
+    told: toldBy(people, emails),
+    erased: hashesOf(target, erased),
   }
 }
 
@@ -77,6 +86,8 @@ export const storePeople = async (
   rows: Prepared,
 ): Promise<lanes.LaneCounts> => {
   const counts = countOf(rows)
+  counts.skipped = await skipErased(sql, target, runId, phase, rows.erased)
+  counts.read += counts.skipped
   if (rows.length === 0) return counts
   const inserted = await sql`
     ${inserting(sql, target, runId, rows)} on conflict (list_id, crm_id, crm_entity) do nothing`
@@ -85,6 +96,7 @@ export const storePeople = async (
     counts.updated = await mergeExisting(sql, target, runId, phase, rows)
     counts.unchanged = rows.length - counts.created - counts.updated
   }
+  if (rows.told.length > 0) await suppressing(sql, target, runId, rows.told)
   return counts
 }
 
@@ -104,10 +116,13 @@ const storeNew = async (db: Database, target: PageTarget, key: lanes.LaneKey, pa
   const sql = db.$client
   const { rows } = page
   const counts = { ...countOf(rows), created: rows.length }
+  const ifMoved = sql`exists (select from moved)`
+  const isTold = rows.told.length > 0
+  const told = isTold ? sql`, told as (${suppressing(sql, target, key.runId, rows.told, ifMoved)})` : sql``
   return lanes.moved(
     await sql<lanes.Moved[]>`
       with moved as (${lanes.moving(sql, key, stepTo(page, counts))}),
-        made as (${inserting(sql, target, key.runId, rows, sql`exists (select from moved)`)})
+        made as (${inserting(sql, target, key.runId, rows, ifMoved)})${told}
       select * from moved`,
   )
 }
@@ -117,8 +132,10 @@ const storeMixed = (db: Database, target: PageTarget, key: lanes.LaneKey, page: 
   db.$client.begin(async (tx) => {
     const sql = tx as unknown as Sql
     const counts = await storePeople(sql, target, key.runId, key.phase, page.rows)
-    const rejected = await rejectUnreadable(sql, target, key.runId, key.phase, page.unreadable)
-    counts.read += rejected
+    const { unreadable, erased } = await skipUnreadable(sql, target, key.runId, key.phase, page.unreadable)
+    counts.skipped += erased
+    const rejected = await rejectUnreadable(sql, target, key.runId, key.phase, unreadable)
+    counts.read += rejected + erased
     counts.rejected += rejected
     await addWarnings(sql, { runId: key.runId, listId: target.listId }, page.warnings)
     return lanes.advance(sql, key, stepTo(page, counts))
@@ -133,7 +150,7 @@ export const storePage = async (
   key: lanes.LaneKey,
   page: Page,
 ): Promise<lanes.Moved> => {
-  if (page.rows.length === 0 || page.unreadable.length + page.warnings.length > 0)
+  if (page.rows.length === 0 || page.rows.erased.length + page.unreadable.length + page.warnings.length > 0)
     return storeMixed(db, target, key, page)
   try {
     return await storeNew(db, target, key, page)

@@ -7,6 +7,7 @@ CREATE TABLE "accounts" (
 	"unmapped_address" text DEFAULT 'push' NOT NULL,
 	"standard_fields_version" integer DEFAULT 0 NOT NULL,
 	"conflict" text DEFAULT 'crmWins' NOT NULL,
+	"preview_months" integer DEFAULT 24 NOT NULL,
 	"alert_emails" jsonb DEFAULT '[]'::jsonb NOT NULL,
 	"hash_key" text NOT NULL,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL
@@ -187,10 +188,57 @@ CREATE TABLE "decisions" (
 	"closed_at" timestamp (3) with time zone
 );
 --> statement-breakpoint
+CREATE TABLE "deliveries" (
+	"id" uuid PRIMARY KEY DEFAULT uuidv7() NOT NULL,
+	"account_id" uuid NOT NULL,
+	"message_id" uuid NOT NULL,
+	"version" integer NOT NULL,
+	"run_id" uuid,
+	"list_id" uuid,
+	"record_id" uuid,
+	"crm_entity" text,
+	"crm_id" text,
+	"email_key" "bytea",
+	"email" text,
+	"state" text DEFAULT 'waiting' NOT NULL,
+	"code" text,
+	"smtp_status" integer,
+	"smtp_code" text,
+	"bounce" jsonb,
+	"preview_token" text,
+	"preview_revoked_at" timestamp (3) with time zone,
+	"preview_expires_at" timestamp (3) with time zone,
+	"unsubscribe_token" text,
+	"unsubscribed_at" timestamp (3) with time zone,
+	"external_id" text,
+	"is_unsure" boolean DEFAULT false NOT NULL,
+	"tries" integer DEFAULT 0 NOT NULL,
+	"due_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"claim_id" uuid,
+	"claim_until" timestamp (3) with time zone,
+	"sent_at" timestamp (3) with time zone,
+	"accepted_at" timestamp (3) with time zone,
+	"erased_at" timestamp (3) with time zone,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "deliveries_previewToken_unique" UNIQUE("preview_token"),
+	CONSTRAINT "deliveries_unsubscribeToken_unique" UNIQUE("unsubscribe_token")
+);
+--> statement-breakpoint
+CREATE TABLE "delivery_contents" (
+	"delivery_id" uuid PRIMARY KEY NOT NULL,
+	"account_id" uuid NOT NULL,
+	"subject" text NOT NULL,
+	"html" "bytea" NOT NULL,
+	"text" "bytea" NOT NULL,
+	"sha256" "bytea" NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "drainers" (
 	"id" uuid PRIMARY KEY NOT NULL,
 	"account_id" uuid NOT NULL,
-	"awake_until" timestamp (3) with time zone
+	"awake_until" timestamp (3) with time zone,
+	"opt_outs_awake_until" timestamp (3) with time zone
 );
 --> statement-breakpoint
 CREATE TABLE "edits" (
@@ -226,6 +274,25 @@ CREATE TABLE "entries" (
 	"crm" jsonb,
 	"row" jsonb,
 	"at" timestamp (3) with time zone DEFAULT now() NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "erased_people" (
+	"account_id" uuid NOT NULL,
+	"hash" "bytea" NOT NULL,
+	"kind" text NOT NULL,
+	"erasure_id" uuid NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "erased_people_account_id_hash_pk" PRIMARY KEY("account_id","hash")
+);
+--> statement-breakpoint
+CREATE TABLE "erasures" (
+	"id" uuid PRIMARY KEY DEFAULT uuidv7() NOT NULL,
+	"account_id" uuid NOT NULL,
+	"api_key_id" uuid,
+	"proof" jsonb NOT NULL,
+	"reason" text,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"lifted_at" timestamp (3) with time zone
 );
 --> statement-breakpoint
 CREATE TABLE "firings" (
@@ -338,6 +405,83 @@ CREATE TABLE "lists" (
 	"removed_at" timestamp (3) with time zone
 );
 --> statement-breakpoint
+CREATE TABLE "message_tests" (
+	"id" uuid PRIMARY KEY DEFAULT uuidv7() NOT NULL,
+	"account_id" uuid NOT NULL,
+	"message_id" uuid NOT NULL,
+	"version" integer NOT NULL,
+	"record_id" uuid,
+	"recipients" jsonb NOT NULL,
+	"state" text DEFAULT 'waiting' NOT NULL,
+	"code" text,
+	"accepted" integer DEFAULT 0 NOT NULL,
+	"rejected" integer DEFAULT 0 NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "message_versions" (
+	"message_id" uuid NOT NULL,
+	"version" integer NOT NULL,
+	"account_id" uuid NOT NULL,
+	"definition" jsonb NOT NULL,
+	"api_key_id" uuid,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "message_versions_message_id_version_pk" PRIMARY KEY("message_id","version")
+);
+--> statement-breakpoint
+CREATE TABLE "messages" (
+	"id" uuid PRIMARY KEY DEFAULT uuidv7() NOT NULL,
+	"account_id" uuid NOT NULL,
+	"name" text NOT NULL,
+	"state" text DEFAULT 'draft' NOT NULL,
+	"version" integer DEFAULT 1 NOT NULL,
+	"scheduled_at" timestamp (3) with time zone,
+	"sent_at" timestamp (3) with time zone,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"removed_at" timestamp (3) with time zone
+);
+--> statement-breakpoint
+CREATE TABLE "notes" (
+	"delivery_id" uuid PRIMARY KEY NOT NULL,
+	"account_id" uuid NOT NULL,
+	"message_id" uuid NOT NULL,
+	"connection_id" uuid NOT NULL,
+	"state" text DEFAULT 'waiting' NOT NULL,
+	"code" text,
+	"crm" jsonb,
+	"warnings" jsonb DEFAULT '[]'::jsonb NOT NULL,
+	"crm_entity" text,
+	"crm_id" text,
+	"note_id" text,
+	"run_id" uuid,
+	"tries" integer DEFAULT 0 NOT NULL,
+	"due_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"claim_id" uuid,
+	"claim_until" timestamp (3) with time zone,
+	"sent_at" timestamp (3) with time zone,
+	"written_at" timestamp (3) with time zone,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "opt_outs" (
+	"id" uuid PRIMARY KEY DEFAULT uuidv7() NOT NULL,
+	"account_id" uuid NOT NULL,
+	"connection_id" uuid NOT NULL,
+	"suppression_id" uuid,
+	"email_key" "bytea" NOT NULL,
+	"email" text,
+	"do_not_email" boolean NOT NULL,
+	"state" text DEFAULT 'waiting' NOT NULL,
+	"code" text,
+	"crm" jsonb,
+	"results" jsonb DEFAULT '[]'::jsonb NOT NULL,
+	"tries" integer DEFAULT 0 NOT NULL,
+	"due_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"settled_at" timestamp (3) with time zone
+);
+--> statement-breakpoint
 CREATE TABLE "outbox" (
 	"id" bigserial PRIMARY KEY NOT NULL,
 	"account_id" uuid NOT NULL,
@@ -372,6 +516,15 @@ CREATE TABLE "parked_records" (
 	"mapping" text NOT NULL,
 	"parked_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"probe_run_id" uuid
+);
+--> statement-breakpoint
+CREATE TABLE "preview_views" (
+	"id" uuid PRIMARY KEY DEFAULT uuidv7() NOT NULL,
+	"account_id" uuid NOT NULL,
+	"delivery_id" uuid NOT NULL,
+	"network" text,
+	"browser" text,
+	"at" timestamp (3) with time zone DEFAULT now() NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE "previewed_records" (
@@ -439,6 +592,7 @@ CREATE TABLE "runs" (
 	"trigger" text NOT NULL,
 	"list_id" uuid,
 	"segment_id" uuid,
+	"message_id" uuid,
 	"connection_id" uuid,
 	"entity" text,
 	"settings" jsonb DEFAULT '{}'::jsonb NOT NULL,
@@ -550,7 +704,7 @@ CREATE TABLE "suppressions" (
 	"id" uuid PRIMARY KEY DEFAULT uuidv7() NOT NULL,
 	"account_id" uuid NOT NULL,
 	"email_key" "bytea" NOT NULL,
-	"email" text NOT NULL,
+	"email" text,
 	"reason" text NOT NULL,
 	"source" text NOT NULL,
 	"evidence" text,
@@ -641,11 +795,19 @@ ALTER TABLE "crm_picklists" ADD CONSTRAINT "crm_picklists_connection_id_connecti
 ALTER TABLE "crm_picklists" ADD CONSTRAINT "crm_picklists_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "decisions" ADD CONSTRAINT "decisions_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "decisions" ADD CONSTRAINT "decisions_list_id_lists_id_fk" FOREIGN KEY ("list_id") REFERENCES "public"."lists"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "deliveries" ADD CONSTRAINT "deliveries_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "deliveries" ADD CONSTRAINT "deliveries_message_id_messages_id_fk" FOREIGN KEY ("message_id") REFERENCES "public"."messages"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "deliveries" ADD CONSTRAINT "deliveries_run_id_runs_id_fk" FOREIGN KEY ("run_id") REFERENCES "public"."runs"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "delivery_contents" ADD CONSTRAINT "delivery_contents_delivery_id_deliveries_id_fk" FOREIGN KEY ("delivery_id") REFERENCES "public"."deliveries"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "delivery_contents" ADD CONSTRAINT "delivery_contents_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "drainers" ADD CONSTRAINT "drainers_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "edits" ADD CONSTRAINT "edits_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "entries" ADD CONSTRAINT "entries_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "entries" ADD CONSTRAINT "entries_first_run_id_runs_id_fk" FOREIGN KEY ("first_run_id") REFERENCES "public"."runs"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "entries" ADD CONSTRAINT "entries_last_run_id_runs_id_fk" FOREIGN KEY ("last_run_id") REFERENCES "public"."runs"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "erased_people" ADD CONSTRAINT "erased_people_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "erased_people" ADD CONSTRAINT "erased_people_erasure_id_erasures_id_fk" FOREIGN KEY ("erasure_id") REFERENCES "public"."erasures"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "erasures" ADD CONSTRAINT "erasures_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "firings" ADD CONSTRAINT "firings_schedule_id_schedules_id_fk" FOREIGN KEY ("schedule_id") REFERENCES "public"."schedules"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "firings" ADD CONSTRAINT "firings_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "firings" ADD CONSTRAINT "firings_run_id_runs_id_fk" FOREIGN KEY ("run_id") REFERENCES "public"."runs"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
@@ -662,11 +824,25 @@ ALTER TABLE "late_rows" ADD CONSTRAINT "late_rows_account_id_accounts_id_fk" FOR
 ALTER TABLE "lists" ADD CONSTRAINT "lists_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "lists" ADD CONSTRAINT "lists_folder_id_folders_id_fk" FOREIGN KEY ("folder_id") REFERENCES "public"."folders"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "lists" ADD CONSTRAINT "lists_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "message_tests" ADD CONSTRAINT "message_tests_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "message_tests" ADD CONSTRAINT "message_tests_message_id_messages_id_fk" FOREIGN KEY ("message_id") REFERENCES "public"."messages"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "message_versions" ADD CONSTRAINT "message_versions_message_id_messages_id_fk" FOREIGN KEY ("message_id") REFERENCES "public"."messages"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "message_versions" ADD CONSTRAINT "message_versions_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "messages" ADD CONSTRAINT "messages_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "notes" ADD CONSTRAINT "notes_delivery_id_deliveries_id_fk" FOREIGN KEY ("delivery_id") REFERENCES "public"."deliveries"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "notes" ADD CONSTRAINT "notes_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "notes" ADD CONSTRAINT "notes_message_id_messages_id_fk" FOREIGN KEY ("message_id") REFERENCES "public"."messages"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "notes" ADD CONSTRAINT "notes_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "opt_outs" ADD CONSTRAINT "opt_outs_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "opt_outs" ADD CONSTRAINT "opt_outs_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "opt_outs" ADD CONSTRAINT "opt_outs_suppression_id_suppressions_id_fk" FOREIGN KEY ("suppression_id") REFERENCES "public"."suppressions"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "outbox" ADD CONSTRAINT "outbox_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "paces" ADD CONSTRAINT "paces_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "paces" ADD CONSTRAINT "paces_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "parked_records" ADD CONSTRAINT "parked_records_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "parked_records" ADD CONSTRAINT "parked_records_list_id_lists_id_fk" FOREIGN KEY ("list_id") REFERENCES "public"."lists"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "preview_views" ADD CONSTRAINT "preview_views_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "preview_views" ADD CONSTRAINT "preview_views_delivery_id_deliveries_id_fk" FOREIGN KEY ("delivery_id") REFERENCES "public"."deliveries"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "previewed_records" ADD CONSTRAINT "previewed_records_run_id_runs_id_fk" FOREIGN KEY ("run_id") REFERENCES "public"."runs"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "previewed_records" ADD CONSTRAINT "previewed_records_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "put_off" ADD CONSTRAINT "put_off_run_id_runs_id_fk" FOREIGN KEY ("run_id") REFERENCES "public"."runs"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
@@ -679,6 +855,7 @@ ALTER TABLE "run_members" ADD CONSTRAINT "run_members_account_id_accounts_id_fk"
 ALTER TABLE "runs" ADD CONSTRAINT "runs_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "runs" ADD CONSTRAINT "runs_list_id_lists_id_fk" FOREIGN KEY ("list_id") REFERENCES "public"."lists"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "runs" ADD CONSTRAINT "runs_segment_id_segments_id_fk" FOREIGN KEY ("segment_id") REFERENCES "public"."segments"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "runs" ADD CONSTRAINT "runs_message_id_messages_id_fk" FOREIGN KEY ("message_id") REFERENCES "public"."messages"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "runs" ADD CONSTRAINT "runs_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "schedules" ADD CONSTRAINT "schedules_account_id_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "schedules" ADD CONSTRAINT "schedules_list_id_lists_id_fk" FOREIGN KEY ("list_id") REFERENCES "public"."lists"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
@@ -720,6 +897,14 @@ CREATE INDEX "creations_record_id_index" ON "creations" USING btree ("record_id"
 CREATE UNIQUE INDEX "decisions_open" ON "decisions" USING btree ("record_id") WHERE decided_at is null and closed_at is null;--> statement-breakpoint
 CREATE INDEX "decisions_account" ON "decisions" USING btree ("account_id","id");--> statement-breakpoint
 CREATE INDEX "decisions_record" ON "decisions" USING btree ("record_id","id");--> statement-breakpoint
+CREATE INDEX "deliveries_message" ON "deliveries" USING btree ("message_id","id");--> statement-breakpoint
+CREATE INDEX "deliveries_state" ON "deliveries" USING btree ("message_id","state","id");--> statement-breakpoint
+CREATE INDEX "deliveries_record" ON "deliveries" USING btree ("record_id");--> statement-breakpoint
+CREATE INDEX "deliveries_email" ON "deliveries" USING btree ("account_id","email_key","id");--> statement-breakpoint
+CREATE UNIQUE INDEX "deliveries_address" ON "deliveries" USING btree ("message_id","email_key") WHERE state <> 'skipped' and external_id is null;--> statement-breakpoint
+CREATE UNIQUE INDEX "deliveries_external" ON "deliveries" USING btree ("message_id","external_id") WHERE external_id is not null;--> statement-breakpoint
+CREATE INDEX "deliveries_open" ON "deliveries" USING btree ("message_id","due_at") WHERE state in ('waiting', 'sending');--> statement-breakpoint
+CREATE INDEX "deliveries_expiring" ON "deliveries" USING btree ("preview_expires_at") WHERE preview_expires_at is not null;--> statement-breakpoint
 CREATE INDEX "edits_record" ON "edits" USING btree ("record_id","id");--> statement-breakpoint
 CREATE INDEX "edits_at" ON "edits" USING btree ("at");--> statement-breakpoint
 CREATE INDEX "entries_run" ON "entries" USING btree ("last_run_id","id");--> statement-breakpoint
@@ -728,14 +913,25 @@ CREATE INDEX "entries_record" ON "entries" USING btree ("record_id");--> stateme
 CREATE INDEX "entries_email" ON "entries" USING btree ("account_id","email_key");--> statement-breakpoint
 CREATE INDEX "entries_crm" ON "entries" USING btree ("account_id","crm_id");--> statement-breakpoint
 CREATE INDEX "entries_at" ON "entries" USING btree ("at");--> statement-breakpoint
+CREATE INDEX "erased_people_erasure" ON "erased_people" USING btree ("erasure_id");--> statement-breakpoint
+CREATE INDEX "erasures_account" ON "erasures" USING btree ("account_id","id");--> statement-breakpoint
 CREATE UNIQUE INDEX "folders_name" ON "folders" USING btree ("account_id",lower("name"));--> statement-breakpoint
 CREATE INDEX "forms_list" ON "forms" USING btree ("list_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "forms_name" ON "forms" USING btree ("account_id",lower("name")) WHERE removed_at is null;--> statement-breakpoint
 CREATE INDEX "lists_account_id_folder_id_position_index" ON "lists" USING btree ("account_id","folder_id","position");--> statement-breakpoint
 CREATE UNIQUE INDEX "lists_name" ON "lists" USING btree ("folder_id",lower("name")) WHERE removed_at is null;--> statement-breakpoint
+CREATE INDEX "messages_account" ON "messages" USING btree ("account_id","id");--> statement-breakpoint
+CREATE UNIQUE INDEX "messages_name" ON "messages" USING btree ("account_id",lower("name")) WHERE removed_at is null;--> statement-breakpoint
+CREATE INDEX "notes_message" ON "notes" USING btree ("message_id","state","delivery_id");--> statement-breakpoint
+CREATE INDEX "notes_open" ON "notes" USING btree ("message_id","due_at") WHERE state in ('waiting', 'creating', 'held');--> statement-breakpoint
+CREATE INDEX "opt_outs_email" ON "opt_outs" USING btree ("account_id","email_key","id");--> statement-breakpoint
+CREATE INDEX "opt_outs_suppression" ON "opt_outs" USING btree ("suppression_id");--> statement-breakpoint
+CREATE INDEX "opt_outs_open" ON "opt_outs" USING btree ("connection_id","id") WHERE state in ('waiting', 'held');--> statement-breakpoint
 CREATE INDEX "outbox_open" ON "outbox" USING btree ("id") WHERE done_at is null;--> statement-breakpoint
 CREATE INDEX "parked_records_account" ON "parked_records" USING btree ("account_id","record_id");--> statement-breakpoint
 CREATE INDEX "parked_records_cause" ON "parked_records" USING btree ("list_id","code","detail");--> statement-breakpoint
+CREATE INDEX "preview_views_delivery" ON "preview_views" USING btree ("delivery_id","id");--> statement-breakpoint
+CREATE INDEX "preview_views_at" ON "preview_views" USING btree ("at");--> statement-breakpoint
 CREATE INDEX "previewed_records_run_id_crm_id_index" ON "previewed_records" USING btree ("run_id","crm_id");--> statement-breakpoint
 CREATE INDEX "put_off_run_id_due_at_index" ON "put_off" USING btree ("run_id","due_at");--> statement-breakpoint
 CREATE UNIQUE INDEX "records_crm" ON "records" USING btree ("list_id","crm_entity","crm_id");--> statement-breakpoint
@@ -748,6 +944,7 @@ CREATE UNIQUE INDEX "runs_active" ON "runs" USING btree ("list_id") WHERE state 
 CREATE UNIQUE INDEX "runs_queued" ON "runs" USING btree ("list_id") WHERE state = 'queued' and kind not in ('upload', 'preview');--> statement-breakpoint
 CREATE UNIQUE INDEX "runs_preview" ON "runs" USING btree ("list_id",coalesce("segment_id", "list_id")) WHERE state in ('queued', 'running', 'held') and kind = 'preview';--> statement-breakpoint
 CREATE UNIQUE INDEX "runs_upload" ON "runs" USING btree ("list_id") WHERE state = 'running' and kind = 'upload';--> statement-breakpoint
+CREATE UNIQUE INDEX "runs_message" ON "runs" USING btree ("message_id","kind") WHERE state in ('queued', 'running', 'held');--> statement-breakpoint
 CREATE INDEX "runs_account" ON "runs" USING btree ("account_id","id");--> statement-breakpoint
 CREATE INDEX "runs_list" ON "runs" USING btree ("list_id","id");--> statement-breakpoint
 CREATE UNIQUE INDEX "schedules_slot" ON "schedules" USING btree ("account_id","slot") WHERE slot is not null;--> statement-breakpoint

@@ -9,6 +9,7 @@ import { isBlank, sameValue } from '../../domain/values.ts'
 import type { Database, Sql } from '../database.ts'
 import * as edits from '../edit.ts'
 import { emailHexOf } from '../emailKey.ts'
+import { erasedAmong } from '../erasure/known.ts'
 import {
   inTransaction,
   insertRows,
@@ -37,7 +38,7 @@ export type BulkResult = {
   id: string | null
   /** how many more records of the list have the address */
   others: number
-  code?: Extract<ErrorCode, 'externalIdTaken' | 'recordRemoved'> | 'recordUnknown'
+  code?: Extract<ErrorCode, 'externalIdTaken' | 'recordRemoved' | 'erased'> | 'recordUnknown'
 }
 /** with what an update changed, by column key and `externalId` */
 export type BulkOutcome = BulkResult & { changes?: EntryChanges }
@@ -59,6 +60,8 @@ type Known = {
   byEmail: Map<string, Target>
   byExternalId: Map<string, Target>
   made: Target[]
+  /** addresses of erased people, in hexadecimal */
+  erased: ReadonlySet<string>
 }
 
 const targetOf = (row: LockedRow, others = 0): Target => ({
@@ -133,6 +136,11 @@ const load = async (sql: Sql, scope: Scope, rows: readonly BulkRow[], { match, e
     byEmail,
     byExternalId: new Map(owners.map((owner) => [owner.externalId, byId.get(owner.id) ?? strange(owner)])),
     made: [],
+    erased: await erasedAmong(
+      sql,
+      scope.accountId,
+      rows.map(({ values }) => emailHexOf(scope.hashKey, values[emailKeyColumn])),
+    ),
   }
 }
 
@@ -157,6 +165,8 @@ const apply = (
   const owner = typeof asked === 'string' ? known.byExternalId.get(asked) : undefined
   const found = match === 'externalId' ? owner : meantBy(known, row, email, match)
   const nobody: Target = { removed: false, others: 0, fields: {}, agreed: {}, externalId: null }
+  if (known.erased.size > 0 && known.erased.has(emailHexOf(scope.hashKey, row.values[emailKeyColumn])))
+    return { result: 'skipped', code: 'erased', target: nobody }
   if (match === 'id' && row.id !== undefined && found === undefined)
     return { result: 'rejected', code: 'recordUnknown', target: nobody }
   if (found?.removed === true) return { result: 'rejected', code: 'recordRemoved', target: found }

@@ -10,6 +10,7 @@ import { readValues } from '../../domain/values.ts'
 import type { Column } from '../column.ts'
 import type { Database, Sql } from '../database.ts'
 import { emailHexOf, hashKeyOf } from '../emailKey.ts'
+import { erasedAmong, holdErasures } from '../erasure/known.ts'
 import { failureCode } from '../failure.ts'
 import type { SecretBox } from '../secret.ts'
 import { encodeAgreed, encodeFields } from '../sync/rows.ts'
@@ -40,13 +41,14 @@ export const scopeOf = async (
 const tries = 3
 const deadlock = '40P01'
 
-/** A sync locks records in the order of its pages: whoever loses against it begins anew. */
+/** A sync locks records in the order of its pages: whoever loses against it begins anew. No erasure is under way meanwhile (R40). */
 export const inTransaction = async <T>(db: Database, work: (sql: Sql) => Promise<T>): Promise<T> => {
   for (let left = tries; ; left -= 1) {
     try {
       return (await db.$client.begin(async (tx) => {
         const sql = tx as unknown as Sql
         await sql`set local lock_timeout = '10s'`
+        await holdErasures(sql)
         return work(sql)
       })) as T
     } catch (error) {
@@ -63,6 +65,16 @@ export const lockList = async (sql: Sql, { accountId, listId }: Scope): Promise<
   const [list] = await sql`
     select from lists where id = ${listId}::uuid and account_id = ${accountId}::uuid and removed_at is null for no key update`
   if (list === undefined) throw new FairleadError('notFound')
+}
+
+/** R40. Errors: erased. */
+export const refuseErased = async (
+  sql: Sql,
+  { accountId, hashKey }: Scope,
+  values: Readonly<Record<string, CrmValue>>,
+): Promise<void> => {
+  const found = await erasedAmong(sql, accountId, [emailHexOf(hashKey, values[emailKeyColumn])])
+  if (found.size > 0) throw new FairleadError('erased')
 }
 
 /** Never by counting a million rows. The list is locked. */

@@ -184,3 +184,12 @@ export const page = async (
   }
   return walk(db, { listId: list.id, order: sort.order, after, limit, budgetMs, timeoutMs }, read)
 }
+
+/** The list that a record is on, removed or not; null where there is none. */
+export const listOf = async (db: Database, accountId: string, recordId: string): Promise<string | null> => {
+  const [found] = await db
+    .select({ listId: records.listId })
+    .from(records)
+    .where(and(eq(records.accountId, accountId), eq(records.id, recordId)))
+  return found?.listId ?? null
+}

@@ -6,6 +6,8 @@ import { entryChanges, rewind, type TimelineChange } from '../../domain/timeline
 import { readValues } from '../../domain/values.ts'
 import type { Database } from '../database.ts'
 import { apiKeys, decisions, edits, entries, forms, records, runs, submissions } from '../schema.ts'
+import { idAt } from './eventId.ts'
+import { mailEvents, type MailEvent } from './timelineMail.ts'
 
 type Link = { entity: CrmEntity; id: string }
 
@@ -16,12 +18,15 @@ export type Subject = {
   id: string
   createdRunId: string | null
   createdAt: Date
+  /** of the address that it has now */
+  emailKey: Buffer | null
   fields: Record<string, CrmValue>
   agreed: AgreedValues
   /** the oldest one that is known first */
   links: Link[]
 }
 
+/** Entries of a run that sends have no list: its deliveries say the same. */
 const ofRecord = ({ accountId, listId, id }: Pick<Subject, 'accountId' | 'listId' | 'id'>) =>
   and(eq(entries.accountId, accountId), eq(entries.listId, listId), eq(entries.recordId, id))
 
@@ -33,13 +38,14 @@ export const open = async (db: Database, accountId: string, listId: string, reco
       createdAt: sql<Date>`uuid_extract_timestamp(${records.id})`.mapWith(records.updatedAt),
       entity: records.crmEntity,
       crmId: records.crmId,
+      emailKey: records.emailKey,
       fields: sql<string>`${records.fields}::text`,
       agreed: sql<string>`${records.agreed}::text`,
     })
     .from(records)
     .where(and(eq(records.accountId, accountId), eq(records.listId, listId), eq(records.id, recordId)))
   if (found === undefined) throw new FairleadError('notFound')
-  const { createdRunId, createdAt, entity, crmId, fields, agreed } = found
+  const { createdRunId, createdAt, entity, crmId, emailKey, fields, agreed } = found
   const subject = { accountId, listId, id: recordId, createdRunId, createdAt }
   const moved = await db
     .select({ code: entries.code, entity: entries.crmEntity, warnings: entries.warnings })
@@ -52,7 +58,13 @@ export const open = async (db: Database, accountId: string, listId: string, reco
     return was === null ? [] : ids.map((id) => ({ entity: was, id }))
   })
   const links = [...earlier, ...(entity !== null && crmId !== null ? [{ entity, id: crmId }] : [])]
-  return { ...subject, fields: readValues(fields), agreed: readValues(agreed) as unknown as AgreedValues, links }
+  return {
+    ...subject,
+    emailKey,
+    fields: readValues(fields),
+    agreed: readValues(agreed) as unknown as AgreedValues,
+    links,
+  }
 }
 
 const entrySelection = {
@@ -121,11 +133,11 @@ const submissionSelection = {
   apiKeyName: apiKeys.name,
 }
 
-type Part = { before?: string; key?: string; limit?: number }
+export type Part = { before?: string; key?: string; limit?: number }
 
 /** What a preview lists did not happen. */
 const noPreview = ne(runs.kind, 'preview')
-const withoutLimit = 1_000_000
+export const withoutLimit = 1_000_000
 
 const pageEntries = (db: Database, subject: Subject, where: SQL | undefined, { before, key, limit }: Part) =>
   db
@@ -216,13 +228,7 @@ type EditEvent = { of: 'edit'; id: string } & Awaited<ReturnType<typeof pageEdit
 type DecisionEvent = { of: 'asked' | 'decided'; id: string } & Awaited<ReturnType<typeof allDecisions>>[number]
 type CreationEvent = { of: 'creation'; id: string } & Awaited<ReturnType<typeof creationOf>>
 type SubmissionEvent = { of: 'submission'; id: string } & Awaited<ReturnType<typeof pageSubmissions>>[number]
-export type TimelineEvent = EntryEvent | EditEvent | DecisionEvent | SubmissionEvent | CreationEvent
-
-/** A version 7 id of a later moment, made of an earlier one: where the answer to a question stands in the order of events. */
-const idAt = (id: string, at: Date): string => {
-  const hex = at.getTime().toString(16).padStart(12, '0')
-  return `${hex.slice(0, 8)}-${hex.slice(8)}-${id.slice(14)}`
-}
+export type TimelineEvent = EntryEvent | EditEvent | DecisionEvent | SubmissionEvent | MailEvent | CreationEvent
 
 const linkingCodes: ReadonlySet<string | null> = new Set(['linkedByEmail', 'existsNotUpdated', 'converted', 'merged'])
 
@@ -263,6 +269,7 @@ export const page = async (
   const theirs = links.length === 0 ? [] : await pageEntries(db, subject, ofPeople, part)
   // what a submission changed of a field stands in the edit that it made
   const sent = key === undefined ? await pageSubmissions(db, subject, part) : []
+  const mails = key === undefined ? await mailEvents(db, subject, part) : []
   const events: TimelineEvent[] = [
     ...[...own, ...theirs].map((row) => ({ of: 'entry' as const, decided: decided(row), ...row })),
     ...(await pageEdits(db, subject, part)).map((row) => ({ of: 'edit' as const, ...row })),
@@ -271,6 +278,7 @@ export const page = async (
       row.decidedAt === null ? [] : [{ of: 'decided' as const, ...row, id: idAt(row.id, row.decidedAt) }],
     ),
     ...sent.map((row) => ({ of: 'submission' as const, ...row })),
+    ...mails,
     { of: 'creation', ...(await creationOf(db, subject)), id: subject.id },
   ]
   return events

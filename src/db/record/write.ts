@@ -12,6 +12,7 @@ import {
   lock,
   lockList,
   ownersOf,
+  refuseErased,
   writeEdits,
   type LockedRow,
   type NewRow,
@@ -38,6 +39,7 @@ const lockOne = async (sql: Sql, scope: Scope, recordId: string): Promise<Locked
 /** A new record, also when another one has its address: two people may share one (R1). Errors: notFound, externalIdTaken. */
 export const insert = (db: Database, scope: Scope, row: NewRow): Promise<string> =>
   inTransaction(db, async (sql) => {
+    await refuseErased(sql, scope, row.values)
     await lockList(sql, scope)
     await refuseTaken(sql, scope, row.externalId)
     const [id] = await insertRows(sql, scope, [row])
@@ -58,6 +60,7 @@ export type Change = {
  */
 export const update = (db: Database, scope: Scope, recordId: string, change: Change): Promise<void> =>
   inTransaction(db, async (sql) => {
+    await refuseErased(sql, scope, change.values)
     if (change.externalId !== undefined) await lockList(sql, scope)
     const row = await lockOne(sql, scope, recordId)
     if (row.removed) throw new FairleadError('notFound')

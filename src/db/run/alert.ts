@@ -5,7 +5,10 @@ import type { Transaction } from '../outbox.ts'
 import { noteParked } from '../quarantine/alert.ts'
 import { alerts as rows, type runs } from '../schema.ts'
 
-type Run = Pick<typeof runs.$inferSelect, 'id' | 'accountId' | 'kind' | 'listId' | 'segmentId' | 'settings'>
+type Run = Pick<
+  typeof runs.$inferSelect,
+  'id' | 'accountId' | 'kind' | 'listId' | 'segmentId' | 'messageId' | 'settings'
+>
 
 const ranAs = (kinds: readonly RunKind[]): SQL => inArray(sql`${rows.details} ->> 'run'`, [...kinds])
 
@@ -15,6 +18,7 @@ const ranAs = (kinds: readonly RunKind[]): SQL => inArray(sql`${rows.details} ->
  */
 const healedBy = (run: RunKind): SQL | undefined => {
   const once = ['import', 'undo'] as const
+  if (run === 'send' || run === 'notes') return ranAs([run])
   if (!comparesKeys(run)) return ranAs(run === 'undo' ? ['undo'] : [...once, 'sync'])
   return or(
     ranAs([...once, 'sweep', 'verify']),
@@ -28,12 +32,12 @@ const healedBy = (run: RunKind): SQL | undefined => {
  */
 export const noteEnding = async (
   tx: Transaction,
-  { id: runId, accountId, kind: run, listId, segmentId, settings }: Run,
+  { id: runId, accountId, kind: run, listId, segmentId, messageId, settings }: Run,
   { state, error }: { state: RunState; error: RunError | null },
 ): Promise<void> => {
-  if (listId === null || standsAside(run)) return
-  if (run === 'sync') await noteParked(tx, accountId, listId)
-  const subject = segmentId ?? listId
+  const subject = messageId ?? segmentId ?? listId
+  if (subject === null || standsAside(run)) return
+  if (run === 'sync' && listId !== null) await noteParked(tx, accountId, listId)
   const details = { runId, run, code: error?.code ?? null }
   if (state === 'failed') await alerts.raise(tx, accountId, { kind: 'runFailed', subject, details })
   // what a comparison of keys has left for a person stays what the alert says

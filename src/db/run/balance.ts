@@ -81,11 +81,20 @@ export const balanceOf = async (db: Database, run: Run): Promise<Ledger> => {
   const counts = await countsOf(db, run)
   const facts = await factsOf(db, run)
   const checks = checksOf(counts, facts)
-  const { came, gone, unread, unwanted, removed } = facts
-  const explained = { cameDuring: came, goneDuring: gone, rejected: unread, notAdded: unwanted, removed }
+  const { came, gone, unread, unwanted, removed, erased } = facts
+  const explained = {
+    cameDuring: came,
+    goneDuring: gone,
+    rejected: unread,
+    notAdded: unwanted,
+    removed,
+    ...(erased > 0 && { erased }),
+  }
   const swept = facts.crmTotal !== null
   const difference =
-    facts.crmTotal === null ? null : facts.crmTotal + came - gone - unread - unwanted - removed - facts.listTotal
+    facts.crmTotal === null
+      ? null
+      : facts.crmTotal + came - gone - unread - unwanted - removed - erased - facts.listTotal
   const agrees = agree(checks)
   const pull = counts['pull']
   if (pull !== undefined) pull.duplicateEmail = facts.duplicateEmail

@@ -4,17 +4,23 @@ import type { LanePhase } from '../../domain/lane.ts'
 import { firstPhaseOf, isOver, noCounts, type PhaseCounts, type RunKind, type RunState } from '../../domain/run.ts'
 import type { Database } from '../database.ts'
 import type { Transaction } from '../outbox.ts'
-import { lanes, lists, runs, segments } from '../schema.ts'
+import { lanes, lists, messages, runs, segments } from '../schema.ts'
 
 export type LaneSums = PhaseCounts & { phase: LanePhase; keys: number }
 type Named = { id: string; name: string }
-export type RunRow = typeof runs.$inferSelect & { list: Named | null; segment: Named | null; lanes: LaneSums[] }
+export type RunRow = typeof runs.$inferSelect & {
+  list: Named | null
+  segment: Named | null
+  message: Named | null
+  lanes: LaneSums[]
+}
 export type RunFilter = { listId?: string; segmentId?: string; kind?: RunKind; state?: RunState }
 
 const selection = {
   run: runs,
   list: { id: lists.id, name: lists.name },
   segment: { id: segments.id, name: segments.name },
+  message: { id: messages.id, name: messages.name },
 }
 
 /** The sums of many runs' lanes in one statement. */
@@ -48,13 +54,13 @@ const sumsOf = async (db: Database | Transaction, runIds: string[]): Promise<Map
 
 const withLanes = async (
   db: Database | Transaction,
-  rows: { run: typeof runs.$inferSelect; list: Named | null; segment: Named | null }[],
+  rows: { run: typeof runs.$inferSelect; list: Named | null; segment: Named | null; message: Named | null }[],
 ): Promise<RunRow[]> => {
   const sums = await sumsOf(
     db,
     rows.map(({ run }) => run.id),
   )
-  return rows.map(({ run, list, segment }) => ({ ...run, list, segment, lanes: sums.get(run.id) ?? [] }))
+  return rows.map(({ run, ...named }) => ({ ...run, ...named, lanes: sums.get(run.id) ?? [] }))
 }
 
 export const find = async (
@@ -67,6 +73,7 @@ export const find = async (
     .from(runs)
     .leftJoin(lists, eq(lists.id, runs.listId))
     .leftJoin(segments, eq(segments.id, runs.segmentId))
+    .leftJoin(messages, eq(messages.id, runs.messageId))
     .where(and(eq(runs.accountId, accountId), eq(runs.id, runId)))
   return (await withLanes(db, rows))[0]
 }
@@ -89,6 +96,7 @@ export const page = async (
     .from(runs)
     .leftJoin(lists, eq(lists.id, runs.listId))
     .leftJoin(segments, eq(segments.id, runs.segmentId))
+    .leftJoin(messages, eq(messages.id, runs.messageId))
     .where(
       and(
         eq(runs.accountId, accountId),
@@ -120,7 +128,11 @@ export const progressOf = (run: RunRow, now = new Date()): Progress => {
   const of = (wanted: LanePhase) => run.lanes.find(({ phase }) => phase === wanted)
   const done = sweeps
     ? (of('verify')?.read ?? 0) + (of('sweep')?.keys ?? 0)
-    : (of('pull')?.read ?? 0) + (of('push')?.read ?? 0) + (of('upload')?.read ?? 0)
+    : (of('pull')?.read ?? 0) +
+      (of('push')?.read ?? 0) +
+      (of('upload')?.read ?? 0) +
+      (of('send')?.read ?? 0) +
+      (of('notes')?.read ?? 0)
   const expected = run.total === null ? null : run.kind === 'verify' ? 2 * run.total : run.total
   const total = run.kind === 'upload' && run.state === 'succeeded' ? done : Math.max(expected ?? done, done)
   const began = run.state === 'queued' || run.state === 'held' ? null : run.startedAt

@@ -11,6 +11,7 @@ import {
 } from '../../domain/run.ts'
 import * as accountRows from '../account.ts'
 import type { Database } from '../database.ts'
+import { endMessage } from '../delivery/finish.ts'
 import * as outbox from '../outbox.ts'
 import { lists, previewedRecords, putOff, runMembers, runs, sweptKeys, uploads } from '../schema.ts'
 import { startMessage } from '../sync/request.ts'
@@ -114,7 +115,11 @@ export const finish = (db: Database, run: Run, ending: Ending): Promise<void> =>
     await tx.delete(putOff).where(eq(putOff.runId, run.id))
     await tx.delete(runMembers).where(eq(runMembers.runId, run.id))
     if (run.kind === 'preview') await tx.delete(previewedRecords).where(eq(previewedRecords.runId, run.id))
-    if (run.listId === null) return
+    await endMessage(tx, run, ending.state)
+    if (run.listId === null) {
+      await noteEnding(tx, run, ending)
+      return
+    }
     // whoever makes, removes or restores a record waits for this, so the count below is right
     await tx.select({ id: lists.id }).from(lists).where(eq(lists.id, run.listId)).for('no key update')
     await tx

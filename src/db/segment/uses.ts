@@ -1,7 +1,7 @@
-import { and, asc, eq, isNull, ne } from 'drizzle-orm'
+import { and, asc, eq, inArray, isNull, ne, sql } from 'drizzle-orm'
 import { columnsIn } from '../../domain/filter.ts'
 import type { Transaction } from '../outbox.ts'
-import { schedules, segments } from '../schema.ts'
+import { messages, messageVersions, schedules, segments } from '../schema.ts'
 
 export type Named = { id: string; name: string }
 
@@ -29,5 +29,28 @@ export const usesOf = async (tx: Transaction, { accountId, id, name }: Used): Pr
     .select({ id: schedules.id })
     .from(schedules)
     .where(and(eq(schedules.accountId, accountId), eq(schedules.segmentId, id), ne(schedules.state, 'removed')))
-  return found.map((schedule) => ({ kind: 'schedule', id: schedule.id, name }))
+  const uses = found.map((schedule): Use => ({ kind: 'schedule', id: schedule.id, name }))
+  return [...uses, ...(await messagesOf(tx, accountId, id))]
+}
+
+/** Messages that were not sent yet, and would go to a segment or spare it. */
+const messagesOf = async (tx: Transaction, accountId: string, segmentId: string): Promise<Use[]> => {
+  const audience = sql`${messageVersions.definition} -> 'audience'`
+  const found = await tx
+    .select({ id: messages.id, name: messages.name })
+    .from(messages)
+    .innerJoin(
+      messageVersions,
+      and(eq(messageVersions.messageId, messages.id), eq(messageVersions.version, messages.version)),
+    )
+    .where(
+      and(
+        eq(messages.accountId, accountId),
+        isNull(messages.removedAt),
+        inArray(messages.state, ['draft', 'scheduled']),
+        sql`(${audience} -> 'segments' ? ${segmentId}::text or ${audience} -> 'withoutSegments' ? ${segmentId}::text)`,
+      ),
+    )
+    .orderBy(asc(messages.id))
+  return found.map(({ id, name }) => ({ kind: 'message', id, name }))
 }

@@ -8,13 +8,23 @@ import * as columnRows from '../column.ts'
 import type { Database, Sql } from '../database.ts'
 import * as edits from '../edit.ts'
 import { emailHexOf } from '../emailKey.ts'
+import { erasedAmong } from '../erasure/known.ts'
+import { liftErasures } from '../erasure/lift.ts'
 import { upsertIn, type BulkOptions } from '../record/bulk.ts'
 import { addToCount, inTransaction, lockList, scopeOf, type Scope } from '../record/edit.ts'
 import type { SecretBox } from '../secret.ts'
 import { keepLate } from '../sync/late.ts'
 import type { CrmEntity } from '../../domain/crm.ts'
 
-type Given = { id: string; listId: string; removed: boolean; answers: Answers; definition: FormDefinition }
+/** `isOwn`: sent from the public page, not by a program */
+type Given = {
+  id: string
+  isOwn: boolean
+  listId: string
+  removed: boolean
+  answers: Answers
+  definition: FormDefinition
+}
 type Taken = { id: string; recordId: string | null; state: string; code: string | null; warnings: EntryWarning[] }
 type Row = Given & { values: Values; warnings: EntryWarning[]; email: string }
 
@@ -63,6 +73,23 @@ const restoreRemoved = async (sql: Sql, scope: Scope, rows: readonly Row[]): Pro
   )
 }
 
+/** R40: whoever fills in a form comes back by it. What a program says of erased people is emptied; answers which that is. */
+const meetErased = async (sql: Sql, accountId: string, rows: readonly Row[]): Promise<Row[]> => {
+  const erased = await erasedAmong(
+    sql,
+    accountId,
+    rows.map(({ email }) => email),
+  )
+  if (erased.size === 0) return []
+  const back = new Set(rows.filter(({ isOwn, email }) => isOwn && erased.has(email)).map(({ email }) => email))
+  await liftErasures(sql, accountId, [...back])
+  const refused = rows.filter(({ email }) => erased.has(email) && !back.has(email))
+  await sql`
+    update submissions set answers = '{}', email_key = null, language = null
+    where id = any(string_to_array(${refused.map(({ id }) => id).join('\n')}::text, E'\n')::uuid[])`
+  return refused
+}
+
 const fillList = async (
   db: Database,
   sql: Sql,
@@ -80,9 +107,11 @@ const fillList = async (
     const { values, warnings } = valuesOf(each.definition, each.answers, columns)
     return { ...each, values, warnings, email: emailHexOf(scope.hashKey, values[emailKeyColumn]) }
   })
-  await restoreRemoved(sql, scope, rows)
-  const taken: Taken[] = []
-  for (const wave of waves(rows)) {
+  const erased = await meetErased(sql, accountId, rows)
+  const welcome = rows.filter((row) => !erased.includes(row))
+  await restoreRemoved(sql, scope, welcome)
+  const taken = erased.map(({ id }): Taken => ({ id, recordId: null, state: 'rejected', code: 'erased', warnings: [] }))
+  for (const wave of waves(welcome)) {
     const records = wave.map(({ id, values }) => ({ values, submissionId: id }))
     const policy = onMatch[wave[0]!.definition.policy]
     const results = await upsertIn(sql, scope, records, { match: 'email', onMatch: policy })
@@ -111,7 +140,7 @@ export const takeIn = (db: Database, secrets: SecretBox, accountId: string, limi
   inTransaction(db, async (sql) => {
     await sql`select pg_advisory_xact_lock(hashtextextended(${`submissions:${accountId}`}::text, 0))`
     const given = await sql<Given[]>`
-      select s.id::text, f.list_id::text as "listId", l.removed_at is not null as removed, s.answers, v.definition
+      select s.id::text, s.api_key_id is null as "isOwn", f.list_id::text as "listId", l.removed_at is not null as removed, s.answers, v.definition
       from submissions s join forms f on f.id = s.form_id join lists l on l.id = f.list_id
         join form_versions v on v.form_id = s.form_id and v.version = s.version
       where s.account_id = ${accountId}::uuid and s.record_id is null and s.state in ('received', 'pushing', 'waiting', 'held')

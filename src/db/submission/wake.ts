@@ -92,7 +92,7 @@ export const reopen = (
       update ${submissions} s set state = 'received', code = null, detail = null, crm = null, warnings = '[]', tries = 0, due_at = now(),
         settled_at = null, push_version = f.version
       from ${forms} f
-      where f.id = s.form_id and s.account_id = ${accountId}::uuid and s.state = 'rejected' and ${chosen} returning s.id::text`)
+      where f.id = s.form_id and s.account_id = ${accountId}::uuid and s.state = 'rejected' and s.code is distinct from 'erased' and ${chosen} returning s.id::text`)
     if (opened.length > 0) await wakeOpen(tx, accountId)
     return opened.length
   })

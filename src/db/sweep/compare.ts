@@ -1,5 +1,8 @@
+import type { KeyObject } from 'node:crypto'
 import type { CrmPage } from '../../domain/crm.ts'
 import { compareSets, type Database, type Sql } from '../database.ts'
+import { isErasedId, type Erased } from '../erasure/known.ts'
+import { markOf, markPrefix } from '../erasure/skip.ts'
 import * as lanes from '../lane.ts'
 import { addWarnings } from '../run/warning.ts'
 import { lockPeople } from '../sync/rows.ts'
@@ -12,14 +15,17 @@ export type SweepTarget = { accountId: string; listId: string; connectionId: str
  */
 export const storeKeys = (
   db: Database,
-  { accountId, listId }: { accountId: string; listId: string },
+  target: Pick<SweepTarget, 'accountId' | 'listId' | 'entity'> & { hashKey: KeyObject; erased: Erased },
   key: lanes.LaneKey,
   page: CrmPage<string>,
   number: number,
 ): Promise<{ cancelRequested: boolean }> =>
   db.$client.begin(async (tx) => {
     const sql = tx as unknown as Sql
-    const keys = [...page.rows, ...page.unreadable.map(({ id }) => id)]
+    const { accountId, listId } = target
+    const seen = [...page.rows, ...page.unreadable.map(({ id }) => id)]
+    // erased people are there, and explained, by a mark that only says so
+    const keys = target.erased === null ? seen : seen.map((id) => (isErasedId(target, id) ? markOf(target, id) : id))
     if (keys.length > 0) {
       await sql`
         insert into swept_keys (run_id, lane, page, account_id, keys)
@@ -58,7 +64,7 @@ export const compare = (db: Database, runId: string, target: SweepTarget, limit:
     with ${swept(sql, runId)}, ${live(sql, target)}, ${settled(sql, runId, target)},
     missing as materialized (
       select s.crm_id from swept s
-      where not exists (select from records r where r.list_id = ${target.listId} and r.crm_id = s.crm_id and r.crm_entity = ${target.entity})
+      where s.crm_id not like ${`${markPrefix}%`} and not exists (select from records r where r.list_id = ${target.listId} and r.crm_id = s.crm_id and r.crm_entity = ${target.entity})
         and not exists (select from settled e where e.crm_id = s.crm_id and e.code in ('goneDuring', 'crmFailed', 'notAdded'))),
     extra as materialized (
       select l.crm_id from live l

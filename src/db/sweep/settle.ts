@@ -2,6 +2,8 @@ import type { CrmPerson, CrmWarning } from '../../domain/crm.ts'
 import type { CrmSaid } from '../../domain/errors.ts'
 import { compareSets, type Database, type Sql } from '../database.ts'
 import { prepare, storePeople, type PageTarget } from '../import/page.ts'
+import { markSwept } from '../erasure/fence.ts'
+import { isErasedId, withoutErased } from '../erasure/known.ts'
 import * as lanes from '../lane.ts'
 import { insertEntries, rejectUnreadable, renewEntries } from '../run/record.ts'
 import { addWarnings } from '../run/warning.ts'
@@ -33,11 +35,19 @@ export const settleMissing = (
   answer: Answer,
 ): Promise<void> =>
   inTransaction(db, async (sql) => {
+    const { people, erased } = withoutErased(target, answer.found)
     const counts = await storePeople(sql, target, key.runId, 'sweep', prepare(target, answer.found))
+    const unreadable = answer.unreadable.filter(({ id }) => !isErasedId(target, id))
+    await markSwept(
+      sql,
+      target.accountId,
+      erased.map(({ id }) => `${target.entity}:${id}`),
+      target.hashKey,
+    )
     const found = new Set([...answer.found.map((each) => each.id), ...answer.unreadable.map((each) => each.id)])
     const gone = answer.asked.filter((id) => !found.has(id))
     await insertEntries(sql, target, key.runId, 'sweep', [
-      ...answer.found.map(({ id, values }) => ({
+      ...people.map(({ id, values }) => ({
         kind: 'changedDuring' as const,
         code:
           mark !== null && typeof values['CreateDate'] === 'string' && values['CreateDate'] <= mark
@@ -47,7 +57,7 @@ export const settleMissing = (
       })),
       ...gone.map((id) => ({ kind: 'changedDuring' as const, code: 'goneDuring', crmId: id })),
     ])
-    const rejected = await rejectUnreadable(sql, target, key.runId, 'sweep', answer.unreadable)
+    const rejected = await rejectUnreadable(sql, target, key.runId, 'sweep', unreadable)
     await addWarnings(sql, { runId: key.runId, listId: target.listId }, answer.warnings)
     await count(sql, key, { ...counts, read: counts.read + rejected, rejected })
   })

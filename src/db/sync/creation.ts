@@ -1,6 +1,7 @@
 import type { CrmEntity } from '../../domain/crm.ts'
 import { FairleadError } from '../../domain/errors.ts'
 import type { Database, Sql } from '../database.ts'
+import { holdErasures } from '../erasure/known.ts'
 
 type Key = { connectionId: string; accountId: string; emailKey: string; recordId: string; runId: string }
 
@@ -39,6 +40,10 @@ export const claimCreation = (
 ): Promise<Claim> =>
   db.$client.begin(async (tx): Promise<Claim> => {
     const sql = tx as unknown as Sql
+    await holdErasures(sql)
+    // erased since it was looked at: whoever creates it finds nothing to do (R40)
+    const [there] = await sql`select from records where id = ${key.recordId}::uuid`
+    if (there === undefined) return { state: 'busy' }
     const email = hex(sql, key.emailKey)
     const where = sql`connection_id = ${key.connectionId}::uuid and email_key = ${email}`
     const take = async (more = sql``): Promise<string> => {

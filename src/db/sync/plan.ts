@@ -144,5 +144,6 @@ export const targetFor = (
   previewId: plan.previewId,
   entity,
   hashKey: plan.hashKey,
+  ...(plan.erased && { erased: plan.erased }),
   plan: plan.of[entity].plan,
 })

@@ -3,13 +3,15 @@ import { decide, seen, type Decision, type SyncColumn } from '../../domain/decid
 import type { Gone } from '../../domain/gone.ts'
 import { changesBetween } from '../../domain/edit.ts'
 import { emailKeyColumn } from '../../domain/list.ts'
-import { truthy } from '../../domain/truthy.ts'
 import { sameValue } from '../../domain/values.ts'
 import type { Database, Sql } from '../database.ts'
 import * as edits from '../edit.ts'
 import { emailHexOf } from '../emailKey.ts'
+import { isErased, withoutErased } from '../erasure/known.ts'
+import { hashesOf, skipErased, skipUnreadable } from '../erasure/skip.ts'
 import { insertNew } from '../import/page.ts'
 import * as lanes from '../lane.ts'
+import { liftCleared, optOutField, suppressing, toldBy, wantsNoMail, type Cleared } from '../optOut/fromCrm.ts'
 import { insertEntries, rejectUnreadable, renewEntries, type NewEntry } from '../run/record.ts'
 import { addWarnings } from '../run/warning.ts'
 import { settleGone } from './gone.ts'
@@ -120,7 +122,13 @@ const write = async (sql: Sql, plan: SyncPlan, changed: Found[]): Promise<Set<st
   return new Set(changed.map(({ row }) => row.id))
 }
 
-export type Sums = { entries: NewEntry[]; notes: edits.NewEdit[]; skips: NewEntry[]; owed: string[] }
+export type Sums = {
+  entries: NewEntry[]
+  notes: edits.NewEdit[]
+  skips: NewEntry[]
+  owed: string[]
+  cleared: Cleared[]
+}
 
 /** People who are on the list: decides and writes until nobody else's edit is in between. */
 export const storeKnown = async (
@@ -168,6 +176,10 @@ export const storeKnown = async (
       const { row, decision } = found
       if (!written.has(row.id)) continue
       counts.conflicts += decision.conflicts
+      if (optOutField(found.person) === undefined && wantsNoMail(row.fields)) {
+        const key = emailHexOf(plan.hashKey, row.fields[emailKeyColumn])
+        if (key !== '') sums.cleared.push({ key, id: found.person.id })
+      }
       const told = seen(columns, row, decision)
       if (Object.keys(told).length > 0) sums.notes.push({ recordId: row.id, kind: 'seen', changes: told })
       const entry = entryOf(context, found)
@@ -246,6 +258,15 @@ const shownTo = async (sql: Sql, plan: SyncPlan, { rows, gone, entity }: PullPag
   return shownOf(sql, plan, false, { crmIds, recordIds: [...known.values()].map(({ id }) => id) })
 }
 
+/** Somebody whom an erased person took over is gone like any other: nobody is brought back by it (R40). */
+const withoutHeir =
+  ({ erased, hashKey }: SyncPlan) =>
+  (gone: Gone): Gone => {
+    if (!('to' in gone.fate)) return gone
+    const { entity, person } = gone.fate.to
+    return isErased({ erased, hashKey, entity }, person) ? { ...gone, fate: { kind: 'deleted' } } : gone
+  }
+
 /**
  * Stores a page of a pull and moves its lane on, all or nothing: an unchanged page costs one read and no write besides. Throws leaseLost when
  * another attempt at the lane has begun.
@@ -264,20 +285,22 @@ export const storePull = (
     const shown = plan.source?.as === 'preview' ? await shownTo(sql, plan, page) : undefined
     const context: Context = { plan, key, skewMs, entity, shown }
     const target = targetFor(plan, entity)
-    const counts = { ...lanes.noLaneCounts(), read: page.rows.length }
-    counts.withoutEmail = page.rows.filter(({ values }) => !values['Email']).length
-    counts.optedOut = page.rows.filter(
-      (row) => truthy(row.values['DoNotEmail']) || truthy(row.values['DoNotSolicit']),
-    ).length
-    const sums: Sums = { entries: [], notes: [], skips: [], owed: [] }
+    const { people: rows, erased } = withoutErased({ ...plan, entity }, page.rows)
+    const { unreadable, erased: unread } = await skipUnreadable(sql, target, key.runId, key.phase, page.unreadable)
+    const counts = { ...lanes.noLaneCounts(), read: page.rows.length + unread }
+    counts.skipped = unread + (await skipErased(sql, target, key.runId, key.phase, hashesOf(target, erased)))
+    counts.withoutEmail = rows.filter(({ values }) => !values['Email']).length
+    const optedOut = rows.filter((row) => optOutField(row) !== undefined)
+    counts.optedOut = optedOut.length
+    const sums: Sums = { entries: [], notes: [], skips: [], owed: [], cleared: [] }
     // other lists may be telling this one whom it owes at this moment
     if (previews) await lockPreview(sql, plan.previewId!)
     else if ((page.late?.length ?? 0) > 0 || page.gone.length > 0) await lockPeople(sql, plan.connectionId)
     if (page.late !== undefined && !previews) await forgetLate(sql, plan.listId, entity, page.late)
-    const unknown = await storeKnown(sql, context, page.rows, counts, sums)
+    const unknown = await storeKnown(sql, context, rows, counts, sums)
     await storeUnknown(sql, context, unknown, counts, sums)
     await flush(sql, context, sums)
-    for (const { entity: of, person } of await settleGone(sql, context, page.gone, counts)) {
+    for (const { entity: of, person } of await settleGone(sql, context, page.gone.map(withoutHeir(plan)), counts)) {
       counts.read += 1
       await storeKnown(sql, { ...context, entity: of }, [person], counts, sums)
     }
@@ -286,10 +309,18 @@ export const storePull = (
     counts.skipped += skipped
     // read twice in this run, by two lanes: counted once
     counts.read -= sums.skips.length - skipped
-    const rejected = await rejectUnreadable(sql, target, key.runId, key.phase, page.unreadable)
+    const rejected = await rejectUnreadable(sql, target, key.runId, key.phase, unreadable)
     counts.rejected += rejected
     counts.read += rejected
     if (entity === plan.own && !previews) await keepLate(sql, plan, entity, sums.owed)
+    if (!previews) {
+      const told = toldBy(
+        optedOut,
+        optedOut.map(({ values }) => emailHexOf(plan.hashKey, values['Email'])),
+      )
+      if (told.length > 0) await suppressing(sql, target, key.runId, told)
+      await liftCleared(sql, target, key.runId, sums.cleared)
+    }
     await addWarnings(sql, { runId: key.runId, listId: plan.listId }, page.warnings)
     return lanes.advance(sql, key, { cursor: page.next, done: page.next === null, counts })
   }) as Promise<lanes.Moved>

@@ -227,7 +227,7 @@ export const storeOutcomes = (
   db: Database,
   plan: SyncPlan,
   key: lanes.LaneKey,
-  outcomes: Outcome[],
+  all: Outcome[],
   step: { cursor: string | null; done: boolean },
   warnings: CrmWarning[] = [],
 ): Promise<lanes.Moved> =>
@@ -235,8 +235,10 @@ export const storeOutcomes = (
     const sql = tx as unknown as Sql
     const counts = lanes.noLaneCounts()
     const said = [...warnings]
-    const ids = outcomes.map(({ record }) => record.id)
+    const ids = all.map(({ record }) => record.id)
     const rows = await lockedRows(sql, plan, ids)
+    // erased meanwhile: nothing is told of it (R40)
+    const outcomes = all.filter(({ record }) => rows.has(record.id))
     const shown = await shownOf(sql, plan, true, subjectsOf(outcomes))
     const batch: Batch = { sql, plan, key, counts, rows, delays: [], done: [], reasons: [], notes: [], shown }
     await settleAll(batch, outcomes)

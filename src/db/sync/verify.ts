@@ -1,8 +1,11 @@
+import type { CrmEntity, CrmPerson } from '../../domain/crm.ts'
 import { fit } from '../../domain/decide.ts'
 import { sameValue } from '../../domain/values.ts'
 import { isEdited } from '../../domain/sync.ts'
 import type { EntryChanges } from '../../domain/run.ts'
 import type { Database, Sql } from '../database.ts'
+import { withoutErased } from '../erasure/known.ts'
+import { hashesOf, skipErased, skipUnreadable } from '../erasure/skip.ts'
 import * as lanes from '../lane.ts'
 import { rejectUnreadable, renewEntries, type NewEntry } from '../run/record.ts'
 import { addWarnings } from '../run/warning.ts'
@@ -13,10 +16,9 @@ import type { PullPage } from './pull.ts'
 import { linkedRows, type SyncRow } from './rows.ts'
 
 /** Fields of a record that are not what the CRM has: `before` here, `after` there. Columns that are not pulled may differ. */
-const differences = (plan: SyncPlan, row: SyncRow, page: PullPage, at: number): EntryChanges => {
-  const { values } = page.rows[at]!
+const differences = (plan: SyncPlan, row: SyncRow, entity: CrmEntity, { values }: CrmPerson): EntryChanges => {
   const changes: EntryChanges = {}
-  for (const { key, field, pulled } of plan.of[page.entity].columns) {
+  for (const { key, field, pulled } of plan.of[entity].columns) {
     const theirs = values[field.name]
     const own = row.fields[key]
     if (theirs === undefined || !pulled || sameValue(fit(field, own ?? null).value, theirs)) continue
@@ -35,11 +37,15 @@ export const storeVerified = (db: Database, plan: SyncPlan, key: lanes.LaneKey, 
   db.$client.begin(async (tx) => {
     const sql = tx as unknown as Sql
     const target = targetFor(plan, page.entity)
-    const counts = { ...lanes.noLaneCounts(), read: page.rows.length }
-    const ids = page.rows.map(({ id }) => id)
+    const { people, erased } = withoutErased({ ...plan, entity: page.entity }, page.rows)
+    const { unreadable, erased: unread } = await skipUnreadable(sql, target, key.runId, key.phase, page.unreadable)
+    const counts = { ...lanes.noLaneCounts(), read: page.rows.length + unread }
+    counts.skipped = unread + (await skipErased(sql, target, key.runId, key.phase, hashesOf(target, erased)))
+    const ids = people.map(({ id }) => id)
     const rows = await linkedRows(sql, plan, page.entity, ids)
     const skips: NewEntry[] = []
-    page.rows.forEach(({ id }, at) => {
+    people.forEach((person) => {
+      const { id } = person
       const row = rows.get(id)
       const skip = (code: string, changes: EntryChanges = {}): void =>
         void skips.push({
@@ -51,13 +57,13 @@ export const storeVerified = (db: Database, plan: SyncPlan, key: lanes.LaneKey, 
         })
       if (row === undefined) return skip('missingHere')
       if (row.removed) return skip('removedHere')
-      const changes = differences(plan, row, page, at)
+      const changes = differences(plan, row, page.entity, person)
       const keys = Object.keys(changes)
       if (keys.length === 0) counts.unchanged += 1
       else skip(reasonOf(keys, row), changes)
     })
     counts.skipped += await renewEntries(sql, target, key.runId, key.phase, skips)
-    const rejected = await rejectUnreadable(sql, target, key.runId, key.phase, page.unreadable)
+    const rejected = await rejectUnreadable(sql, target, key.runId, key.phase, unreadable)
     counts.rejected += rejected
     counts.read += rejected
     const differing = skips.filter(({ code }) => code === 'differsHere').map(({ crmId }) => crmId!)

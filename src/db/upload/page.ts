@@ -6,6 +6,7 @@ import { cutRow } from '../../domain/upload/cut.ts'
 import type { RowRead, RowRefusal } from '../../domain/upload/row.ts'
 import type { Database, Sql } from '../database.ts'
 import { emailHexOf } from '../emailKey.ts'
+import { erasedAmong } from '../erasure/known.ts'
 import { advance, noLaneCounts, type LaneKey, type Moved } from '../lane.ts'
 import { upsertIn, type BulkOutcome } from '../record/bulk.ts'
 import { inTransaction, type Scope } from '../record/edit.ts'
@@ -63,6 +64,8 @@ const entryOf =
   (scope: Scope, upload: Pick<RunUpload, 'columns' | 'options'>) =>
   ({ line, cells, values }: UploadPage['rows'][number], { result, code, id, changes }: BulkOutcome): NewEntry[] => {
     if (result === 'created' || result === 'unchanged') return []
+    // names nobody (R40)
+    if (code === 'erased') return [{ line, kind: 'skipped', code, recordId: null, email: '' }]
     const email = emailHexOf(scope.hashKey, values[emailKeyColumn])
     if (result === 'updated') return [{ line, kind: result, code: null, recordId: id, email, changes }]
     const cause = code ?? 'existsSkipped'
@@ -87,9 +90,16 @@ export const storePage = (
     const outcomes = rows.length === 0 ? [] : await upsertIn(sql, scope, rows, upload.options)
     const toEntries = entryOf(scope, upload)
     const listed = outcomes.flatMap((outcome, index) => toEntries(rows[index]!, outcome))
+    const hexOf = (email: string | undefined): string => emailHexOf(scope.hashKey, email)
+    const erased = await erasedAmong(
+      sql,
+      scope.accountId,
+      refused.map(({ email }) => hexOf(email)),
+    )
     const rejected = refused.map(({ line, cells, code, column, message, email }): NewEntry => {
+      if (erased.has(hexOf(email))) return { line, kind: 'skipped', code: 'erased', recordId: null, email: '' }
       const row = { line, ...(column === undefined ? {} : { column }), message, cells }
-      return { line, kind: 'rejected', code, recordId: null, email: emailHexOf(scope.hashKey, email), row }
+      return { line, kind: 'rejected', code, recordId: null, email: hexOf(email), row }
     })
     await insertEntries(
       sql,
@@ -99,7 +109,8 @@ export const storePage = (
     )
     const counts = noLaneCounts()
     counts.read = rows.length + refused.length
-    counts.rejected = refused.length
+    counts.rejected = rejected.filter(({ kind }) => kind === 'rejected').length
+    counts.skipped = refused.length - counts.rejected
     for (const { result } of outcomes) counts[result] += 1
     return advance(sql, key, { cursor, done, counts })
   })

@@ -37,6 +37,8 @@ export type FormField = {
   picklist: { entity: 'lead' | 'contact'; field: string } | null
   /** hidden: a fixed value, or the parameter of the page's URL that gives it */
   hidden: { value: string } | { parameter: string } | null
+  /** consent: to be written to by e-mail, which ends the person's own opt-out (R34) */
+  forEmail?: true
   /** key of the list's column that keeps the answer; e-mail and names have the usual keys; null: kept with the submission only */
   column: string | null
 }

@@ -135,6 +135,7 @@ export const readField = (given: GivenField, path: string, context: Context): Fo
   if (!isChoice(type) && (choices.length > 0 || picklist !== null)) fail('choices', 'Only a choice has choices.')
   if (isChoice(type) && choices.length === 0 && given.picklist == null) fail('choices', 'expects at least one choice.')
   if (type === 'hidden' && given.required === true) fail('required', 'Nobody can fill in a hidden field.')
+  if (given.forEmail === true && type !== 'consent') fail('forEmail', 'Only a consent can be for e-mail.')
   const about = { languages, issues }
   return {
     name,
@@ -147,6 +148,7 @@ export const readField = (given: GivenField, path: string, context: Context): Fo
     choices,
     picklist,
     hidden: readHidden(given, fail),
+    ...(given.forEmail === true && { forEmail: true as const }),
     column: readColumn(given, context, fail),
   }
 }

@@ -26,6 +26,7 @@ export type GivenField = {
   choices?: GivenChoice[] | undefined
   picklist?: { entity: CrmEntity; field: string } | null | undefined
   hidden?: { value: string } | { parameter: string } | null | undefined
+  forEmail?: boolean | undefined
   column?: string | null | undefined
 }
 

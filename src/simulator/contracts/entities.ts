@@ -33,16 +33,26 @@ const leaks = ({ method, args }: Call, plan: Plan): boolean =>
   (args.select === undefined || args.select.some(([head]) => head === '*')) &&
   plan.scalars.some(({ secret }) => secret)
 
-/** A page that holds a poisoned row cannot be delivered, nor can the row alone. */
-export const guard = (call: Call, rows: Row[]): void => {
+/** Faults that strike by id. */
+export const guardIds = (call: Call, given: string[]): void => {
   const poison = call.strikes.get('poison')
   const forbidden = call.strikes.get('forbidden')
-  if (poison === undefined && forbidden?.ids === undefined) return
-  const ids = new Set(rows.map((row) => idOf(row.kind.store, row.ref).toUpperCase()))
+  const refused = call.method === 'GET' ? undefined : call.strikes.get('refused')
+  if (poison === undefined && forbidden?.ids === undefined && refused === undefined) return
+  const ids = new Set(given.map((id) => id.trim().toUpperCase()))
   if (poison?.ids.some((id) => ids.has(id.toUpperCase()))) throw new Poisoned()
   if (forbidden?.ids?.some((id) => ids.has(id.toUpperCase())))
     throw new Refusal(403, 'ApplicationDiagnosis', 'You do not have access to this record.')
+  if (refused?.ids.some((id) => ids.has(id.toUpperCase())))
+    throw new Refusal(400, 'ApplicationDiagnosis', refused.message ?? 'A validation rule refuses the change.')
 }
+
+/** A page that holds a poisoned row cannot be delivered, nor can the row alone. */
+export const guard = (call: Call, rows: Row[]): void =>
+  guardIds(
+    call,
+    rows.map((row) => idOf(row.kind.store, row.ref)),
+  )
 
 /** Which ids the fault `hiddenRows` takes out of this answer. */
 const hiding = ({ args, strikes }: Call, kind: Kind): ((id: string) => boolean) | undefined => {

@@ -39,3 +39,7 @@ export const fillHistory = (world: World, sent: Values, login: Login, at: number
   else if (typeof Notes === 'string') values['LongNotes'] ??= Notes
   return values
 }
+
+/** Whom an entry is about. */
+export const peopleIn = ({ LeadId, ContactId }: Values): string[] =>
+  [LeadId, ContactId].filter((id) => typeof id === 'string')

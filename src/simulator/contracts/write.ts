@@ -3,7 +3,8 @@ import { read, type Kind, type Row, type Values } from '../model.ts'
 import { addRow, countChange, findRow, fold, idOf, ownOf, removeRow, rowOf } from '../store.ts'
 import { kindNamed, touch, type World } from '../world.ts'
 import { defaultsOf } from './defaults.ts'
-import { fillHistory } from './history.ts'
+import { guardIds } from './entities.ts'
+import { fillHistory, peopleIn } from './history.ts'
 import { isPayload, readPayload, refuse, type Change } from './payload.ts'
 
 /** Anywhere among the generated ids, or behind them. */
@@ -84,6 +85,7 @@ export const create = (world: World, call: Call, kind: Kind): Row => {
   const filled = { ...defaultsOf(world, kind, login), ...change.values }
   const values = kind.entity === 'History' ? fillHistory(world, filled, login, at) : filled
   checkRequired(world, kind, values)
+  if (kind.entity === 'History') guardIds(call, peopleIn(values))
   const row = insert(world, kind, values, at, login.userId)
   for (const nested of change.nested) saveAddress(world, row, nested, at, login.userId)
   return row

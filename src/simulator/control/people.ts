@@ -16,6 +16,8 @@ export type MassInput = { entity: string; values: Plain; count?: number; where?:
 export type ModifyDateInput = { entity: string; ids: string[]; at: string | null }
 export type PeopleInput = { entity: string; after?: string | null; count?: number; where?: string; select?: string[] }
 
+export type NotesInput = { person?: string; after?: string | null; count?: number }
+
 export const edit = (world: World, { entity, id, values }: EditInput): Truth => {
   const row = rowFor(world, entity, id)
   apply(world, row, values, world.now())
@@ -106,6 +108,12 @@ export const people = (world: World, input: PeopleInput): { items: Truth[]; next
 export const person = (world: World, entity: string, id: string): Truth | null => {
   const row = findRow(kindFor(world, entity), id)
   return row === undefined ? null : truthOf(world, row)
+}
+
+/** E-mails in Notes/History, of everybody or of one lead or contact. */
+export const notes = (world: World, { person: id, ...page }: NotesInput) => {
+  const whose = id === undefined ? '' : ` and (LeadId eq '${id}' or ContactId eq '${id}')`
+  return people(world, { entity: 'history', where: `Type eq 'atEMail'${whose}`, ...page })
 }
 
 export const counts = (world: World): Record<string, number> =>

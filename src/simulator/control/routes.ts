@@ -47,6 +47,12 @@ const routes: Record<string, Route> = {
       ...(query.has('select') && { select: needed(query, 'select').split(',') }),
     }),
   'GET person': (control, _body, query) => control.person(needed(query, 'entity'), needed(query, 'id')),
+  'GET notes': (control, _body, query) =>
+    control.notes({
+      ...(query.has('person') && { person: needed(query, 'person') }),
+      after: query.get('after'),
+      count: Number(query.get('count') ?? 1000),
+    }),
   'GET counts': (control) => control.counts(),
   'GET journal': (control, _body, query) => {
     const [kind, method] = [query.get('kind'), query.get('method')]

@@ -1,0 +1,179 @@
+import type { Claimed, Link } from '../../db/note/claim.ts'
+import type { Outcome } from '../../db/note/settle.ts'
+import { successorsOf } from '../../db/sync/gone.ts'
+import type { CallOptions, Crm, CrmEntity, CrmFound } from '../../domain/crm.ts'
+import { normaliseEmail } from '../../domain/email.ts'
+import { groupBy } from '../../domain/groupBy.ts'
+import { chooseMatch, type Candidate } from '../../domain/match.ts'
+import { noteFields, notePersonOf, type NotePerson } from '../../domain/note.ts'
+import type { EntryWarning } from '../../domain/run.ts'
+import type { Dependencies } from '../dependencies.ts'
+
+export type Asking = { deps: Dependencies; crm: Crm; connectionId: string; options: CallOptions }
+export type Job = { note: Claimed; person: NotePerson; warnings: EntryWarning[] }
+export type Resolved = { jobs: Job[]; outcomes: Outcome[] }
+
+const entities = ['lead', 'contact'] as const
+const dayMs = 86_400_000
+/** Of people who were taken over by people who were taken over. */
+const mostSteps = 5
+
+const keyOf = ({ entity, id }: Link): string => `${entity}:${id}`
+const outcome = (
+  note: Claimed,
+  state: Outcome['state'],
+  code: string | null,
+  rest: Partial<Outcome> = {},
+): Outcome => ({
+  id: note.id,
+  state,
+  code,
+  tries: note.tries,
+  ...rest,
+})
+
+/** R7: notes whose request has had no answer, looked for by person, type and start; the preview's link tells whose each is. */
+const findAsked = async ({ crm, options }: Asking, notes: readonly Claimed[]): Promise<Map<string, Outcome>> => {
+  const found = new Map<string, Outcome>()
+  for (const entity of entities) {
+    const asked = notes.filter((note) => note.asked?.entity === entity)
+    if (asked.length === 0) continue
+    const starts = asked.map(({ sentAt }) => Date.parse(sentAt))
+    const at = (ms: number): string => new Date(ms).toISOString()
+    const range = { from: at(Math.min(...starts) - dayMs), to: at(Math.max(...starts) + dayMs) }
+    const there = groupBy(
+      await crm.notesOf(
+        entity,
+        asked.map((note) => note.asked!.id),
+        range,
+        options,
+      ),
+      ({ crmId }) => crmId,
+    )
+    for (const note of asked) {
+      const own = (there.get(note.asked!.id) ?? []).find(({ text, startAt }) =>
+        note.token === null ? startAt === note.sentAt : text.includes(`/p/${note.token}`),
+      )
+      if (own !== undefined) found.set(note.id, outcome(note, 'written', null, { noteId: own.id, person: note.asked! }))
+    }
+  }
+  return found
+}
+
+/** R16: who took the people over, as far as that was found out. */
+const followed = async ({ deps, connectionId }: Asking, links: readonly Link[]): Promise<Map<string, Link>> => {
+  const to = new Map<string, Link>()
+  let open = [...links]
+  for (let step = 0; step < mostSteps && open.length > 0; step += 1) {
+    const next: Link[] = []
+    for (const entity of entities) {
+      const ids = open.filter((link) => link.entity === entity).map(({ id }) => id)
+      if (ids.length === 0) continue
+      for (const { id, successor } of await successorsOf(deps.db, connectionId, entity, ids)) {
+        if (to.has(keyOf({ entity, id }))) continue
+        to.set(keyOf({ entity, id }), successor)
+        next.push(successor)
+      }
+    }
+    open = next
+  }
+  return to
+}
+
+const endOf = (to: Map<string, Link>, link: Link): Link => {
+  let end = link
+  for (let step = 0; step < mostSteps; step += 1) end = to.get(keyOf(end)) ?? end
+  return end
+}
+
+type Known = { people: Map<string, NotePerson>; unreadable: Map<string, Record<string, unknown>> }
+
+const readAll = async ({ crm, options }: Asking, links: readonly Link[]): Promise<Known> => {
+  const known: Known = { people: new Map(), unreadable: new Map() }
+  await Promise.all(
+    entities.map(async (entity) => {
+      const ids = [...new Set(links.filter((link) => link.entity === entity).map(({ id }) => id))]
+      if (ids.length === 0) return
+      const { rows, unreadable } = await crm.peopleById(entity, noteFields[entity], ids, options)
+      for (const row of rows) known.people.set(keyOf({ entity, id: row.id }), notePersonOf(entity, row))
+      for (const { id, crm: said } of unreadable) known.unreadable.set(keyOf({ entity, id }), { ...said })
+    }),
+  )
+  return known
+}
+
+/** Everybody with the addresses: contacts, and leads where no contact has the address (R3). `hidden`: somebody is there and does not come. */
+const byEmail = async ({ crm, options }: Asking, emails: string[]) => {
+  const people: Record<CrmEntity, Map<string | null, CrmFound[]>> = { lead: new Map(), contact: new Map() }
+  const hidden = new Set<string>()
+  for (const entity of ['contact', 'lead'] as const) {
+    const open = emails.filter((email) => !people.contact.has(email) && !hidden.has(email))
+    if (open.length === 0) continue
+    const found = await crm.peopleByEmail(entity, noteFields[entity], open, options)
+    people[entity] = groupBy(found.rows, ({ values }) => normaliseEmail(values['Email']))
+    for (const email of found.hidden) hidden.add(email)
+  }
+  return { people, hidden }
+}
+
+const othersOf = (others: Candidate[]): EntryWarning[] =>
+  others.length === 0 ? [] : [{ code: 'otherMatches', ids: others.map(({ person }) => person.id) }]
+
+/**
+ * Whose each note is, for a page of them in a handful of requests: the person of the record, or who took them over; else by address, contacts first
+ * (R3, R4). Nobody is created. What is settled with it, notes that the CRM has already too, comes as outcomes.
+ */
+export const resolve = async (asking: Asking, notes: readonly Claimed[]): Promise<Resolved> => {
+  const outcomes: Outcome[] = []
+  const jobs: Job[] = []
+  const asked = await findAsked(asking, notes)
+  const open = notes.filter((note) => {
+    const done = asked.get(note.id) ?? (note.isErased ? outcome(note, 'skipped', 'erased') : undefined)
+    if (done !== undefined) outcomes.push(done)
+    return done === undefined
+  })
+  const links = open.flatMap(({ link }) => (link === null ? [] : [link]))
+  const successors = await followed(asking, links)
+  const { people, unreadable } = await readAll(asking, [...links, ...links.map((link) => endOf(successors, link))])
+  const absent = links.filter((link) => !people.has(keyOf(link)) && !people.has(keyOf(endOf(successors, link))))
+  const leads = absent.filter(({ entity, id }) => entity === 'lead' && !unreadable.has(keyOf({ entity, id })))
+  const converted =
+    leads.length === 0
+      ? new Map<string, string>()
+      : await asking.crm.conversions(
+          leads.map(({ id }) => id),
+          asking.options,
+        )
+  const contacts = [...converted.values()].map((id): Link => ({ entity: 'contact', id }))
+  const more = await readAll(asking, contacts)
+  const personOf = (link: Link): NotePerson | undefined =>
+    people.get(keyOf(link)) ??
+    people.get(keyOf(endOf(successors, link))) ??
+    more.people.get(keyOf({ entity: 'contact', id: converted.get(link.id) ?? '' }))
+  const unfound: Claimed[] = []
+  for (const note of open) {
+    const person = note.link === null ? undefined : personOf(note.link)
+    const broken = note.link === null ? undefined : unreadable.get(keyOf(note.link))
+    if (person !== undefined) jobs.push({ note, person, warnings: [] })
+    else if (broken !== undefined)
+      outcomes.push(outcome(note, 'rejected', 'crmFailed', { crm: broken, person: note.link! }))
+    else unfound.push(note)
+  }
+  const emails = unfound.flatMap(({ email }) => normaliseEmail(email) ?? [])
+  const found = await byEmail(asking, [...new Set(emails)])
+  for (const note of unfound) {
+    const email = normaliseEmail(note.email)
+    const match = chooseMatch(found.people.contact.get(email) ?? [], found.people.lead.get(email) ?? [], 'best')
+    // who is linked and gone is taken for nobody but the only one who has the address
+    const isSure = note.link === null || (match.kind === 'found' && match.others.length === 0)
+    if (email !== null && found.hidden.has(email)) outcomes.push(outcome(note, 'rejected', 'crmFailed'))
+    else if (match.kind !== 'found' || !isSure)
+      outcomes.push(outcome(note, 'skipped', note.link === null ? 'notInCrm' : 'deletedInCrm'))
+    else {
+      const was = note.link === null ? [] : [{ code: 'was', ids: [note.link.id] }]
+      const person = notePersonOf(match.best.entity, match.best.person)
+      jobs.push({ note, person, warnings: [...was, ...othersOf(match.others)] })
+    }
+  }
+  return { jobs, outcomes }
+}

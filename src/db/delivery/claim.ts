@@ -1,0 +1,84 @@
+import type { CrmEntity } from '../../domain/crm.ts'
+import type { SkipReason } from '../../domain/delivery.ts'
+import type { Database } from '../database.ts'
+import type { Packed } from './content.ts'
+import type { Job } from './job.ts'
+
+/** A delivery that somebody works on. */
+export type Claimed = {
+  id: string
+  email: string
+  emailKey: Buffer
+  listId: string | null
+  recordId: string | null
+  crmEntity: CrmEntity | null
+  tries: number
+  isUnsure: boolean
+  previewToken: string | null
+  unsubscribeToken: string | null
+  /** why nobody is to be mailed there any more */
+  skip: SkipReason | null
+  /** of an attempt that may have arrived: the very same is sent again */
+  content: Packed | null
+}
+
+type Of = Pick<Job, 'runId' | 'messageId'>
+
+/**
+ * Claims mails that are due, for as long as the lease lasts, and looks again at who may be mailed: an address may have been suppressed, a record removed,
+ * since the audience was frozen.
+ */
+export const claim = async (
+  db: Database,
+  { runId, messageId }: Of,
+  claimId: string,
+  { limit, leaseMs }: { limit: number; leaseMs: number },
+): Promise<Claimed[]> => {
+  const rows = await db.$client<(Omit<Claimed, 'content'> & { [Key in keyof Packed]: Packed[Key] | null })[]>`
+    with due as materialized (
+      select id from deliveries
+      where message_id = ${messageId}::uuid and run_id = ${runId}::uuid and state = 'waiting' and due_at <= now()
+        and (claim_until is null or claim_until <= now())
+      order by due_at limit ${limit} for update skip locked),
+    mine as (
+      update deliveries d set claim_id = ${claimId}::uuid, claim_until = now() + make_interval(secs => ${leaseMs / 1000})
+      from due where d.id = due.id returning d.*)
+    select m.id::text, m.email, m.email_key as "emailKey", k.list_id::text as "listId", k.id::text as "recordId", m.crm_entity as "crmEntity", m.tries,
+      m.is_unsure as "isUnsure", m.preview_token as "previewToken", m.unsubscribe_token as "unsubscribeToken",
+      case when m.email is null or m.erased_at is not null then 'erased'
+        when exists (select from suppressions s where s.account_id = m.account_id and s.email_key = m.email_key and s.lifted_at is null) then 'suppressed'
+        when k.id is null then 'recordRemoved'
+        when lower(k.fields ->> 'c6') in ('true', 't', '1', 'y') or lower(k.fields ->> 'c7') in ('true', 't', '1', 'y') then 'optedOut' end as skip,
+      c.subject, c.html, c.text, c.sha256
+    from mine m left join records r on r.id = m.record_id
+      left join records k on k.id = case when r.removed_at is null then r.id else r.merged_into end and k.removed_at is null
+      left join delivery_contents c on c.delivery_id = m.id and m.is_unsure
+    order by m.id`
+  return rows.map(({ subject, html, text, sha256, ...row }) => ({
+    ...row,
+    content:
+      subject === null || html === null || text === null || sha256 === null ? null : { subject, html, text, sha256 },
+  }))
+}
+
+/** Keeps what an attempt works on its own for so long. */
+export const renew = async (db: Database, { messageId }: Of, claimId: string, leaseMs: number): Promise<void> => {
+  await db.$client`
+    update deliveries set claim_until = now() + make_interval(secs => ${leaseMs / 1000})
+    where message_id = ${messageId}::uuid and state in ('waiting', 'sending') and claim_id = ${claimId}::uuid`
+}
+
+/** What an attempt has claimed and not begun. */
+export const giveBack = async (db: Database, { messageId }: Of, claimId: string): Promise<void> => {
+  await db.$client`
+    update deliveries set claim_id = null, claim_until = null
+    where message_id = ${messageId}::uuid and state = 'waiting' and claim_id = ${claimId}::uuid`
+}
+
+/** Milliseconds until something of the run can be worked on, or a lease is over; null when nothing is open. */
+export const nextDue = async (db: Database, { runId, messageId }: Of): Promise<number | null> => {
+  const [found] = await db.$client<[{ ms: number | null }]>`
+    select (extract(epoch from min(case state when 'sending' then claim_until else greatest(due_at, claim_until) end) - now()) * 1000)::float8 as ms
+    from deliveries where message_id = ${messageId}::uuid and run_id = ${runId}::uuid and state in ('waiting', 'sending')`
+  return found.ms
+}

@@ -1,0 +1,84 @@
+import { and, eq } from 'drizzle-orm'
+import type { MessageDefinition } from '../../domain/message.ts'
+import type { Database, Sql } from '../database.ts'
+import { holdErasures } from '../erasure/known.ts'
+import type { Run } from '../run/state.ts'
+import { messages, messageVersions } from '../schema.ts'
+import type { SecretBox } from '../secret.ts'
+import { openAudience, type Fragment } from './audience.ts'
+
+type Frozen = { total: number; skipped: number }
+
+const fill = async (sql: Sql, run: Run, version: number, everybody: Fragment): Promise<Frozen> => {
+  const { accountId, id: runId, messageId } = run
+  const [frozen] = await sql<[Frozen]>`
+    with made as (
+      insert into deliveries (account_id, message_id, version, run_id, list_id, record_id, crm_entity, crm_id, email_key, email, state, code)
+      select ${accountId}::uuid, ${messageId}::uuid, ${version}, ${runId}::uuid, a.list_id, a.record_id, a.crm_entity, a.crm_id, a.email_key, a.email,
+        case when a.skip is null then 'waiting' else 'skipped' end, a.skip
+      from (${everybody}) a
+      returning id, state, code, record_id, crm_entity, crm_id, email_key),
+    listed as (
+      insert into entries (account_id, first_run_id, last_run_id, phase, kind, code, record_id, crm_entity, crm_id, email_key)
+      select ${accountId}::uuid, ${runId}::uuid, ${runId}::uuid, 'send', 'skipped', code, record_id, crm_entity, crm_id, email_key
+      from made where state = 'skipped')
+    select count(*)::int as total, count(*) filter (where state = 'skipped')::int as skipped from made`
+  return frozen
+}
+
+/** Mails that a run goes on with were given to it when it was asked for. */
+const goOn = async (sql: Sql, { id: runId, messageId }: Run): Promise<Frozen> => {
+  const [found] = await sql<[{ total: number }]>`
+    select count(*)::int as total from deliveries where message_id = ${messageId}::uuid and run_id = ${runId}::uuid`
+  return { ...found, skipped: 0 }
+}
+
+/**
+ * Freezes the audience of a message, once: who it is, and by which version, is that of one moment, whatever becomes of lists and records while it is sent.
+ * One statement and one transaction, so that a crash leaves all of it or nothing; a million records need no memory here.
+ */
+export const freeze = async (db: Database, secrets: SecretBox, run: Run): Promise<void> => {
+  // a message may still be changed while it is looked at
+  while (!(await freezeAs(db, secrets, run, await versionOf(db, run)))) continue
+}
+
+const versionOf = async (db: Database, { messageId, settings }: Run): Promise<number> => {
+  const [found] = await db.select({ version: messages.version }).from(messages).where(eq(messages.id, messageId!))
+  return settings.message?.version ?? found!.version
+}
+
+/** False where the message has another version by now. */
+const freezeAs = async (db: Database, secrets: SecretBox, run: Run, version: number): Promise<boolean> => {
+  const { id: runId, messageId, accountId } = run
+  const goesOn = run.settings.message?.goesOn === true
+  const { audience } = await definitionOf(db, messageId!, version)
+  const audienceOf = goesOn ? null : await openAudience(db, secrets, accountId, audience)
+  return (await db.$client.begin(async (tx) => {
+    const sql = tx as unknown as Sql
+    await holdErasures(sql)
+    const [message] = await sql<{ version: number }[]>`
+      select version from messages where account_id = ${accountId}::uuid and id = ${messageId}::uuid for update`
+    const [lane] = await sql<{ cursor: string | null }[]>`
+      select cursor from lanes where run_id = ${runId}::uuid and phase = 'send' for update`
+    if (lane === undefined || lane.cursor !== null || message === undefined) return true
+    if (run.settings.message?.version === undefined && message.version !== version) return false
+    await sql`set local enable_nestloop = off`
+    await sql`set local work_mem = '64MB'`
+    const frozen = audienceOf === null ? await goOn(sql, run) : await fill(sql, run, version, audienceOf(sql))
+    const settings = { ...run.settings, message: { ...run.settings.message, version } }
+    await sql`
+      update lanes set cursor = 'frozen', read = read + ${frozen.skipped}, skipped = skipped + ${frozen.skipped} where run_id = ${runId}::uuid and phase = 'send'`
+    await sql`
+      update runs set total = ${frozen.total}, settings = ${JSON.stringify(settings)}::text::jsonb where id = ${runId}::uuid`
+    await sql`update messages set state = 'sending', updated_at = now() where id = ${messageId}::uuid`
+    return true
+  })) as boolean
+}
+
+const definitionOf = async (db: Database, messageId: string, version: number): Promise<MessageDefinition> => {
+  const [found] = await db
+    .select({ definition: messageVersions.definition })
+    .from(messageVersions)
+    .where(and(eq(messageVersions.messageId, messageId), eq(messageVersions.version, version)))
+  return found!.definition
+}

@@ -1,0 +1,104 @@
+import { sql } from 'drizzle-orm'
+import { previewExpiry, type DeliveryState } from '../../domain/delivery.ts'
+import * as accounts from '../account.ts'
+import { operator } from '../audit.ts'
+import type { Database } from '../database.ts'
+import { heldErasedAmong } from '../erasure/known.ts'
+import * as notes from '../note/insert.ts'
+import { optOut } from '../optOut.ts'
+import { deliveries, deliveryContents } from '../schema.ts'
+import type { Claimed } from './claim.ts'
+import { count, list } from './count.ts'
+import { bounceEvidence } from './evidence.ts'
+import type { Job } from './job.ts'
+
+/** What an attempt at a mail came to. */
+export type Outcome = {
+  delivery: Pick<Claimed, 'id' | 'email' | 'emailKey'>
+  state: Extract<DeliveryState, 'accepted' | 'rejected' | 'skipped' | 'waiting' | 'unknown'>
+  code: string | null
+  status?: number | null
+  smtpCode?: string | null
+  /** R34: the address takes no mail, which suppresses it */
+  isDead?: boolean
+  /** nobody knows whether it has arrived */
+  isUnsure?: boolean
+  /** counts as a try */
+  isTry?: boolean
+  /** milliseconds until it is tried again */
+  afterMs?: number
+  /** when it was handed over */
+  sentAt?: Date
+}
+
+type Settled = { id: string; state: DeliveryState }
+
+const rowOf = (
+  { delivery, state, code, status, smtpCode, isUnsure, isTry, afterMs, sentAt }: Outcome,
+  months: number,
+) => ({
+  id: delivery.id,
+  state,
+  code,
+  status: status ?? null,
+  smtp_code: smtpCode ?? null,
+  is_unsure: isUnsure === true,
+  tries: isTry === true ? 1 : 0,
+  after_ms: Math.round(afterMs ?? 0),
+  sent_at: sentAt?.toISOString() ?? null,
+  expires_at: state === 'accepted' && sentAt !== undefined ? previewExpiry(sentAt, months).toISOString() : null,
+})
+
+const hasLeft = (state: DeliveryState): boolean => state !== 'waiting'
+
+/**
+ * Stores what attempts came to, in one transaction: states, the ledger of the run, entries, notes of what was accepted, suppressions of dead addresses. What
+ * another attempt has taken over meanwhile is left to it. Of what did not go out nothing is kept.
+ */
+export const settle = (
+  db: Database,
+  job: Pick<Job, 'accountId' | 'runId' | 'messageId'>,
+  claimId: string,
+  outcomes: readonly Outcome[],
+): Promise<{ cancelRequested: boolean }> =>
+  db.transaction(async (tx) => {
+    const { accountId, runId, messageId } = job
+    // an address that is erased meanwhile is not written down again (R40)
+    const erased = await heldErasedAmong(
+      tx,
+      accountId,
+      outcomes.filter(({ isDead }) => isDead === true).map(({ delivery }) => delivery.emailKey.toString('hex')),
+    )
+    const { previewMonths } = (await accounts.find(tx, accountId))!
+    const given = JSON.stringify(outcomes.map((outcome) => rowOf(outcome, previewMonths)))
+    const settled = await tx.execute<Settled>(sql`
+      update ${deliveries} d set state = u.state, code = u.code, smtp_status = u.status, smtp_code = u.smtp_code, tries = d.tries + u.tries,
+        is_unsure = d.is_unsure or u.is_unsure, sent_at = coalesce(u.sent_at, d.sent_at), preview_expires_at = u.expires_at,
+        accepted_at = case when u.state = 'accepted' then now() end, due_at = now() + make_interval(secs => u.after_ms / 1000.0),
+        claim_id = case when u.state = 'waiting' then null else d.claim_id end, claim_until = null
+      from jsonb_to_recordset(${given}::text::jsonb) as u (id uuid, state text, code text, status int, smtp_code text, is_unsure boolean, tries int,
+        after_ms int, sent_at timestamptz, expires_at timestamptz)
+      where d.id = u.id and d.claim_id = ${claimId}::uuid and d.state in ('waiting', 'sending')
+      returning d.id::text, d.state`)
+    const idsOf = (...states: DeliveryState[]): string[] =>
+      settled.filter(({ state }) => states.includes(state)).map(({ id }) => id)
+    const unsent = idsOf('rejected', 'skipped', 'waiting')
+    await tx.execute(sql`
+      delete from ${deliveryContents} c using ${deliveries} d
+      where d.id = c.delivery_id and not d.is_unsure and d.id = any(string_to_array(${unsent.join('\n')}::text, E'\n')::uuid[])`)
+    await list(tx, runId, idsOf('rejected', 'skipped', 'unknown'))
+    const ids = new Set(settled.filter(({ state }) => hasLeft(state)).map(({ id }) => id))
+    for (const { delivery, isDead, status = null, smtpCode = null } of outcomes) {
+      if (isDead !== true || !ids.has(delivery.id)) continue
+      const { email, emailKey, id } = delivery
+      if (erased.has(emailKey.toString('hex'))) continue
+      const evidence = bounceEvidence(id, status, smtpCode)
+      await optOut(tx, { accountId, email, emailKey, reason: 'bounced', source: 'api', evidence, actor: operator })
+    }
+    await notes.insert(tx, accountId, messageId, idsOf('accepted'))
+    return count(tx, runId, {
+      accepted: idsOf('accepted').length,
+      rejected: idsOf('rejected', 'unknown').length,
+      skipped: idsOf('skipped').length,
+    })
+  })

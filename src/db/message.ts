@@ -1,0 +1,5 @@
+export { copy, insert, remove, update } from './message/change.ts'
+export { get, page, version, type Message } from './message/read.ts'
+export { placeholders } from './message/placeholder.ts'
+export { countStates } from './message/count.ts'
+export { finishTest, getTest, insert as insertTest, settleOne, type MessageTest } from './message/test.ts'

@@ -1,0 +1,5 @@
+export * from './message/definition.ts'
+export { linkPlaceholders, placeholderKeys, type MessagePart, type Placeholder } from './message/placeholder.ts'
+export { checkMessage, unknownPlaceholders, type MessageCounts, type MessageProblem } from './message/check.ts'
+export { mergeText } from './message/value.ts'
+export { readMessage, type GivenMessage } from './message/read.ts'

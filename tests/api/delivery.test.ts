@@ -1,0 +1,151 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { emailKeyOf, hashKeyOf } from '../../src/db/emailKey.ts'
+import type { MessageDefinition } from '../../src/domain/message.ts'
+import { openApi, type TestApi } from '../support/api.ts'
+import { addPeople, openMessage, type TestMessage } from '../support/message.ts'
+
+let api: TestApi
+let listId: string
+beforeAll(async () => {
+  api = await openApi()
+  listId = (await api.call('POST', '/v1/lists', { body: { name: 'People' } })).body.id
+  const hashKey = await hashKeyOf(api.db, api.secrets, api.account.id)
+  const people = [1, 2, 3].map((n) => ({ email: `p${n}@report.example`, first: `Pat ${n}` }))
+  await addPeople(fake(), listId, people, (email) => emailKeyOf(hashKey, email))
+})
+afterAll(() => api.close())
+
+const fake = () => ({ db: api.db, accountId: api.account.id, wiring: { relay: async () => undefined } as never })
+const message = (more: Partial<MessageDefinition> = {}): Promise<TestMessage> => openMessage(fake(), listId, more)
+const report = (messageId: string, lines: unknown[]) =>
+  api.call('POST', `/v1/messages/${messageId}/deliveries`, {
+    raw: lines.map((line) => (typeof line === 'string' ? line : JSON.stringify(line))).join('\n'),
+    headers: { 'content-type': 'application/x-ndjson' },
+  })
+const sentAt = '2026-11-23T10:00:00.000Z'
+
+test('G1: another sender reports its mails, rendered or as values; again it changes nothing, and a wrong line harms no other', async () => {
+  const other = await message({ sender: 'other' })
+  const { messageId } = other
+  const html = '<p>as it was sent\r\n</p>'
+  const lines = [
+    { id: 'a', email: 'P1@report.example', sentAt, subject: 'S', html },
+    { id: 'b', email: 'p2@report.example', sentAt, values: { first_name: '<b>Pat</b>', last_name: 'X' } },
+    '{"broken',
+    { id: 'c', email: 'p3@report.example', sentAt },
+    { id: 'd', recordId: '019ab3c7-0000-7000-8000-112233445566', sentAt, subject: 'S', html },
+    { id: 'e', email: 'gone@report.example', sentAt, subject: 'S', html, state: 'bounced' },
+    { id: 'a', email: 'p1@report.example', sentAt, subject: 'again', html },
+    { id: 'f', email: 'x@report.example', sentAt, subject: 'S', html, strange: 1 },
+  ]
+  const first = await report(messageId, lines)
+  expect(first.body).toMatchObject({ received: 8, stored: 3, known: 1, rejected: 4 })
+  expect(first.body.errors).toMatchObject([
+    { line: 3, code: 'invalidJson' },
+    { line: 4, code: 'invalidInput' },
+    { line: 8, code: 'invalidInput', path: 'strange' },
+    { line: 5, id: 'd', code: 'recordUnknown' },
+  ])
+  expect((await report(messageId, lines)).body).toMatchObject({ received: 8, stored: 0, known: 4, rejected: 4 })
+  const { items } = (await api.call('GET', `/v1/messages/${messageId}/deliveries`)).body
+  expect(items).toHaveLength(3)
+  const of = (id: string) => items.find((each: { externalId: string }) => each.externalId === id)
+  expect(of('a')).toMatchObject({ state: 'accepted', email: 'P1@report.example', listId, sentAt, runId: null })
+  expect(of('a').recordId).not.toBeNull()
+  expect((await other.content(of('a').id))!.html.toString()).toBe('<p>as it was sent\n</p>')
+  expect((await other.content(of('b').id))!.html.toString()).toContain('Guten Tag &lt;b&gt;Pat&lt;/b&gt; X')
+  expect(of('e')).toMatchObject({ state: 'bounced', bounce: { kind: 'permanent' } })
+  const { body: suppressed } = await api.call('POST', '/v1/suppressions/search', {
+    body: { email: 'gone@report.example' },
+  })
+  expect(suppressed.items).toMatchObject([{ reason: 'bounced' }])
+
+  const close = () => api.call('POST', `/v1/messages/${messageId}/close`)
+  const closed = await close()
+  expect(closed.body).toMatchObject({ state: 'sent' })
+  expect((await close()).body).toEqual(closed.body)
+  expect((await report(messageId, lines)).body.code).toBe('messageSent')
+  expect((await api.call('POST', `/v1/messages/${messageId}/send`)).body.code).toBe('notOurSender')
+})
+
+test('many lines are stored in batches', async () => {
+  const { messageId } = await message({ sender: 'other' })
+  const lines = Array.from({ length: 1200 }, (_, n) => ({
+    id: `n${n}`,
+    email: `n${n}@many.example`,
+    sentAt,
+    subject: 'S',
+    html: 'x',
+  }))
+  expect((await report(messageId, lines)).body).toMatchObject({ received: 1200, stored: 1200, errors: [] })
+  const page = (await api.call('GET', `/v1/messages/${messageId}/deliveries?limit=200&state=accepted`)).body
+  expect(page.items).toHaveLength(200)
+  const next = await api.call(
+    'GET',
+    `/v1/messages/${messageId}/deliveries?limit=200&state=accepted&cursor=${page.nextCursor}`,
+  )
+  expect(next.body.items[0].id > page.items.at(-1).id).toBe(true)
+})
+
+test('R34: a bounce for good suppresses the address with the delivery as evidence, one for now does not; nobody else may say so', async () => {
+  const { messageId } = await message({ sender: 'other' })
+  await report(messageId, [
+    { id: '1', email: 'p1@report.example', sentAt, subject: 'S', html: 'x' },
+    { id: '2', email: 'p2@report.example', sentAt, subject: 'S', html: 'x' },
+  ])
+  const { items } = (await api.call('GET', `/v1/messages/${messageId}/deliveries`)).body
+  const of = (id: string): { id: string } => items.find((each: { externalId: string }) => each.externalId === id)
+  const [one, two] = [of('1'), of('2')]
+  const bounce = (id: string, body: unknown, key?: string) =>
+    api.call('POST', `/v1/deliveries/${id}/bounce`, { body, key: key ?? null! })
+  const own = (id: string, body: unknown) => bounce(id, body, api.account.keys.marketer)
+  expect((await own(one.id, { kind: 'transient', status: '4.2.2' })).body).toMatchObject({
+    state: 'accepted',
+    bounce: { status: '4.2.2' },
+  })
+  expect((await own(two.id, { kind: 'permanent', status: '5.1.1' })).body).toMatchObject({
+    state: 'bounced',
+    bounce: { status: '5.1.1' },
+  })
+  expect((await own(two.id, { kind: 'transient' })).body).toMatchObject({ state: 'bounced' })
+  expect((await own(one.id, { kind: 'gone' })).status).toBe(422)
+  expect((await bounce(one.id, { kind: 'permanent' }, api.stranger.keys.admin)).status).toBe(404)
+  const rows = await api.db.$client<{ email: string; evidence: string }[]>`
+    select email, evidence from suppressions where email in ('p1@report.example', 'p2@report.example')`
+  expect(rows).toMatchObject([{ email: 'p2@report.example', evidence: expect.stringContaining(two.id) as string }])
+})
+
+test('a message is sent once: Idempotency-Key, times, and what is missing to send at all', async () => {
+  const { messageId, state } = await message()
+  const send = (body?: unknown, headers?: Record<string, string>) =>
+    api.call('POST', `/v1/messages/${messageId}/send`, { body, ...(headers && { headers }) })
+  expect((await send()).body.code).toBe('mailNotConfigured')
+  expect(await state()).toBe('draft')
+  const ready = await openApiWithMail()
+  try {
+    const { body: list } = await ready.call('POST', '/v1/lists', { body: { name: 'People' } })
+    const other = await openMessage(
+      { db: ready.db, accountId: ready.account.id, wiring: { relay: async () => undefined } as never },
+      list.id,
+    )
+    const url = `/v1/messages/${other.messageId}`
+    expect((await ready.call('POST', `${url}/cancel`)).body.code).toBe('notSending')
+    expect((await ready.call('POST', `${url}/send`, { body: { at: '2099-01-01T00:00:00.000Z' } })).status).toBe(422)
+    const headers = { 'idempotency-key': 'one' }
+    const at = new Date(Date.now() + 3_600_000).toISOString()
+    const first = await ready.call('POST', `${url}/send`, { body: { at }, headers })
+    expect(first).toMatchObject({ status: 202, body: { kind: 'send', list: null, message: { id: other.messageId } } })
+    expect((await ready.call('POST', `${url}/send`, { body: { at }, headers })).body.id).toBe(first.body.id)
+    expect(await ready.call('POST', `${url}/send`)).toMatchObject({ status: 200, body: { id: first.body.id } })
+    expect(
+      (await ready.call('POST', `/v1/runs/${first.body.id}/retry`, { body: { code: 'mailTransient' } })).body.code,
+    ).toBe('nothingToRetry')
+    expect((await ready.call('POST', `${url}/send`, { key: ready.stranger.keys.admin })).status).toBe(404)
+    expect((await ready.call('POST', `${url}/cancel`)).status).toBe(202)
+  } finally {
+    await ready.close()
+  }
+})
+
+const openApiWithMail = async (): Promise<TestApi> =>
+  openApi({}, { mailConfigured: true, publicUrl: 'https://fairlead.example' })

@@ -1,0 +1,175 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { emailKeyOf, hashKeyOf } from '../../src/db/emailKey.ts'
+import { wakeOpen } from '../../src/db/optOut/wake.ts'
+import * as t from '../../src/db/schema.ts'
+import type { CrmEntity } from '../../src/domain/crm.ts'
+import { openFairlead, type Fairlead } from '../support/fairlead.ts'
+import { openOptOuts } from '../support/optOut.ts'
+import { openPeople, type People } from '../sync/people.ts'
+
+let fairlead: Fairlead
+let crm: People
+let optOuts: ReturnType<typeof openOptOuts>
+
+beforeAll(async () => {
+  fairlead = await openFairlead({ leads: 300, contacts: 20, environment: { CRM_TIMEOUT_MS: '1000' } })
+  crm = openPeople(fairlead)
+  optOuts = openOptOuts(fairlead)
+  await fairlead.connect()
+}, 60_000)
+afterAll(() => fairlead.close())
+beforeEach(() => void crm.takeWrites())
+afterEach(() => {
+  crm.control.clearFaults()
+  crm.control.settings({ latencyMs: 0 })
+})
+
+let made = 0
+const mail = (name: string): string => `${name}.${(made += 1)}@optout.example`
+const add = (entity: CrmEntity, email: string, values: Record<string, unknown> = {}): string =>
+  crm.add(entity, { Email: email, LastName: 'Person', DoNotEmail: false, DoNotSolicit: false, ...values })
+const flag = (id: string): unknown => crm.everybody().get(id)?.['DoNotEmail']
+
+describe('R34: an opt-out', () => {
+  test('reaches every lead and contact with the address in any case, and each answer of the CRM is kept', async () => {
+    const email = mail('all')
+    const contact = add('contact', email.toUpperCase())
+    const lead = add('lead', ` ${email} `)
+    const already = add('lead', email, { DoNotEmail: true })
+    const other = add('lead', mail('other'))
+    await optOuts.out(email)
+    const { results, code, settledAt } = await optOuts.reaches(email, 'written')
+    expect([flag(contact), flag(lead), flag(already), flag(other)]).toEqual([true, true, true, false])
+    const told = Object.fromEntries(results.map(({ entity, id, wrote }) => [id, [entity, wrote]]))
+    expect(told).toEqual({ [contact]: ['contact', true], [lead]: ['lead', true], [already]: ['lead', false] })
+    expect(results.every(({ at }) => Date.now() - Date.parse(at) < 60_000)).toBe(true)
+    expect([code, settledAt]).toEqual([null, expect.any(Date)])
+    expect(crm.takeWrites()).toHaveLength(2)
+    await optOuts.out(email)
+    expect(await optOuts.of(email)).toHaveLength(1)
+  })
+
+  test('of an address that nobody in the CRM has is written all the same, with nobody', async () => {
+    const email = mail('nobody')
+    await optOuts.out(email)
+    expect(await optOuts.reaches(email, 'written')).toMatchObject({ results: [], code: null })
+  })
+
+  test.for([
+    ['bounced', 'api', false],
+    ['manual', 'admin', false],
+    ['manual', 'person', true],
+    ['complained', 'person', true],
+    ['unsubscribed', 'api', true],
+  ] as const)('%s said by %s goes to the CRM: %s', async ([reason, source, goes]) => {
+    const email = mail('reason')
+    await optOuts.out(email, reason, source)
+    expect(await optOuts.of(email)).toHaveLength(goes ? 1 : 0)
+  })
+
+  test('after a bounce of the same source still goes to the CRM', async () => {
+    const email = mail('bounce')
+    await optOuts.out(email, 'bounced', 'api')
+    await optOuts.out(email, 'optedOut', 'api')
+    expect(await optOuts.of(email)).toHaveLength(1)
+  })
+})
+
+test('of two that came for one address at the same moment the last one holds', async () => {
+  const email = mail('moment')
+  const lead = add('lead', email)
+  const emailKey = emailKeyOf(await hashKeyOf(fairlead.db, fairlead.wiring.secrets, fairlead.accountId), email)!
+  const [connection] = await fairlead.db.select().from(t.connections)
+  const row = { accountId: fairlead.accountId, connectionId: connection!.id, emailKey, email }
+  await fairlead.db.transaction(async (tx) => {
+    await tx.insert(t.optOuts).values([false, true].map((doNotEmail) => ({ ...row, doNotEmail })))
+    await wakeOpen(tx, fairlead.accountId)
+  })
+  expect(await optOuts.reaches(email, 'written')).toMatchObject({ results: [{ id: lead, wrote: true }] })
+  expect((await optOuts.of(email)).map(({ state }) => state)).toEqual(['superseded', 'written'])
+})
+
+describe('R34: the way back', () => {
+  test('the person’s new consent ends their opt-out and is written as false', async () => {
+    const email = mail('back')
+    const lead = add('lead', email)
+    await optOuts.out(email)
+    await optOuts.out(email, 'bounced', 'api')
+    await optOuts.reaches(email, 'written')
+    expect(await optOuts.consent(email)).toHaveLength(1)
+    await optOuts.reaches(email, 'written')
+    expect(flag(lead)).toBe(false)
+    const rows = await optOuts.of(email)
+    expect(rows.map(({ doNotEmail, results }) => [doNotEmail, results[0]?.wrote])).toEqual([
+      [true, true],
+      [false, true],
+    ])
+    const left = (await optOuts.suppressions(email)).filter(({ liftedAt }) => liftedAt === null)
+    expect(left.map(({ reason }) => reason)).toEqual(['bounced'])
+  })
+
+  test('an administrator’s decision stays with the person’s consent, and ends with an administrator’s', async () => {
+    const email = mail('admin')
+    await optOuts.out(email, 'manual', 'admin')
+    expect(await optOuts.consent(email)).toEqual([])
+    expect(await optOuts.consent(email, 'admin')).toHaveLength(1)
+    expect(await optOuts.of(email)).toEqual([])
+  })
+
+  test('what is contrary and came later supersedes what is not written yet', async () => {
+    const email = mail('twice')
+    const lead = add('lead', email)
+    crm.control.addFault({ kind: 'unavailable' })
+    await optOuts.out(email)
+    await optOuts.consent(email)
+    await optOuts.out(email)
+    crm.control.clearFaults()
+    await optOuts.reaches(email, 'written')
+    expect((await optOuts.of(email)).map(({ state }) => state)).toEqual(['superseded', 'superseded', 'written'])
+    expect(flag(lead)).toBe(true)
+  })
+})
+
+describe('R21: an opt-out waits, and is not lost', () => {
+  test('while the CRM is down, and says so', async () => {
+    const email = mail('down')
+    const lead = add('lead', email)
+    crm.control.addFault({ kind: 'unavailable' })
+    await optOuts.out(email)
+    await optOuts.reaches(email, 'waiting')
+    crm.control.clearFaults()
+    await optOuts.reaches(email, 'written')
+    expect(flag(lead)).toBe(true)
+  })
+
+  test('C4: while the login is refused, and goes on when it was reconfirmed', async () => {
+    const email = mail('held')
+    const lead = add('lead', email)
+    crm.control.addFault({ kind: 'expired' })
+    await optOuts.out(email)
+    expect(await optOuts.reaches(email, 'held')).toMatchObject({ code: 'passwordExpired' })
+    crm.control.clearFaults()
+    await fairlead.connect()
+    await optOuts.reaches(email, 'written')
+    expect(flag(lead)).toBe(true)
+  })
+
+  test('sixty at once are all written', async () => {
+    const emails = Array.from({ length: 60 }, () => mail('many'))
+    const ids = emails.map((email) => add('lead', email))
+    await Promise.all(emails.map((email) => optOuts.out(email)))
+    for (const email of emails) await optOuts.reaches(email, 'written')
+    expect(ids.map(flag).every((each) => each === true)).toBe(true)
+  }, 60_000)
+})
+
+test('R22: somebody whom the CRM refuses to change is shown with its words, the others are written, and a retry heals it', async () => {
+  const email = mail('refused')
+  const lead = add('lead', email)
+  const contact = add('contact', email)
+  crm.control.addFault({ kind: 'errorArray', status: 400, match: { method: 'PUT', kind: 'leads' } })
+  await optOuts.out(email)
+  const refused = await optOuts.reaches(email, 'rejected')
+  expect(refused.crm).toMatchObject({ message: expect.any(String) })
+  expect([flag(contact), flag(lead)]).toEqual([true, false])
+})
