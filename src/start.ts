@@ -7,7 +7,7 @@ import { openApi } from './start/api.ts'
 import { runDemo } from './start/demo.ts'
 import { isSet } from './start/environment.ts'
 import { complaints, ledgers } from './start/ledger.ts'
-import { sendDemo, told } from './start/message.ts'
+import { previewOf, sendDemo, told } from './start/message.ts'
 import { help, readOptions, type Options } from './start/options.ts'
 import { startParts, stopLeftovers, type Parts } from './start/parts.ts'
 import { choosePorts } from './start/ports.ts'
@@ -63,8 +63,11 @@ const showDemo = async (
   say(`\n${ledgers(runs)}\n`)
   for (const complaint of complaints(runs)) say(complaint)
   if (!runs.every(isGreen)) return false
-  const { line, isFine } = told(await sendDemo(api, runs, signal))
+  const message = await sendDemo(api, runs, signal)
+  const { line, isFine } = told(message)
   say(line)
+  say(`One of its mails: ${(await previewOf(api, message)) ?? 'none'}`)
+  say(`Its notes: ${simulatorUrl}/_simulator/notes`)
   return isFine
 }
 

@@ -82,6 +82,13 @@ export const told = ({ name, deliveries, notes }: Message): { line: string; isFi
   }
 }
 
+/** Where one of its mails can be looked at, as the notes in the CRM link to it. */
+export const previewOf = async (api: Api, { id }: Message): Promise<string | null> => {
+  const path = `/v1/messages/${id}/deliveries?state=accepted&limit=1`
+  const { items } = (await api.call('GET', path)) as Items<{ preview: { url: string } | null }>
+  return items[0]?.preview?.url ?? null
+}
+
 /** G1, G3: one message to fifty simulated people, sent once, and its notes in the simulated CRM. Answers the message when nothing of it is under way. */
 export const sendDemo = async (api: Api, imports: Run[], signal: AbortSignal): Promise<Message> => {
   const { id, state } = (await known(api)) ?? (await draft(api, listsOf(imports)))
