@@ -79,6 +79,9 @@ const leaveTraces = async (email: string, crmId: string, recordId: string): Prom
     .insert(t.deliveryContents)
     .values({ deliveryId, accountId, subject: `For ${email}`, html: bytes, text: bytes, sha256: bytes })
   await db.insert(t.previewViews).values({ accountId, deliveryId, network: '192.0.2.0', browser: 'Firefox' })
+  await db
+    .insert(t.messageTests)
+    .values({ accountId, messageId: message!.id, version: 1, recordId, recipients: [email.toUpperCase()] })
   const note = { deliveryId, accountId, messageId: message!.id, connectionId, crmEntity: 'lead' as const, crmId }
   await db.insert(t.notes).values({ ...note, crm: { message: email } })
   const suppression = { accountId, email, emailKey, reason: 'unsubscribed' as const, source: 'person' as const }

@@ -10,7 +10,7 @@ import type { SecretBox } from '../secret.ts'
 import { fenceReaders, forgetRanges, markSwept } from './fence.ts'
 import { lockErasures, personHexOf } from './known.ts'
 import { cleanseDecisions, cleanseEntries, forgetPeople } from './ledger.ts'
-import { emptySubmissions, eraseDeliveries, keepHashes } from './mail.ts'
+import { emptySubmissions, eraseDeliveries, forgetTests, keepHashes } from './mail.ts'
 import { eraseRecords } from './records.ts'
 import { markOf } from './skip.ts'
 import { findWhole, idOf, type Whole } from './subject.ts'
@@ -62,6 +62,7 @@ const eraseAll = async (sql: Sql, whole: Whole, hashKey: KeyObject): Promise<Omi
   await markSwept(sql, whole.accountId, whole.people, hashKey)
   const submissions = await emptySubmissions(sql, whole)
   const sent = await eraseDeliveries(sql, whole)
+  await forgetTests(sql, whole, hashKey)
   const kept = await keepHashes(sql, whole)
   const decisions = await cleanseDecisions(sql, whole)
   await forgetPeople(sql, whole)

@@ -1,4 +1,6 @@
+import type { KeyObject } from 'node:crypto'
 import type { Sql } from '../database.ts'
+import { emailHexOf } from '../emailKey.ts'
 import { hexes, isOneOf, uuids, type Whole } from './subject.ts'
 
 /**
@@ -25,6 +27,18 @@ export const eraseDeliveries = async (
     update notes set crm_entity = null, crm_id = null, note_id = null, crm = null, warnings = '[]', claim_id = null, claim_until = null
     where account_id = ${accountId}::uuid and delivery_id = ${ids}`
   return { deliveries: rows.length, previews, notes }
+}
+
+/** Tests of messages: none shows values of the person, and none that is still under way goes to them. */
+export const forgetTests = async (sql: Sql, whole: Whole, hashKey: KeyObject): Promise<void> => {
+  const { accountId, emails, recordIds } = whole
+  await sql`
+    update message_tests set record_id = null where account_id = ${accountId}::uuid and record_id = ${uuids(sql, recordIds)}`
+  const waiting = await sql<{ id: string; recipients: string[] }[]>`
+    select id::text, recipients from message_tests where account_id = ${accountId}::uuid and state = 'waiting'`
+  for (const { id, recipients } of waiting)
+    for (const email of recipients.filter((each) => emails.includes(emailHexOf(hashKey, each))))
+      await sql`update message_tests set recipients = recipients - ${email}::text where id = ${id}::uuid`
 }
 
 /** What the person filled in. One under way is given up. */
