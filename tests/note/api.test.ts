@@ -90,4 +90,21 @@ test('C3: what waited for a CRM goes to another one only when a person says so, 
   expect((await later.all()).map(({ state, code }) => [state, code])).toEqual(given.map(() => ['rejected', 'otherCrm']))
   expect(await later.runs()).toEqual([])
   expect(writesIn(other.control.journal())).toEqual([])
+
+  const retry = `/v1/messages/${later.messageId}/notes/retry`
+  const retried = await timelines.call('POST', retry, { code: 'otherCrm' })
+  expect(retried).toMatchObject({ status: 202, body: { kind: 'notes' } })
+  expect(await fairlead.finished(retried.body.id)).toMatchObject({ state: 'succeeded', counts: { notes: { read: 3 } } })
+  const settled = await later.all()
+  // found by their address, or nobody's
+  for (const { state, code, crmId } of settled) {
+    expect([
+      ['written', null],
+      ['skipped', 'notInCrm'],
+    ]).toContainEqual([state, code])
+    if (state === 'written')
+      expect(other.control.person('lead', crmId!) ?? other.control.person('contact', crmId!)).toBeDefined()
+  }
+  expect((await timelines.call('POST', retry, { code: 'otherCrm' })).body.code).toBe('nothingToRetry')
+  expect((await timelines.call('POST', `/v1/messages/${runId}/notes/retry`, { code: 'otherCrm' })).status).toBe(404)
 })

@@ -1,11 +1,14 @@
-import { sql } from 'drizzle-orm'
+import { and, eq, sql } from 'drizzle-orm'
 import { FairleadError, misplaced } from '../../domain/errors.ts'
+import type { RunSettings } from '../../domain/run.ts'
 import * as connections from '../connection.ts'
 import type { Transaction } from '../outbox.ts'
 import type { Retried } from '../run/retry.ts'
 import type { Run } from '../run/state.ts'
-import { deliveries, entries, notes } from '../schema.ts'
-import { ensureRun, lockOpen } from './run.ts'
+import { deliveries, entries, messages, notes } from '../schema.ts'
+import { ensureRun, lockOpen, type NotesOf } from './run.ts'
+
+type Of = Pick<NotesOf, 'accountId' | 'messageId'>
 
 const isSettled = sql`n.state in ('skipped', 'rejected')`
 
@@ -18,13 +21,17 @@ const ofEntries = (run: Run, ids: string[]) => sql`
   where e.account_id = ${run.accountId}::uuid and e.last_run_id = ${run.id}::uuid and e.kind in ('skipped', 'rejected')
     and e.id = any(string_to_array(${ids.join('\n')}::text, E'\n')::uuid[])`
 
+/** Those of a message by their reason. */
+const ofCode = async (tx: Transaction, { accountId, messageId }: Of, code: string): Promise<string[]> => {
+  const rows = await tx.execute<{ id: string }>(sql`
+    select n.delivery_id::text as id from ${notes} n
+    where n.account_id = ${accountId}::uuid and n.message_id = ${messageId}::uuid and ${isSettled} and n.code = ${code}`)
+  return rows.map(({ id }) => id)
+}
+
 const chosen = async (tx: Transaction, run: Run, asked: Retried): Promise<string[]> => {
-  if ('code' in asked) {
-    const rows = await tx.execute<{ id: string }>(sql`
-      select n.delivery_id::text as id from ${notes} n
-      where n.account_id = ${run.accountId}::uuid and n.message_id = ${run.messageId}::uuid and ${isSettled} and n.code = ${asked.code}`)
-    return rows.map(({ id }) => id)
-  }
+  const { accountId, messageId } = run
+  if ('code' in asked) return ofCode(tx, { accountId, messageId: messageId! }, asked.code)
   const rows = await tx.execute<{ entryId: string; id: string }>(sql`
     select entry_id::text as "entryId", delivery_id::text as id from (${ofEntries(run, asked.entryIds)}) c`)
   const found = new Set(rows.map(({ entryId }) => entryId))
@@ -33,30 +40,51 @@ const chosen = async (tx: Transaction, run: Run, asked: Retried): Promise<string
   return rows.map(({ id }) => id)
 }
 
-/**
- * Opens notes again that a run has skipped or rejected, and starts a run of the message. They go to the CRM that is connected now, which need not be the one
- * that they were for. Errors: nothingToRetry, invalidInput, runActive, notConnected, connectorDisabled.
- */
-export const retryNotes = async (
+/** They go to the CRM that is connected now, which need not be the one that they were for. */
+const reopen = async (
   tx: Transaction,
-  run: Run,
-  asked: Retried,
+  { accountId, messageId }: Of,
+  choose: () => Promise<string[]>,
+  settings: RunSettings = {},
 ): Promise<{ runId: string; created: boolean }> => {
-  const { accountId } = run
-  const messageId = run.messageId!
   await connections.lockAccount(tx, accountId)
   const connection = await connections.findActive(tx, accountId)
   if (connection === undefined || !['connected', 'needsReconfirm'].includes(connection.state))
     throw new FairleadError('notConnected')
   await lockOpen(tx, messageId)
-  const ids = await chosen(tx, run, asked)
+  const ids = await choose()
   if (ids.length === 0) throw new FairleadError('nothingToRetry')
   await tx.execute(sql`
     update ${notes} n set state = 'waiting', code = null, crm = null, warnings = '[]', tries = 0, due_at = greatest(now(), n.due_at), run_id = null,
       sent_at = case when n.connection_id = ${connection.id}::uuid then n.sent_at end, connection_id = ${connection.id}::uuid
     where n.delivery_id = any(string_to_array(${ids.join('\n')}::text, E'\n')::uuid[])`)
-  const settings = { source: { runId: run.id, as: 'retry' as const, ...asked } }
   const runId = await ensureRun(tx, { accountId, messageId, connectionId: connection.id }, { trigger: 'api', settings })
   if (runId === undefined) throw new FairleadError('runActive')
   return { runId, created: true }
+}
+
+/**
+ * Opens notes again that a run has skipped or rejected, and starts a run of the message. Errors: nothingToRetry, invalidInput, runActive, notConnected.
+ */
+export const retryNotes = (tx: Transaction, run: Run, asked: Retried): Promise<{ runId: string; created: boolean }> => {
+  const of = { accountId: run.accountId, messageId: run.messageId! }
+  const settings = { source: { runId: run.id, as: 'retry' as const, ...asked } }
+  return reopen(tx, of, () => chosen(tx, run, asked), settings)
+}
+
+/**
+ * The same of a message, by reason: also of notes that no run has come to, such as those that waited for a CRM in whose place another one was connected.
+ * Errors: notFound, nothingToRetry, runActive, notConnected.
+ */
+export const retryOfMessage = async (
+  tx: Transaction,
+  of: Of,
+  code: string,
+): Promise<{ runId: string; created: boolean }> => {
+  const [message] = await tx
+    .select({ id: messages.id })
+    .from(messages)
+    .where(and(eq(messages.accountId, of.accountId), eq(messages.id, of.messageId)))
+  if (message === undefined) throw new FairleadError('notFound')
+  return reopen(tx, of, () => ofCode(tx, of, code))
 }
