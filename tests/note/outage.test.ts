@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { retry } from '../../src/db/run/retry.ts'
 import * as runs from '../../src/db/run/state.ts'
 import { startSimulator, type Simulator } from '../../src/simulator/simulator.ts'
 import { openFairlead, until, type Fairlead } from '../support/fairlead.ts'
 import { openMailServer, type MailServer } from '../support/mail.ts'
 import { openMessage } from '../support/message.ts'
-import { inCrm } from '../support/note.ts'
+import { inCrm, openNotes } from '../support/note.ts'
 
 const crm = { leads: 30, contacts: 2, seed: 7 }
 let fairlead: Fairlead
@@ -60,4 +61,28 @@ test('R21, R31: while the CRM is stopped mails go; their notes wait, say why, an
   })
   const found = inCrm({ ...fairlead, simulator: again })
   expect(accepted.map(({ previewToken }) => found.get(previewToken!)?.length)).toEqual(accepted.map(() => 1))
+})
+
+test('R31: notes of a run that is given up are listed with the reason, and can be tried again', async () => {
+  const { db, accountId, wiring, simulator } = fairlead
+  const crm = again ?? simulator
+  const [list] = await db.$client<{ id: string }[]>`select id::text from lists where account_id = ${accountId} limit 1`
+  const message = await openNotes(fairlead, list!.id)
+  crm.control.addFault({ kind: 'disabledKind', name: 'history' })
+  const given = await message.recipients(3)
+  await message.accept(given)
+  const [runId] = await message.runs()
+  const run = await fairlead.finished(runId!)
+  expect(run).toMatchObject({ state: 'incomplete', error: { code: 'entityDisabled' }, balance: { balanced: true } })
+  expect(run.counts).toMatchObject({ notes: { read: 3, rejected: 3 } })
+  expect((await message.all()).map(({ state, code }) => [state, code])).toEqual(
+    given.map(() => ['rejected', 'entityDisabled']),
+  )
+  crm.control.clearFaults()
+  const retried = await db.transaction(async (tx) => retry(tx, accountId, runId!, { code: 'entityDisabled' }))
+  await wiring.relay()
+  expect(await fairlead.finished(retried.runId)).toMatchObject({
+    state: 'succeeded',
+    counts: { notes: { created: 3 } },
+  })
 })

@@ -8,8 +8,13 @@ import { accounted } from './settle.ts'
 export type Ending = { code?: string; cancelled?: boolean }
 type Facts = { written: number; listed: number; crmFailed: number }
 
-/** Notes of a run that a person has cancelled are skipped, and can be tried again; those of a connection that is gone wait for it (C3). */
-const stopOpen = async (sql: Sql, run: Run): Promise<void> => {
+type Why = { state: 'skipped' | 'rejected'; code: string }
+
+/**
+ * What a run leaves open is listed with the reason, and can be tried again: nobody would come to it by itself. Notes of a connection that is gone wait
+ * for it (C3).
+ */
+const stopOpen = async (sql: Sql, run: Run, why: Why): Promise<void> => {
   const [gone] = await sql`
     select from connections where id = ${run.connectionId}::uuid and (not active or state not in ('connected', 'needsReconfirm'))`
   const open = sql`n.message_id = ${run.messageId}::uuid and n.connection_id = ${run.connectionId}::uuid and n.state in ('waiting', 'creating', 'held')`
@@ -18,7 +23,7 @@ const stopOpen = async (sql: Sql, run: Run): Promise<void> => {
   else
     await sql`
       with settled as (
-        update notes n set state = 'skipped', code = 'runCancelled', claim_id = null, claim_until = null, run_id = ${run.id}::uuid
+        update notes n set state = ${why.state}, code = ${why.code}, claim_id = null, claim_until = null, run_id = ${run.id}::uuid
         where ${open} and (n.state, n.code) is distinct from ('held', 'notConnected') returning n.*),
       ${accounted(sql, { accountId: run.accountId, runId: run.id })}`
 }
@@ -69,7 +74,8 @@ export const finish = (db: Database, run: Run, { code, cancelled = false }: Endi
       select state, cancel_requested_at is not null as "isCancelled" from runs where id = ${run.id}::uuid for no key update`
     if (now === undefined || isOver(now.state)) return now?.state ?? 'cancelled'
     const stops = cancelled || now.isCancelled || code === 'runFinished'
-    if (stops) await stopOpen(sql, run)
+    if (stops) await stopOpen(sql, run, { state: 'skipped', code: 'runCancelled' })
+    else if (code !== undefined) await stopOpen(sql, run, { state: 'rejected', code })
     const [open] = await sql`
       select from notes where message_id = ${run.messageId}::uuid and connection_id = ${run.connectionId}::uuid and state in ('waiting', 'creating', 'held') limit 1`
     if (open !== undefined && code === undefined && !stops) return null
