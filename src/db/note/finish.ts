@@ -3,7 +3,7 @@ import { addUp, isOver, noCounts, type Balance, type PhaseCounts, type RunState 
 import type { Database, Sql } from '../database.ts'
 import { inTransaction } from '../record/edit.ts'
 import type { Run } from '../run/state.ts'
-import { accounted } from './settle.ts'
+import { accounted, ensureLane } from './settle.ts'
 
 export type Ending = { code?: string; cancelled?: boolean }
 type Facts = { written: number; listed: number; crmFailed: number }
@@ -20,12 +20,15 @@ const stopOpen = async (sql: Sql, run: Run, why: Why): Promise<void> => {
   const open = sql`n.message_id = ${run.messageId}::uuid and n.connection_id = ${run.connectionId}::uuid and n.state in ('waiting', 'creating', 'held')`
   if (gone !== undefined)
     await sql`update notes n set state = 'held', code = 'notConnected', claim_id = null, claim_until = null where ${open}`
-  else
+  else {
+    // one that ends before it began has none
+    await ensureLane(sql, { accountId: run.accountId, runId: run.id })
     await sql`
       with settled as (
         update notes n set state = ${why.state}, code = ${why.code}, claim_id = null, claim_until = null, run_id = ${run.id}::uuid
         where ${open} and (n.state, n.code) is distinct from ('held', 'notConnected') returning n.*),
       ${accounted(sql, { accountId: run.accountId, runId: run.id })}`
+  }
 }
 
 const countsOf = async (sql: Sql, { id }: Run): Promise<PhaseCounts> => {
@@ -69,6 +72,8 @@ const errorOf = (code: string): Run['error'] => {
  */
 export const finish = (db: Database, run: Run, { code, cancelled = false }: Ending): Promise<RunState | null> =>
   inTransaction(db, async (sql) => {
+    // first of all, as everybody does: two that take account and notes in different order would wait for each other
+    await sql`select from accounts where id = ${run.accountId}::uuid for key share`
     await sql`select pg_advisory_xact_lock(hashtextextended(${`notes:${run.messageId}`}::text, 0))`
     const [now] = await sql<{ state: RunState; isCancelled: boolean }[]>`
       select state, cancel_requested_at is not null as "isCancelled" from runs where id = ${run.id}::uuid for no key update`

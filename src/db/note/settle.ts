@@ -20,12 +20,20 @@ export type Outcome = {
 export type Settling = { accountId: string; runId: string; claimId: string }
 
 /** The one lane that counts a run's notes. */
-export const openLane = async (
-  { $client: sql }: Database,
+export const ensureLane = async (
+  sql: Sql,
   { accountId, runId }: Pick<Settling, 'accountId' | 'runId'>,
 ): Promise<void> => {
   await sql`
     insert into lanes (run_id, phase, lane, account_id) values (${runId}::uuid, 'notes', 0, ${accountId}::uuid) on conflict do nothing`
+}
+
+/** The run makes notes from now on. */
+export const openLane = async (
+  { $client: sql }: Database,
+  { accountId, runId }: Pick<Settling, 'accountId' | 'runId'>,
+): Promise<void> => {
+  await ensureLane(sql, { accountId, runId })
   await sql`update runs set phase = 'notes' where id = ${runId}::uuid and phase = 'read'`
 }
 
