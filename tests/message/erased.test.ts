@@ -45,7 +45,7 @@ test('R40: an erasure beside a send: what is under way leaves a count, what wait
   await erase(done.email!)
   const going = await until('one is under way', async () => (await of('sending')).find((each) => each.email !== null))
   await erase(going.email!)
-  const [waiting] = (await of('waiting')).filter((each) => each.email?.endsWith('besides.example'))
+  const waiting = (await of('waiting')).find((each) => each.email?.endsWith('besides.example'))
   if (waiting !== undefined) await erase(waiting.email!)
   const erased = new Set([done, going, waiting].flatMap((each) => (each === undefined ? [] : [each.id])))
   expect(await fairlead.finished(runId)).toMatchObject({ state: 'succeeded', balance: { balanced: true } })
