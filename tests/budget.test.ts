@@ -91,7 +91,8 @@ test('R26: interactive work goes on with the slots of bulk work beside it, and t
   await Promise.all(bulk.map((slot) => slot.release()))
   await Promise.all([...forms, later])
   expect(order).toHaveLength(21)
-  expect(order.at(-1)).toBe('bulk')
+  // the last two forms leave a slot for it
+  expect(order.indexOf('bulk')).toBeGreaterThanOrEqual(18)
   expect(most).toBe(2)
   await shared.waiting(0)
 })

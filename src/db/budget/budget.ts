@@ -57,24 +57,30 @@ export const createBudget = (db: Database, { accountId, connectionId, timeoutMs 
       if (first !== undefined) return hold(waiter.holder, first)
       spare.ask()
       const place = waiter.interactive ? spare.standInLine(priority === 'ahead') : undefined
-      let slot: Slot | undefined
+      let given: Held | undefined
       try {
         for (let pause: number = pollMs[priority][0]; ; pause = Math.min(pause * 1.3, pollMs[priority][1])) {
           await leases.wait(sql, waiter)
           const lease = place?.held() === undefined ? await leases.take(sql, waiter) : undefined
-          if (lease !== undefined) return (slot = hold(waiter.holder, lease))
+          if (lease !== undefined) {
+            const slot = hold(waiter.holder, lease)
+            if (signal?.aborted !== true) return slot
+            await slot.release()
+          }
+          signal?.throwIfAborted()
           const over = sleep(pause * (0.5 + Math.random()), undefined, { signal })
           await (place === undefined ? over : Promise.race([over, place.given]))
           signal?.throwIfAborted()
-          const given = place?.held()
-          if (given !== undefined) return (slot = given.slot)
+          given = place?.held()
+          if (given !== undefined) return given.slot
         }
       } finally {
         place?.leave()
-        const given = place?.held()
         // given while it got another one, or gave up
-        if (given !== undefined && given.slot !== slot) void spare.putBack(given)
-        void leases.leave(sql, waiter.holder).catch(() => {})
+        const left = place?.held()
+        if (left !== undefined && left !== given) void spare.putBack(left)
+        // who is not in line any more must not be taken to be ahead of others
+        await leases.leave(sql, waiter.holder).catch(() => {})
       }
     },
   }
