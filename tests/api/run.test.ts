@@ -73,7 +73,7 @@ describe('a run', () => {
     expect(run.progress.perSecond).toBeLessThan(101)
     expect(run.progress.secondsLeft).toBeGreaterThanOrEqual(20)
     expect(Object.keys(run).sort()).toEqual(
-      'balance counts error finishedAt id kind list progress queuedAt segment startedAt state temporalUrl trigger warnings workflowId'.split(
+      'balance counts error finishedAt id kind list message progress queuedAt segment startedAt state temporalUrl trigger warnings workflowId'.split(
         ' ',
       ),
     )
