@@ -44,8 +44,9 @@ const ledgerCauses: Record<string, Cause> = {
   recordRemoved: { message: 'The record was removed before its mail was sent.', remedy: nothing },
   messageCancelled: { message: 'Sending was cancelled before this mail was sent.', remedy: nothing },
   fateUnknown: {
-    message: 'The mail was handed over, and nobody knows whether the mail server took it; it is not sent again.',
-    remedy: 'Nothing needs to be done; or set unknownFate of the message to repeat, which may send a mail twice.',
+    message:
+      'The mail was handed over, and nobody knows whether the mail server took it; it is not sent again by itself.',
+    remedy: 'Nothing needs to be done. To send it again, which may make two of it: POST /v1/runs/{runId}/retry.',
   },
   notInCrm: {
     message: 'Nobody in the CRM has this address, so there is nobody to add the note to.',

@@ -195,7 +195,7 @@ export const errorTable = {
     'request',
     409,
     'The run has skipped and rejected nothing of that kind.',
-    'Look at the run’s entries; only what it skipped or rejected of the CRM’s people can be tried again.',
+    'Look at the run’s entries; what it skipped or rejected of the CRM’s people, and mails that it could not send, can be tried again.',
   ),
   alreadyDecided: entry(
     'request',

@@ -1,6 +1,8 @@
 import { simpleParser } from 'mailparser'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { emailKeyOf, hashKeyOf } from '../../src/db/emailKey.ts'
+import { activeOf } from '../../src/db/delivery/request.ts'
+import { retry, type Retried } from '../../src/db/run/retry.ts'
 import { requestCancel } from '../../src/db/run/state.ts'
 import { openFairlead, until, type Fairlead } from '../support/fairlead.ts'
 import { openMailServer, type MailServer } from '../support/mail.ts'
@@ -184,4 +186,75 @@ test('what was not sent when it was cancelled is listed', async () => {
   expect(mail.received.filter(({ to }) => to.endsWith('@cancel.example'))).toHaveLength(accepted)
   expect(all.filter(({ code }) => code === 'messageCancelled')).toHaveLength(60 - accepted)
   expect(await message.state()).toBe('cancelled')
+})
+
+/** As if its run had failed when so many mails were left. */
+const failedWith = async (name: string, left: number) => {
+  const { db } = fairlead
+  const message = await openMessage(fairlead, await listOf(crowd(name, 4)))
+  const run = await fairlead.finished(await message.send())
+  await db.$client`update runs set state = 'failed' where id = ${run.id}`
+  await db.$client`update messages set state = 'sending', sent_at = null where id = ${message.messageId}`
+  await db.$client`
+    update deliveries set state = 'waiting', accepted_at = null where id in (
+      select id from deliveries where message_id = ${message.messageId} limit ${left})`
+  return { message, arrived: () => mail.received.filter(({ to }) => to.endsWith(`@${name}.example`)).length }
+}
+
+test('a run that failed after its last mail is followed by one that mails nobody again', async () => {
+  const { message, arrived } = await failedWith('ended', 0)
+  const run = await fairlead.finished(await message.send())
+  expect(run).toMatchObject({ state: 'succeeded', balance: { balanced: true }, counts: { send: { read: 0 } } })
+  expect(arrived()).toBe(4)
+  expect(await message.deliveries()).toHaveLength(4)
+  expect(await message.state()).toBe('sent')
+})
+
+test('a message whose run failed can be called off', async () => {
+  const { message, arrived } = await failedWith('given-up', 3)
+  const { db, accountId, wiring } = fairlead
+  const runId = await db.transaction((tx) => activeOf(tx, accountId, message.messageId))
+  await requestCancel(db, accountId, runId)
+  await wiring.relay()
+  const run = await fairlead.finished(runId)
+  expect(run).toMatchObject({ state: 'cancelled', balance: { balanced: true }, counts: { send: { skipped: 3 } } })
+  expect(arrived()).toBe(4)
+  expect(await message.state()).toBe('cancelled')
+})
+
+test('mails that were rejected, or of unknown fate, are tried again by code or by entry, as far as they may be sent', async () => {
+  const { db, accountId, wiring } = fairlead
+  const of = (name: string) => `${name}@retried.example`
+  const names = ['full', 'full2', 'policy', 'lost', 'fine']
+  const listId = await listOf([...names, 'FINE'].map((name) => ({ email: of(name), first: name })))
+  for (const name of ['full', 'full2']) mail.always.set(of(name), { at: 'rcpt', answer: '452 4.2.2 full' })
+  mail.turns.set(of('policy'), [{ at: 'rcpt', answer: '550 5.7.1 policy' }])
+  mail.turns.set(of('lost'), [{ at: 'data', do: 'drop' }])
+  const message = await openMessage(fairlead, listId, { unknownFate: 'leave' })
+  const first = await fairlead.finished(await message.send())
+  expect(first.counts!['send']).toMatchObject({ created: 1, skipped: 1, rejected: 4 })
+  const { sentAt } = (await db.query.messages.findFirst({ where: (t, { eq }) => eq(t.id, message.messageId) }))!
+  const again = async (asked: Retried) => {
+    const { runId } = await db.transaction((tx) => retry(tx, accountId, first.id, asked))
+    expect(await message.state()).toBe('sending')
+    await wiring.relay()
+    return fairlead.finished(runId)
+  }
+  mail.always.clear()
+  const key = emailKeyOf(await hashKeyOf(db, wiring.secrets, accountId), of('full2'))
+  await db.$client`
+    insert into suppressions (account_id, email_key, email, reason, source) values (${accountId}, ${key}, ${of('full2')}, 'manual', 'admin')`
+  const transient = await again({ code: 'mailTransient' })
+  expect(transient).toMatchObject({ state: 'succeeded', balance: { balanced: true } })
+  expect(transient.counts!['send']).toMatchObject({ read: 2, created: 1, skipped: 1 })
+  const entries = await db.$client<{ id: string; code: string }[]>`
+    select id::text, code from entries where last_run_id = ${first.id} and code in ('mailRefused', 'fateUnknown')`
+  const single = await again({ entryIds: entries.map(({ id }) => id) })
+  expect(single).toMatchObject({ counts: { send: { read: 2, created: 2 } }, warnings: [{ code: 'maybeTwice' }] })
+  const arrived = (name: string) => mail.received.filter(({ to }) => to === of(name)).length
+  expect(names.map(arrived)).toEqual([1, 0, 1, 2, 1])
+  await expect(again({ code: 'mailTransient' })).rejects.toMatchObject({ code: 'nothingToRetry' })
+  await expect(again({ code: 'duplicateAddress' })).rejects.toMatchObject({ code: 'nothingToRetry' })
+  const after = await db.query.messages.findFirst({ where: (t, { eq }) => eq(t.id, message.messageId) })
+  expect(after).toMatchObject({ state: 'sent', sentAt })
 })

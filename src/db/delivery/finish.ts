@@ -1,5 +1,6 @@
 import { eq, sql } from 'drizzle-orm'
 import type { Balance, PhaseCounts, RunState } from '../../domain/run.ts'
+import type { MessageState } from '../../domain/message.ts'
 import { addUp } from '../../domain/run.ts'
 import type { Database } from '../database.ts'
 import type { Transaction } from '../outbox.ts'
@@ -74,7 +75,7 @@ export const sayUnsure = async (db: Database, runId: string, unsure: number): Pr
 
 /**
  * What becomes of a message with the end of its run, in the same transaction: sent; free again when it was called off before it began; one whose run failed
- * can be sent on.
+ * can be sent on. One that was sent before stays so, whatever becomes of mails that were tried again.
  */
 export const endMessage = async (tx: Transaction, { kind, messageId }: Run, state: RunState): Promise<void> => {
   if (kind !== 'send' || messageId === null) return
@@ -85,12 +86,12 @@ export const endMessage = async (tx: Transaction, { kind, messageId }: Run, stat
     .limit(1)
   const began = any !== undefined
   const now = new Date()
-  const done = { state: 'sent' as const, sentAt: now }
+  const done = { state: 'sent' as const, sentAt: sql`coalesce(${messages.sentAt}, now())` }
   const back = { state: 'draft' as const, scheduledAt: null }
   const set =
     state === 'cancelled'
       ? began
-        ? { state: 'cancelled' as const }
+        ? { state: sql<MessageState>`case when ${messages.sentAt} is null then 'cancelled' else 'sent' end` }
         : back
       : state === 'succeeded' || state === 'incomplete'
         ? done

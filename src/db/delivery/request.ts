@@ -9,7 +9,8 @@ type Message = typeof messages.$inferSelect
 
 export const workflowIdOf = (runId: string): string => `message:${runId}`
 
-const lock = async (tx: outbox.Transaction, accountId: string, messageId: string): Promise<Message> => {
+/** Before a run of it is made or looked for. Errors: notFound. */
+export const lock = async (tx: outbox.Transaction, accountId: string, messageId: string): Promise<Message> => {
   // before the message, as whoever starts a run
   await accounts.lock(tx, accountId, 'update')
   const [found] = await tx
@@ -56,13 +57,16 @@ export const begin = async (
   return runId
 }
 
-/** A run that failed has left mails: another one goes on with them, by the same version. */
+/** A run that failed may have left mails: another one goes on with them, by the same version. Its audience is frozen already. */
 const goOn = async (tx: outbox.Transaction, message: Message): Promise<string> => {
-  const open = and(eq(deliveries.messageId, message.id), inArray(deliveries.state, ['waiting', 'sending']))
-  const [one] = await tx.select({ version: deliveries.version }).from(deliveries).where(open).limit(1)
+  const own = eq(deliveries.messageId, message.id)
+  const [one] = await tx.select({ version: deliveries.version }).from(deliveries).where(own).limit(1)
   const settings = one === undefined ? {} : { message: { version: one.version, goesOn: true as const } }
   const runId = await begin(tx, message, settings)
-  if (one !== undefined) await tx.update(deliveries).set({ runId }).where(open)
+  await tx
+    .update(deliveries)
+    .set({ runId })
+    .where(and(own, inArray(deliveries.state, ['waiting', 'sending'])))
   return runId
 }
 
@@ -96,12 +100,16 @@ export const request = async (
   return { runId: active.id, created: false }
 }
 
-/** The run that sends a message, or will. Errors: notFound, notSending. */
+/**
+ * The run that sends a message, or will. Where one has failed, a run for what it has left: there is no other to be called off. Errors: notFound,
+ * notSending.
+ */
 export const activeOf = async (tx: outbox.Transaction, accountId: string, messageId: string): Promise<string> => {
   const message = await lock(tx, accountId, messageId)
   const active = await activeRun(tx, message.id)
-  if (active === undefined) throw new FairleadError('notSending')
-  return active.id
+  if (active !== undefined) return active.id
+  if (message.state !== 'sending' || (await senderOf(tx, message)) === 'other') throw new FairleadError('notSending')
+  return goOn(tx, message)
 }
 
 /** Milliseconds until a message is to be sent; 0 when that is now. */

@@ -1,6 +1,7 @@
 import { and, eq, inArray, isNotNull, or, sql } from 'drizzle-orm'
 import { FairleadError, misplaced } from '../../domain/errors.ts'
 import type { RunKind } from '../../domain/run.ts'
+import { retryMails } from '../delivery/retry.ts'
 import { retryNotes } from '../note/retry.ts'
 import type { Transaction } from '../outbox.ts'
 import { entries, parkedRecords } from '../schema.ts'
@@ -55,6 +56,7 @@ export const retry = async (
 ): Promise<{ runId: string; created: boolean }> => {
   const run = await get(tx, accountId, runId)
   if (run.kind === 'notes') return retryNotes(tx, run, asked)
+  if (run.kind === 'send') return retryMails(tx, run, asked)
   await check(tx, run, asked)
   const settings = { source: { runId, as: 'retry' as const, ...asked } }
   const asks = { kind: 'sync' as const, trigger: 'api' as const, settings, segmentId: run.segmentId, queue: true }
