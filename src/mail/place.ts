@@ -19,6 +19,14 @@ const isScript = (attribute: string): boolean =>
 const rawNames: ReadonlySet<string> = new Set(['script', 'style', 'title', 'textarea', 'xmp', 'iframe', 'noembed'])
 const isCode = (name: string): boolean => name === 'script' || name === 'style'
 
+/** What a browser would run or read as a page of its own. */
+const scripts = ['javascript', 'vbscript', 'livescript', 'data']
+/** `text`: of a template, after a value. Whether a colon, also one that is written as a reference, would make a scheme of that value. */
+const endsScheme = (text: string): boolean => {
+  const [, tail] = /^([a-z]*)(?::|&#|&colon;)$/.exec(text.replaceAll(/[\p{Cc}\s]/gu, '').toLowerCase()) ?? []
+  return tail !== undefined && scripts.some((scheme) => scheme !== tail && scheme.endsWith(tail))
+}
+
 const isBlank = (sign: string): boolean => /\s/.test(sign)
 const isLetter = (sign: string): boolean => /[a-z]/i.test(sign)
 
@@ -63,6 +71,7 @@ export const createReader = () => {
   /** of a link: what stands there since its beginning, or since a tag of the template; null: its scheme is settled */
   let start: string | null = null
   let hasValue = false
+  let brokenAt: number | null = null
   let bodyAt: number | null = null
   let headAt: number | null = null
 
@@ -84,9 +93,10 @@ export const createReader = () => {
     start = links.has(attribute) ? '' : null
     hasValue = false
   }
-  const inLink = (sign: string): void => {
+  const inLink = (sign: string, at: number): void => {
     if (start === null) return
     start += sign
+    if (hasValue && endsScheme(start)) brokenAt ??= at
     if (/[:/?#]/.test(sign)) start = null
   }
   const steps: Record<State, (sign: string, at: number) => void> = {
@@ -148,12 +158,12 @@ export const createReader = () => {
       if (isBlank(sign)) return
       if (sign === '>') return endTag(at)
       beginValue(sign === '"' || sign === "'" ? sign : '')
-      if (quote === '') inLink(sign)
+      if (quote === '') inLink(sign, at)
     },
     value(sign, at) {
       if (quote === '' && sign === '>') return endTag(at)
       if (quote === '' ? isBlank(sign) : sign === quote) state = 'tag'
-      else inLink(sign)
+      else inLink(sign, at)
     },
     raw(sign, at) {
       seen = (seen + sign.toLowerCase()).slice(-name.length - 3)
@@ -182,6 +192,8 @@ export const createReader = () => {
         steps[state](text[at]!, from + at)
       }
     },
+    /** Where a colon makes the scheme of an address of what a value says. */
+    brokenAt: () => brokenAt,
     /** Where a placeholder stands that comes next. */
     place(): Place {
       const why = reasons[state]

@@ -65,6 +65,9 @@ const positionOf = (source: string, at: number): string => {
   return `Line ${lines.length}, column ${lines.at(-1)!.length + 1}`
 }
 
+const afterValue =
+  'In the address of a link no colon may follow a placeholder: write what is before the colon yourself.'
+
 const topLevel = (source: string) =>
   new Tokenizer(source, htmlLiquid.options.operators).readTopLevelTokens(htmlLiquid.options).map((token) => ({
     kind: token.constructor.name,
@@ -84,7 +87,12 @@ export const guardHtml = (source: string): { source: string; bodyBegin: number }
   const reader = createReader()
   let guarded = ''
   for (const { kind, begin, text } of topLevel(source)) {
-    if (kind === 'HTMLToken') reader.read(text, guarded.length)
+    if (kind === 'HTMLToken') {
+      reader.read(text, guarded.length)
+      const at = reader.brokenAt()
+      if (at !== null)
+        throw misplaced('html', `${positionOf(source, begin + at - guarded.length)}: ${afterValue}`, 'templateInvalid')
+    }
     if (kind === 'TagToken') reader.branch()
     if (kind !== 'OutputToken') {
       guarded += text

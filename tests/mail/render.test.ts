@@ -107,6 +107,9 @@ describe('G1: values of people are text, whatever they hold', () => {
     expect(href('{{ a }}', { a: 'https://x.example/?a=1&b=2' })).toBe('<a href="https://x.example/?a=1&amp;b=2">x</a>')
     expect(href('{{ a }}', { a: 'mailto:x@x.example' })).toBe('<a href="mailto:x@x.example">x</a>')
     expect(href('{{ a }}', { a: 'www.x.example/a:b' })).toBe('<a href="www.x.example/a:b">x</a>')
+    const either = '{% if a %}{{ a }}{% else %}https://x.example/a:b{% endif %}'
+    expect(href(either, { a: '' })).toBe('<a href="https://x.example/a:b">x</a>')
+    expect(href('{{ a }}/x:y?t=1:2&amp;u=3', { a: 'https://x.example' })).toContain('https://x.example/x:y?t=1:2')
     expect(href('https://x.example/?q={{ a | url_encode }}', { a: 'a:b&c' })).toBe(
       '<a href="https://x.example/?q=a%3Ab%26c">x</a>',
     )
@@ -124,6 +127,10 @@ describe('G1: templates that cannot be read, or could hurt, are refused when the
     ['<script>var a = "{{ a }}"</script>', 'cannot be part of script'],
     ['<style>a { color: {{ a }} }</style>', 'cannot be part of style'],
     ['<p style="color: {{ a }}">', 'cannot be part of style'],
+    ['<a href="{{ a }}:x">', 'Line 1, column 17: In the address of a link no colon may follow a placeholder'],
+    ['<a href="{% if b %}{{ a }}{% endif %}SCR\nipt :x">', 'Line 2, column 5: In the address of a link no colon'],
+    ['<a href="{{ a }}&#58;x">', 'no colon may follow a placeholder'],
+    ['<a href="{{ a }}&colon;x">', 'no colon may follow a placeholder'],
     ['<p onclick="{{ a }}">', 'cannot be part of onclick'],
     ['<iframe srcdoc="{{ a }}">', 'cannot be part of srcdoc'],
     ['<a href={{ a }}>', 'Line 1, column 9: Put the value of the attribute into quotation marks.'],
