@@ -74,6 +74,11 @@ const leaveTraces = async (email: string, crmId: string, recordId: string): Prom
     })
     .returning()
   const deliveryId = delivery!.id
+  const reported = { accountId, messageId: message!.id, version: 1, emailKey, email, state: 'accepted' as const }
+  await db.insert(t.deliveries).values(['first', 'second'].map((of) => ({ ...reported, externalId: `${of} ${email}` })))
+  await db
+    .insert(t.messageTests)
+    .values({ accountId, messageId: message!.id, version: 1, recipients: [email, 'other@test.example'] })
   const bytes = Buffer.from(`Dear ${email}`)
   await db
     .insert(t.deliveryContents)
@@ -121,11 +126,12 @@ describe('R40: an erasure', () => {
     expect(await tracesOf(fairlead.db, texts)).not.toEqual([])
     const proof = await erase({ email: ` ${email.toUpperCase()}`, reason: 'Case 7' })
     expect(await tracesOf(fairlead.db, texts)).toEqual([])
+    expect(await fairlead.db.select().from(t.messageTests)).toMatchObject([{ recipients: ['other@test.example'] }])
     expect(proof).toMatchObject({ crmUntouched: true, reason: 'Case 7', liftedAt: null })
     expect(proof.counts).toMatchObject({
       records: 3,
       submissions: 1,
-      deliveries: 1,
+      deliveries: 3,
       previews: 1,
       notes: 1,
       suppressions: 1,

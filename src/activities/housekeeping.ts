@@ -14,7 +14,7 @@ const removedListDays = 30
 const idleUploadMinutes = 60
 
 export const housekeepingActivities = (deps: Dependencies) => ({
-  /** O6: entries and edits live 90 days, entries of a preview 7, records of a removed list 30 days, who looked at a preview a year, what was sent as long as its preview, keys of idempotent requests and finished creations a day, delivered messages a week; files go with their run. */
+  /** O6: entries and edits live 90 days, entries of a preview 7, records of a removed list 30 days, who looked at a preview a year, what was sent as long as its preview, addresses of a test that got lost a day, keys of idempotent requests and finished creations a day, delivered messages a week; files go with their run. */
   async expire(): Promise<{
     entries: number
     edits: number
@@ -22,6 +22,7 @@ export const housekeepingActivities = (deps: Dependencies) => ({
     records: number
     contents: number
     views: number
+    tests: number
     idempotency: number
     creations: number
     outbox: number
@@ -34,6 +35,7 @@ export const housekeepingActivities = (deps: Dependencies) => ({
       records: await housekeeping.removeRecords(deps.db, removedListDays),
       contents: await housekeeping.removeContents(deps.db),
       views: await housekeeping.removeViews(deps.db, viewDays),
+      tests: await housekeeping.endTests(deps.db, 1),
       idempotency: await housekeeping.removeIdempotency(deps.db, 1),
       creations: await expireCreations(deps.db),
       outbox: await removeDone(deps.db, 7),

@@ -66,6 +66,14 @@ export const removeViews = (db: Database, days: number): Promise<number> =>
     return gone.length
   })
 
+/** Tests of messages whose workflow is gone: they have failed, and their addresses are forgotten. */
+export const endTests = async (db: Database, days: number): Promise<number> => {
+  const ended = await db.$client`
+    update message_tests set state = 'failed', code = 'mailUnreachable', recipients = '[]'
+    where state = 'waiting' and created_at < now() - make_interval(days => ${days}) returning 1`
+  return ended.length
+}
+
 export const removeIdempotency = (db: Database, days: number): Promise<number> =>
   drain(async () => {
     const gone = await db.$client`

@@ -64,6 +64,7 @@ const eraseAll = async (sql: Sql, whole: Whole, hashKey: KeyObject): Promise<Omi
   const sent = await eraseDeliveries(sql, whole)
   await forgetTests(sql, whole, hashKey)
   const kept = await keepHashes(sql, whole)
+  await forgetTests(sql, whole, hashKey)
   const decisions = await cleanseDecisions(sql, whole)
   await forgetPeople(sql, whole)
   await forgetRanges(sql, whole)

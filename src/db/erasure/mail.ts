@@ -5,7 +5,7 @@ import { hexes, isOneOf, uuids, type Whole } from './subject.ts'
 
 /**
  * What was sent goes, with who looked at it. The delivery stays as a count, under the hash of the address alone, so that the unsubscribe link in the mail
- * still works; one that is still to be sent is skipped by its run, which counts it,
+ * still works, and another sender's under an id that is no one's; one that is still to be sent is skipped by its run, which counts it,
  * and so is its note.
  */
 export const eraseDeliveries = async (
@@ -14,7 +14,8 @@ export const eraseDeliveries = async (
 ): Promise<{ deliveries: number; previews: number; notes: number }> => {
   const { accountId, emails, people, recordIds } = whole
   const rows = await sql<{ id: string }[]>`
-    update deliveries set email = null, record_id = null, crm_entity = null, crm_id = null, external_id = null, erased_at = coalesce(erased_at, now())
+    update deliveries set email = null, record_id = null, crm_entity = null, crm_id = null, erased_at = coalesce(erased_at, now()),
+      external_id = case when external_id is not null then 'erased:' || id end
     where account_id = ${accountId}::uuid and (email_key = ${hexes(sql, emails)} or record_id = ${uuids(sql, recordIds)} or ${isOneOf(sql, people)})
     returning id::text`
   const ids = uuids(
@@ -62,4 +63,15 @@ export const keepHashes = async (sql: Sql, whole: Whole): Promise<{ suppressions
       settled_at = coalesce(settled_at, now()), state = case when state in ('waiting', 'held') then 'rejected' else state end
     where ${mine}`
   return { suppressions, optOuts }
+}
+
+/** Addresses that a test of a message has not come to yet. They are few: a test is over in a moment. */
+export const forgetTests = async (sql: Sql, { accountId, emails }: Whole, hashKey: KeyObject): Promise<void> => {
+  const open = await sql<{ id: string; recipients: string[] }[]>`
+    select id::text, recipients from message_tests where account_id = ${accountId}::uuid and state = 'waiting' for update`
+  for (const { id, recipients } of open) {
+    const others = recipients.filter((email) => !emails.includes(emailHexOf(hashKey, email)))
+    if (others.length < recipients.length)
+      await sql`update message_tests set recipients = ${JSON.stringify(others)}::text::jsonb where id = ${id}::uuid`
+  }
 }
