@@ -43,10 +43,12 @@ export const sendDue = async ({ deps, job, server, publicUrl, claimId, signal, e
   const template = definition.html
   const compiled = mail.compile(definition)
   const valuesOf = createValues(db, accountId, definition.audience)
-  const settler = createSettler(db, job, claimId)
+  const settler = createSettler(db, job, claimId, (id) => open.delete(id))
   const sent: Sent = { rows: 0, accepted: 0, trouble: null, stop: false }
   const ready: Ready[] = []
   const marked: Ready[] = []
+  /** claimed, and not settled */
+  const open = new Set<string>()
   let isDry = false
 
   const mayGoOn = (): boolean => sent.trouble === null && !signal.aborted && !settler.cancelRequested()
@@ -82,6 +84,7 @@ export const sendDue = async ({ deps, job, server, publicUrl, claimId, signal, e
     if (isDry || Date.now() >= endAt) return
     const claimed = await claim(db, job, claimId, { limit: claimRows, leaseMs })
     if (claimed.length === 0) isDry = true
+    for (const { id } of claimed) open.add(id)
     const wanted = claimed.filter(({ skip }) => skip === null)
     for (const delivery of claimed)
       if (delivery.skip !== null) await settler.add({ delivery, state: 'skipped', code: delivery.skip })
@@ -139,7 +142,7 @@ export const sendDue = async ({ deps, job, server, publicUrl, claimId, signal, e
     for (let next = await take(); next !== undefined; next = await take()) await handOver(next)
   }
 
-  const keeping = setInterval(() => void renew(db, job, claimId, leaseMs).catch(() => undefined), leaseMs / 3)
+  const keeping = setInterval(() => void renew(db, claimId, open, leaseMs).catch(() => undefined), leaseMs / 3)
   try {
     const all = Promise.all(Array.from({ length: server.connections }, work))
     const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
@@ -152,7 +155,7 @@ export const sendDue = async ({ deps, job, server, publicUrl, claimId, signal, e
     try {
       await settler.end()
     } finally {
-      await giveBack(db, job, claimId)
+      await giveBack(db, claimId, open)
     }
   }
   return { ...sent, stop: settler.cancelRequested() }

@@ -9,9 +9,9 @@ const mostWaiting = 400
 
 /**
  * Stores outcomes as they come, one transaction after the other: what comes during one goes into the next. `add` waits while the database is behind, and fails
- * when it has failed.
+ * when it has failed. `onSettled` hears of each.
  */
-export const createSettler = (db: Database, job: Job, claimId: string) => {
+export const createSettler = (db: Database, job: Job, claimId: string, onSettled: (deliveryId: string) => void) => {
   const state: { waiting: Outcome[]; running?: Promise<void> | undefined; failure?: unknown; stop: boolean } = {
     waiting: [],
     stop: false,
@@ -23,6 +23,7 @@ export const createSettler = (db: Database, job: Job, claimId: string) => {
       state.waiting = state.waiting.slice(mostOutcomes)
       const { cancelRequested } = await settle(db, job, claimId, batch)
       state.stop ||= cancelRequested
+      for (const { delivery } of batch) onSettled(delivery.id)
     }
   }
   const begin = (): void => {

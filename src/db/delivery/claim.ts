@@ -61,18 +61,26 @@ export const claim = async (
   }))
 }
 
-/** Keeps what an attempt works on its own for so long. */
-export const renew = async (db: Database, { messageId }: Of, claimId: string, leaseMs: number): Promise<void> => {
-  await db.$client`
+/** By their ids: to look for them among all that is waiting takes long. */
+const ofClaim = (sql: Database['$client'], claimId: string, ids: Iterable<string>) =>
+  sql`claim_id = ${claimId}::uuid and id = any(string_to_array(${[...ids].join('\n')}::text, E'\n')::uuid[])`
+
+/** Keeps what an attempt has claimed its own for so long. */
+export const renew = async (
+  { $client: sql }: Database,
+  claimId: string,
+  ids: Iterable<string>,
+  leaseMs: number,
+): Promise<void> => {
+  await sql`
     update deliveries set claim_until = now() + make_interval(secs => ${leaseMs / 1000})
-    where message_id = ${messageId}::uuid and state in ('waiting', 'sending') and claim_id = ${claimId}::uuid`
+    where state in ('waiting', 'sending') and ${ofClaim(sql, claimId, ids)}`
 }
 
 /** What an attempt has claimed and not begun. */
-export const giveBack = async (db: Database, { messageId }: Of, claimId: string): Promise<void> => {
-  await db.$client`
-    update deliveries set claim_id = null, claim_until = null
-    where message_id = ${messageId}::uuid and state = 'waiting' and claim_id = ${claimId}::uuid`
+export const giveBack = async ({ $client: sql }: Database, claimId: string, ids: Iterable<string>): Promise<void> => {
+  await sql`
+    update deliveries set claim_id = null, claim_until = null where state = 'waiting' and ${ofClaim(sql, claimId, ids)}`
 }
 
 /** Milliseconds until something of the run can be worked on, or a lease is over; null when nothing is open. */

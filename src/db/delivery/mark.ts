@@ -14,7 +14,7 @@ const hexOf = ({ subject, html, text, sha256 }: Packed) => ({
 
 /**
  * The last step before mails are handed over: they are `sending`, and what is sent is stored, so that whatever arrives has its preview. Answers the ids of
- * those that are still this attempt's; the others must not be sent.
+ * those that are still this attempt's and may still be mailed; the others must not be sent.
  */
 export const mark = (
   db: Database,
@@ -34,6 +34,7 @@ export const mark = (
       update ${deliveries} d set state = 'sending', preview_token = m.preview_token, unsubscribe_token = m.unsubscribe_token
       from jsonb_to_recordset(${given}::text::jsonb) as m (id uuid, preview_token text, unsubscribe_token text)
       where d.id = m.id and d.state = 'waiting' and d.claim_id = ${claimId}::uuid and d.claim_until > now() and d.email is not null
+        and not exists (select from suppressions s where s.account_id = d.account_id and s.email_key = d.email_key and s.lifted_at is null)
       returning d.id::text`)
     const ids = new Set(mine.map(({ id }) => id))
     const kept = JSON.stringify(rows.filter(({ id }) => ids.has(id)))
