@@ -73,7 +73,7 @@ test('R31: a test is sent as the message would be, marked, without delivery or n
   expect((await simpleParser(mail.received.at(-1)!.raw)).subject).toBe('Dear reader')
 })
 
-test('G1: what is not ready is not sent, and every problem is named', async () => {
+test('G1: what is not ready, or would reach nobody, is not sent, and every problem is named', async () => {
   const { listId } = await plainList(fairlead, 'Unready', {})
   const { messageId } = await openMessage(fairlead, listId, { html: '<p>{{ nobody }}</p>' })
   const refused = await post(`/v1/messages/${messageId}/send`, {})
@@ -81,6 +81,7 @@ test('G1: what is not ready is not sent, and every problem is named', async () =
   expect(refused.body.errors.map(({ code }: { code: string }) => code)).toEqual([
     'unsubscribeMissing',
     'unknownPlaceholder',
+    'audienceEmpty',
   ])
   expect(await fairlead.db.$count(t.runs)).toBe(0)
 })

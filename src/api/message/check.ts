@@ -48,10 +48,8 @@ export const checkAll = async (
   }
 }
 
-/** The same without counting, before it is sent. Errors: messageNotReady with all problems, notFound. */
-export const refuseUnready = async (services: Services, accountId: string, messageId: string): Promise<void> => {
-  const message = await messages.get(services.db, accountId, messageId)
-  const { problems } = await examine(services, message, { counts: null, problems: [] })
+/** Errors: messageNotReady with all problems. */
+const refuse = (problems: readonly MessageProblem[]): void => {
   const [first] = problems
   if (first === undefined) return
   throw new FairleadError('messageNotReady', {
@@ -59,4 +57,24 @@ export const refuseUnready = async (services: Services, accountId: string, messa
     remedy: first.remedy,
     errors: problems.map(({ path, message: said, code }) => ({ path, message: said, code })),
   })
+}
+
+/** The same without counting, before it is sent. Errors: messageNotReady with all problems, notFound. */
+export const refuseUnready = async (services: Services, accountId: string, messageId: string): Promise<void> => {
+  const message = await messages.get(services.db, accountId, messageId)
+  const { problems } = await examine(services, message, { counts: null, problems: [] })
+  refuse(problems)
+}
+
+/**
+ * A message that is sent at once goes to somebody. Of one that has its time nobody knows yet who that will be; one that has begun has its audience. An audience
+ * that takes long to be counted is not empty. Errors: messageNotReady with all problems, notFound.
+ */
+export const refuseEmpty = async (services: Services, accountId: string, messageId: string): Promise<void> => {
+  const message = await messages.get(services.db, accountId, messageId)
+  const { sender } = message.definition
+  if (sender === 'other' || (message.state !== 'draft' && message.state !== 'scheduled')) return
+  const counted = await countAll(services, message)
+  const problems = counted.problems.filter(({ code }) => code !== 'queryTimeout')
+  refuse((await examine(services, message, { ...counted, problems })).problems)
 }

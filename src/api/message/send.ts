@@ -11,7 +11,7 @@ import { IdempotencyHeaders, once } from '../idempotency.ts'
 import { Run, runJson } from '../run/json.ts'
 import { Id, Instant, instant } from '../schemas.ts'
 import type { Services } from '../services.ts'
-import { refuseUnready } from './check.ts'
+import { refuseEmpty, refuseUnready } from './check.ts'
 
 const tags = ['Messages']
 const MessageParams = z.strictObject({ messageId: Id })
@@ -67,11 +67,14 @@ export const messageSendRoutes: FastifyPluginAsyncZod<Services> = async (app, se
         response: { 200: Run, 202: Run },
       },
     },
-    (request, reply) =>
-      once(services, request, reply, async (tx) => {
-        const { accountId } = request.caller
-        const { messageId } = request.params
-        const at = timeOf(request.body ?? {})
+    async (request, reply) => {
+      const { accountId } = request.caller
+      const { messageId } = request.params
+      const at = timeOf(request.body ?? {})
+      // before the account is locked, since it may take a while
+      if (mailConfigured && publicUrl !== null && (at === null || at.getTime() <= Date.now()))
+        await refuseEmpty(services, accountId, messageId)
+      return once(services, request, reply, async (tx) => {
         const asked = await requestSend(tx, accountId, messageId, at)
         if (!mailConfigured) throw new FairleadError('mailNotConfigured')
         if (publicUrl === null) throw new FairleadError('publicUrlMissing')
@@ -79,7 +82,8 @@ export const messageSendRoutes: FastifyPluginAsyncZod<Services> = async (app, se
         const details = { runId: asked.runId, at: at === null ? null : instant(at) }
         await audits.insert(tx, accountId, actorOf(request), { action: 'message.send', targetId: messageId, details })
         return asked
-      }),
+      })
+    },
   )
 
   app.post(
