@@ -1,6 +1,12 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { operator } from '../../src/db/audit.ts'
+import { pack } from '../../src/db/delivery/content.ts'
+import { mark } from '../../src/db/delivery/mark.ts'
+import * as reports from '../../src/db/delivery/report.ts'
+import * as t from '../../src/db/schema.ts'
 import { emailKeyOf, hashKeyOf } from '../../src/db/emailKey.ts'
 import type { MessageDefinition } from '../../src/domain/message.ts'
+import { addConnection } from './rows.ts'
 import { openApi, type TestApi } from '../support/api.ts'
 import { addPeople, openMessage, type TestMessage } from '../support/message.ts'
 
@@ -136,10 +142,20 @@ test('a message is sent once: Idempotency-Key, times, and what is missing to sen
     const first = await ready.call('POST', `${url}/send`, { body: { at }, headers })
     expect(first).toMatchObject({ status: 202, body: { kind: 'send', list: null, message: { id: other.messageId } } })
     expect((await ready.call('POST', `${url}/send`, { body: { at }, headers })).body.id).toBe(first.body.id)
+    const nobody = await ready.call('POST', `${url}/send`)
+    expect(nobody).toMatchObject({
+      status: 409,
+      body: { code: 'messageNotReady', errors: [{ code: 'audienceEmpty' }] },
+    })
+    const hashKey = await hashKeyOf(ready.db, ready.secrets, ready.account.id)
+    const somebody = [{ email: 'pat@ready.example' }]
+    await addPeople({ ...fake(), db: ready.db, accountId: ready.account.id }, list.id, somebody, (email) =>
+      emailKeyOf(hashKey, email),
+    )
     expect(await ready.call('POST', `${url}/send`)).toMatchObject({ status: 200, body: { id: first.body.id } })
     expect(
       (await ready.call('POST', `/v1/runs/${first.body.id}/retry`, { body: { code: 'mailTransient' } })).body.code,
-    ).toBe('nothingToRetry')
+    ).toBe('runActive')
     expect((await ready.call('POST', `${url}/send`, { key: ready.stranger.keys.admin })).status).toBe(404)
     expect((await ready.call('POST', `${url}/cancel`)).status).toBe(202)
   } finally {
@@ -149,3 +165,48 @@ test('a message is sent once: Idempotency-Key, times, and what is missing to sen
 
 const openApiWithMail = async (): Promise<TestApi> =>
   openApi({}, { mailConfigured: true, publicUrl: 'https://fairlead.example' })
+
+test('G3: reports that come at the same time make one note of a record, and none comes after the end', async () => {
+  const { db, account } = api
+  await addConnection(db, account.id)
+  const { messageId } = await message({ sender: 'other', addNote: true })
+  const lines = (part: number) =>
+    [1, 2, 3].map((n) => ({ id: `${part}-${n}`, email: `p${n}@report.example`, sentAt, subject: 'S', html: 'x' }))
+  const answers = await Promise.all([0, 1, 2, 3].map((part) => report(messageId, lines(part))))
+  expect(answers.map(({ body }) => body.stored)).toEqual([3, 3, 3, 3])
+  const notes = await db.$client`
+    select d.record_id from notes n join deliveries d on d.id = n.delivery_id where n.message_id = ${messageId}`
+  expect(notes).toHaveLength(3)
+  const taking = await reports.open(db, account.id, messageId, operator)
+  await api.call('POST', `/v1/messages/${messageId}/close`)
+  const late = {
+    ...{ externalId: 'late', email: 'p1@report.example', emailKey: null, recordId: null, state: 'accepted' as const },
+    ...{ sentAt: new Date(), previewToken: 'late', unsubscribeToken: 'late2' },
+    content: { subject: 'S', html: 'x', text: '' },
+  }
+  await expect(reports.insert(db, taking, [late], operator)).rejects.toMatchObject({ code: 'messageSent' })
+})
+
+test('R34: somebody who opts out after a mail was claimed is not mailed', async () => {
+  const { db, account } = api
+  const { messageId, deliveries } = await message()
+  const hashKey = await hashKeyOf(db, api.secrets, account.id)
+  const claimId = '019ab3c7-4000-7000-8000-112233445566'
+  const row = { accountId: account.id, messageId, version: 1, claimId, claimUntil: new Date(Date.now() + 60_000) }
+  const emails = ['stays@claimed.example', 'leaves@claimed.example']
+  const made = await db
+    .insert(t.deliveries)
+    .values(emails.map((email) => ({ ...row, email, emailKey: emailKeyOf(hashKey, email)! })))
+    .returning()
+  await api.call('POST', '/v1/suppressions', { body: { email: emails[1], reason: 'unsubscribed' } })
+  const packed = pack({ subject: 'S', html: 'x', text: 'x' }, '')
+  const tokens = (n: number) => ({ previewToken: `claimed${n}`, unsubscribeToken: `claimed${n}u` })
+  const mine = await mark(
+    db,
+    account.id,
+    claimId,
+    made.map(({ id }, n) => ({ id, packed, ...tokens(n) })),
+  )
+  expect([...mine]).toEqual([made[0]!.id])
+  expect((await deliveries()).map(({ state }) => state)).toEqual(['sending', 'waiting'])
+})

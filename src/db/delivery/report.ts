@@ -43,6 +43,11 @@ const ofOther = async (tx: Transaction, accountId: string, messageId: string): P
   return { accountId, messageId, ...found }
 }
 
+/** Reports of a message are stored one batch after the other, and none after its end. Before any of its rows is locked. */
+const takeTurns = async (tx: Transaction, messageId: string): Promise<void> => {
+  await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`reports:${messageId}`}::text, 0))`)
+}
+
 /** The message that is reported about; with the first report it is being sent. Errors: notFound, notOtherSender, messageSent when it was closed. */
 export const open = (db: Database, accountId: string, messageId: string, actor: audits.Actor): Promise<Taking> =>
   db.transaction(async (tx) => {
@@ -57,6 +62,7 @@ export const open = (db: Database, accountId: string, messageId: string, actor: 
 /** Nothing more is reported. Once more changes nothing. Errors: notFound, notOtherSender, notSending. */
 export const close = (db: Database, accountId: string, messageId: string, actor: audits.Actor): Promise<Date> =>
   db.transaction(async (tx) => {
+    await takeTurns(tx, messageId)
     const { state } = await ofOther(tx, accountId, messageId)
     const [known] = await tx.select({ sentAt: messages.sentAt }).from(messages).where(eq(messages.id, messageId))
     if (state === 'sent' && known?.sentAt) return known.sentAt
@@ -124,7 +130,7 @@ const insertContents = async (
 /**
  * Stores reports, in one transaction: deliveries, what was sent, notes of what was taken (G3), suppressions of what came back. One that is known by its id
  * is left as it is. Answers the ids that are new, and those of erased people (R40), of whom nothing is stored; those whose record does not exist are
- * neither.
+ * neither. Errors: messageSent when it was closed meanwhile.
  */
 export const insert = (
   db: Database,
@@ -137,6 +143,9 @@ export const insert = (
     const all = [...new Map(given.toReversed().map((each) => [each.externalId, each])).values()]
     const hexOf = ({ emailKey }: Reported): string => emailKey?.toString('hex') ?? ''
     const hashes = await heldErasedAmong(tx, accountId, all.map(hexOf))
+    await takeTurns(tx, messageId)
+    const [message] = await tx.select({ state: messages.state }).from(messages).where(eq(messages.id, messageId))
+    if (message?.state !== 'sending') throw new FairleadError('messageSent')
     const reported = all.filter((each) => !hashes.has(hexOf(each)))
     const erased = new Set(all.filter((each) => hashes.has(hexOf(each))).map(({ externalId }) => externalId))
     if (reported.length === 0) return { stored: new Set(), erased }
