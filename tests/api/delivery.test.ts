@@ -1,3 +1,4 @@
+import { eq } from 'drizzle-orm'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { operator } from '../../src/db/audit.ts'
 import { pack } from '../../src/db/delivery/content.ts'
@@ -170,21 +171,27 @@ test('G3: reports that come at the same time make one note of a record, and none
   const { db, account } = api
   await addConnection(db, account.id)
   const { messageId } = await message({ sender: 'other', addNote: true })
-  const lines = (part: number) =>
-    [1, 2, 3].map((n) => ({ id: `${part}-${n}`, email: `p${n}@report.example`, sentAt, subject: 'S', html: 'x' }))
-  const answers = await Promise.all([0, 1, 2, 3].map((part) => report(messageId, lines(part))))
-  expect(answers.map(({ body }) => body.stored)).toEqual([3, 3, 3, 3])
-  const notes = await db.$client`
-    select d.record_id from notes n join deliveries d on d.id = n.delivery_id where n.message_id = ${messageId}`
-  expect(notes).toHaveLength(3)
+  const hashKey = await hashKeyOf(db, api.secrets, account.id)
   const taking = await reports.open(db, account.id, messageId, operator)
-  await api.call('POST', `/v1/messages/${messageId}/close`)
-  const late = {
-    ...{ externalId: 'late', email: 'p1@report.example', emailKey: null, recordId: null, state: 'accepted' as const },
-    ...{ sentAt: new Date(), previewToken: 'late', unsubscribeToken: 'late2' },
-    content: { subject: 'S', html: 'x', text: '' },
+  const tell = (part: number) => {
+    const rows = ['p1@report.example', 'p2@report.example'].map((email) => ({
+      externalId: `${part} ${email}`,
+      email,
+      emailKey: emailKeyOf(hashKey, email),
+      recordId: null,
+      state: 'accepted' as const,
+      sentAt: new Date(),
+      previewToken: `${part} ${email}`,
+      unsubscribeToken: `${part} ${email}`,
+      content: { subject: 'S', html: 'x', text: '' },
+    }))
+    return reports.insert(db, taking, rows, operator)
   }
-  await expect(reports.insert(db, taking, [late], operator)).rejects.toMatchObject({ code: 'messageSent' })
+  const answers = await Promise.all([1, 2, 3, 4].map(tell))
+  expect(answers.map(({ stored }) => stored.size)).toEqual([2, 2, 2, 2])
+  expect(await db.$count(t.notes, eq(t.notes.messageId, messageId))).toBe(2)
+  await api.call('POST', `/v1/messages/${messageId}/close`)
+  await expect(tell(5)).rejects.toMatchObject({ code: 'messageSent' })
 })
 
 test('R34: somebody who opts out after a mail was claimed is not mailed', async () => {
