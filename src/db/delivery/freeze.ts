@@ -35,7 +35,7 @@ const goOn = async (sql: Sql, { id: runId, messageId }: Run): Promise<Frozen> =>
 
 /**
  * Freezes the audience of a message, once: who it is, and by which version, is that of one moment, whatever becomes of lists and records while it is sent.
- * One statement and one transaction, so that a crash leaves all of it or nothing; a million records need no memory here.
+ * Its version is fixed first; then it is one statement and one transaction, so that a crash leaves all of it or nothing; a million records need no memory here.
  */
 export const freeze = async (db: Database, secrets: SecretBox, run: Run): Promise<void> => {
   // a message may still be changed while it is looked at
@@ -53,27 +53,38 @@ const freezeAs = async (db: Database, secrets: SecretBox, run: Run, version: num
   const goesOn = run.settings.message?.goesOn === true
   const { audience } = await definitionOf(db, messageId!, version)
   const audienceOf = goesOn ? null : await openAudience(db, secrets, accountId, audience)
-  return (await db.$client.begin(async (tx) => {
+  if (!(await fix(db, run, version))) return false
+  await db.$client.begin(async (tx) => {
     const sql = tx as unknown as Sql
     await holdErasures(sql)
-    const [message] = await sql<{ version: number }[]>`
-      select version from messages where account_id = ${accountId}::uuid and id = ${messageId}::uuid for update`
     const [lane] = await sql<{ cursor: string | null }[]>`
       select cursor from lanes where run_id = ${runId}::uuid and phase = 'send' for update`
-    if (lane === undefined || lane.cursor !== null || message === undefined) return true
-    if (run.settings.message?.version === undefined && message.version !== version) return false
+    if (lane === undefined || lane.cursor !== null) return
     await sql`set local enable_nestloop = off`
     await sql`set local work_mem = '64MB'`
     const frozen = audienceOf === null ? await goOn(sql, run) : await fill(sql, run, version, audienceOf(sql))
-    const settings = { ...run.settings, message: { ...run.settings.message, version } }
     await sql`
       update lanes set cursor = 'frozen', read = read + ${frozen.skipped}, skipped = skipped + ${frozen.skipped} where run_id = ${runId}::uuid and phase = 'send'`
-    await sql`
-      update runs set total = ${frozen.total}, settings = ${JSON.stringify(settings)}::text::jsonb where id = ${runId}::uuid`
+    await sql`update runs set total = ${frozen.total} where id = ${runId}::uuid`
+  })
+  return true
+}
+
+/** From here on the message cannot be changed. Before its audience, which takes minutes with a million people: nobody waits for that who looks at the message. */
+const fix = async (
+  db: Database,
+  { id: runId, messageId, accountId, settings }: Run,
+  version: number,
+): Promise<boolean> =>
+  (await db.$client.begin(async (sql) => {
+    const [message] = await sql<{ version: number }[]>`
+      select version from messages where account_id = ${accountId}::uuid and id = ${messageId}::uuid for no key update`
+    if (settings.message?.version === undefined && message?.version !== version) return false
+    const fixed = { ...settings, message: { ...settings.message, version } }
+    await sql`update runs set settings = ${JSON.stringify(fixed)}::text::jsonb where id = ${runId}::uuid`
     await sql`update messages set state = 'sending', updated_at = now() where id = ${messageId}::uuid`
     return true
   })) as boolean
-}
 
 const definitionOf = async (db: Database, messageId: string, version: number): Promise<MessageDefinition> => {
   const [found] = await db

@@ -17,7 +17,7 @@ export const lock = async (tx: outbox.Transaction, accountId: string, messageId:
     .select()
     .from(messages)
     .where(and(eq(messages.accountId, accountId), eq(messages.id, messageId), isNull(messages.removedAt)))
-    .for('update')
+    .for('no key update')
   if (found === undefined) throw new FairleadError('notFound')
   return found
 }

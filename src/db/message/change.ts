@@ -82,7 +82,7 @@ const lock = async (tx: Transaction, accountId: string, messageId: string): Prom
     .select({ id: messages.id })
     .from(messages)
     .where(and(eq(messages.accountId, accountId), eq(messages.id, messageId)))
-    .for('update')
+    .for('no key update')
   return get(tx, accountId, messageId)
 }
 
