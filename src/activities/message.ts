@@ -2,7 +2,7 @@ import { CancelledFailure, Context } from '@temporalio/activity'
 import { randomUUID } from 'node:crypto'
 import { nextDue } from '../db/delivery/claim.ts'
 import { ledgerOf, sayUnsure, skipRest } from '../db/delivery/finish.ts'
-import { freeze } from '../db/delivery/freeze.ts'
+import { endFreezing, freeze } from '../db/delivery/freeze.ts'
 import { definitionOf, jobOf } from '../db/delivery/job.ts'
 import { settleLost } from '../db/delivery/lost.ts'
 import { waitOf } from '../db/delivery/request.ts'
@@ -77,6 +77,7 @@ export const messageActivities = (deps: Dependencies) => ({
 
   /** Draws up the ledger of a run that sends, and ends it and, with it, its message. */
   async finishSend({ accountId, runId, outcome }: RunInput & { outcome: Outcome }): Promise<{ state: RunState }> {
+    await endFreezing(deps.db, runId)
     const run = await runs.get(deps.db, accountId, runId)
     if (isOver(run.state)) return { state: run.state }
     const cancelled = isCancelled(run, outcome)

@@ -86,6 +86,12 @@ const fix = async (
     return true
   })) as boolean
 
+/** Waits for whoever freezes the audience of a run, and lets nobody begin: a run may be cancelled while it does. */
+export const endFreezing = async (db: Database, runId: string): Promise<void> => {
+  await db.$client`
+    update lanes set cursor = coalesce(cursor, 'closed') where run_id = ${runId}::uuid and phase = 'send'`
+}
+
 const definitionOf = async (db: Database, messageId: string, version: number): Promise<MessageDefinition> => {
   const [found] = await db
     .select({ definition: messageVersions.definition })
