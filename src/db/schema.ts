@@ -1292,6 +1292,7 @@ export const deliveries = pgTable(
     index('deliveries_state').on(t.messageId, t.state, t.id),
     index('deliveries_record').on(t.recordId),
     index('deliveries_email').on(t.accountId, t.emailKey, t.id),
+    index('deliveries_crm').on(t.accountId, t.crmId),
     /** one mail for each address of a message (R31) */
     uniqueIndex('deliveries_address')
       .on(t.messageId, t.emailKey)

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createBudget } from '../../src/db/budget/budget.ts'
 import { claimCreation, dropClaim } from '../../src/db/sync/creation.ts'
@@ -46,9 +45,10 @@ test('R7: a create that waits for its turn has not been sent, and is not sent wh
     return rows.length === 4 && rows
   })
   await db.$client`update creations set claimed_at = now() - interval '11 minutes' where sent_at is null`
+  const others = (await leads.records()).filter(({ crmId }) => crmId !== null)
   const taken = await Promise.all(
-    waiting.map(async ({ emailKey, connectionId }) => {
-      const key = { accountId, connectionId, emailKey, recordId: randomUUID(), runId }
+    waiting.map(async ({ emailKey, connectionId }, at) => {
+      const key = { accountId, connectionId, emailKey, recordId: others[at]!.id, runId }
       const claim = await claimCreation(db, key, { resolvedMsAgo: 0, waitMs: 2000 })
       if (claim.state !== 'mine') throw new Error(`the claim is ${claim.state}`)
       return () => dropClaim(db, key, claim.token)

@@ -62,7 +62,6 @@ const eraseAll = async (sql: Sql, whole: Whole, hashKey: KeyObject): Promise<Omi
   await markSwept(sql, whole.accountId, whole.people, hashKey)
   const submissions = await emptySubmissions(sql, whole)
   const sent = await eraseDeliveries(sql, whole)
-  await forgetTests(sql, whole, hashKey)
   const kept = await keepHashes(sql, whole)
   await forgetTests(sql, whole, hashKey)
   const decisions = await cleanseDecisions(sql, whole)

@@ -64,14 +64,3 @@ export const keepHashes = async (sql: Sql, whole: Whole): Promise<{ suppressions
     where ${mine}`
   return { suppressions, optOuts }
 }
-
-/** Addresses that a test of a message has not come to yet. They are few: a test is over in a moment. */
-export const forgetTests = async (sql: Sql, { accountId, emails }: Whole, hashKey: KeyObject): Promise<void> => {
-  const open = await sql<{ id: string; recipients: string[] }[]>`
-    select id::text, recipients from message_tests where account_id = ${accountId}::uuid and state = 'waiting' for update`
-  for (const { id, recipients } of open) {
-    const others = recipients.filter((email) => !emails.includes(emailHexOf(hashKey, email)))
-    if (others.length < recipients.length)
-      await sql`update message_tests set recipients = ${JSON.stringify(others)}::text::jsonb where id = ${id}::uuid`
-  }
-}

@@ -901,6 +901,7 @@ CREATE INDEX "deliveries_message" ON "deliveries" USING btree ("message_id","id"
 CREATE INDEX "deliveries_state" ON "deliveries" USING btree ("message_id","state","id");--> statement-breakpoint
 CREATE INDEX "deliveries_record" ON "deliveries" USING btree ("record_id");--> statement-breakpoint
 CREATE INDEX "deliveries_email" ON "deliveries" USING btree ("account_id","email_key","id");--> statement-breakpoint
+CREATE INDEX "deliveries_crm" ON "deliveries" USING btree ("account_id","crm_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "deliveries_address" ON "deliveries" USING btree ("message_id","email_key") WHERE state <> 'skipped' and external_id is null;--> statement-breakpoint
 CREATE UNIQUE INDEX "deliveries_external" ON "deliveries" USING btree ("message_id","external_id") WHERE external_id is not null;--> statement-breakpoint
 CREATE INDEX "deliveries_open" ON "deliveries" USING btree ("message_id","due_at") WHERE state in ('waiting', 'sending');--> statement-breakpoint
