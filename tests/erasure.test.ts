@@ -126,7 +126,10 @@ describe('R40: an erasure', () => {
     expect(await tracesOf(fairlead.db, texts)).not.toEqual([])
     const proof = await erase({ email: ` ${email.toUpperCase()}`, reason: 'Case 7' })
     expect(await tracesOf(fairlead.db, texts)).toEqual([])
-    expect(await fairlead.db.select().from(t.messageTests)).toMatchObject([{ recipients: ['other@test.example'] }])
+    expect(await fairlead.db.select().from(t.messageTests)).toMatchObject([
+      { recipients: ['other@test.example'] },
+      { recipients: [], recordId: null },
+    ])
     expect(proof).toMatchObject({ crmUntouched: true, reason: 'Case 7', liftedAt: null })
     expect(proof.counts).toMatchObject({
       records: 3,

@@ -5,9 +5,9 @@ import { operator } from '../../src/db/audit.ts'
 import type { CrmEntity } from '../../src/domain/crm.ts'
 import { openFairlead, type Fairlead } from '../support/fairlead.ts'
 import { sumsAgree, type EntryRow, type Held } from '../support/sync.ts'
-import { openLanes, ours, prepare, restOf, rules, syncAll, type Case, type Lane } from './cases.ts'
-import { expected, type Expected } from './oracle.ts'
-import { changed, openPeople, type People, type Truth, type Write } from './people.ts'
+import { openLanes, ours, prepare, restOf, rules, syncAll, type Case, type Lane } from '../sync/cases.ts'
+import { expected, type Expected } from '../sync/oracle.ts'
+import { changed, openPeople, type People, type Truth, type Write } from '../sync/people.ts'
 
 // {linked or not} × {who has the address in the CRM} × {add new} × {update existing} × {a field ticked} × {ambiguousMatch} × {list of leads, of
 // contacts}: every list has settings of its own, and every situation is another person, so that one run settles all situations of a combination.

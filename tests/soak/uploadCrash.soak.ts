@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest'
-import { surviveUploadKills } from './support/uploadKills.ts'
-import { openUploads } from './support/upload.ts'
+import { surviveUploadKills } from '../support/uploadKills.ts'
+import { openUploads } from '../support/upload.ts'
 
 test('I5, R22: a worker killed twice in the middle of an upload doubles and loses no row', async () => {
   const uploads = await openUploads({ worker: false })

@@ -1,9 +1,9 @@
 import { expect, onTestFinished, test } from 'vitest'
-import * as runs from '../src/db/run/state.ts'
-import { openFairlead, until } from './support/fairlead.ts'
-import { surviveKills } from './support/kills.ts'
-import { expectProven } from './support/ledger.ts'
-import { startWorker } from './support/worker.ts'
+import * as runs from '../../src/db/run/state.ts'
+import { openFairlead, until } from '../support/fairlead.ts'
+import { surviveKills } from '../support/kills.ts'
+import { expectProven } from '../support/ledger.ts'
+import { startWorker } from '../support/worker.ts'
 
 const open = async () => {
   const fairlead = await openFairlead({ worker: false, leads: 6000, contacts: 1, maxPage: 100, latencyMs: 40 })
