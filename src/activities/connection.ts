@@ -2,6 +2,7 @@ import { Context } from '@temporalio/activity'
 import { isSameCrm } from '../domain/connection.ts'
 import type { Crm, CrmEntity, CrmField } from '../domain/crm.ts'
 import { FairleadError, isFairleadError } from '../domain/errors.ts'
+import { readField } from '../domain/field.ts'
 import * as connections from '../db/connection.ts'
 import { upsertPicklist } from '../db/form.ts'
 import { candidateContext } from '../db/secret.ts'
@@ -18,19 +19,7 @@ const healthAtOnce = 8
 const healthMs = 15 * 60_000
 
 const sampleSize = 200
-const createDate: CrmField = {
-  name: 'CreateDate',
-  label: 'CreateDate',
-  type: 'instant',
-  maxLength: null,
-  custom: false,
-  readOnly: true,
-  required: false,
-  locked: false,
-  address: false,
-  picklist: null,
-  picklistStorage: null,
-}
+const createDate = readField('CreateDate', 'instant')
 
 /** C3: is this the CRM whose people our records are linked to? */
 const isKnownCrm = async ({ db }: Dependencies, crm: Crm, { accountId, connectionId }: Input): Promise<boolean> => {

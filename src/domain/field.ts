@@ -9,19 +9,26 @@ export const isSecretField = (name: string): boolean => secretName.test(name)
 
 export type ChosenField = CrmField & { system: boolean }
 
-/** What is asked for when the CRM does not describe a locked field. */
-const lockedField = (name: string): CrmField => ({
+/** A field that is only read, for our own use: its label is its name. */
+export const readField = (name: string, type: CrmField['type'] = 'text'): CrmField => ({
   name,
   label: name,
-  type: name === 'Email' ? 'email' : 'text',
+  type,
   maxLength: null,
   custom: false,
-  readOnly: false,
+  readOnly: true,
   required: false,
-  locked: true,
+  locked: false,
   address: false,
   picklist: null,
   picklistStorage: null,
+})
+
+/** What is asked for when the CRM does not describe a locked field. */
+const lockedField = (name: string): CrmField => ({
+  ...readField(name, name === 'Email' ? 'email' : 'text'),
+  readOnly: false,
+  locked: true,
 })
 
 /**

@@ -1,6 +1,7 @@
 import type { CrmEntity, CrmField, CrmFound } from './crm.ts'
+import { readField } from './field.ts'
 
-/** Whose note it is, with the names that the CRM's older versions want beside the ids (docs/decisions/notes.md). */
+/** Whose note it is, with the names that the CRM's older versions want beside the ids (docs/decisions/0036-notes.md). */
 export type NotePerson = {
   entity: CrmEntity
   id: string
@@ -9,26 +10,12 @@ export type NotePerson = {
   accountId: string | null
 }
 
-const field = (name: string, type: CrmField['type'] = 'text'): CrmField => ({
-  name,
-  label: name,
-  type,
-  maxLength: null,
-  custom: false,
-  readOnly: true,
-  required: false,
-  locked: false,
-  address: false,
-  picklist: null,
-  picklistStorage: null,
-})
-
-const known = [field('Email', 'email'), field('ModifyDate', 'instant')]
+const known = [readField('Email', 'email'), readField('ModifyDate', 'instant')]
 
 /** What a note needs of a person, and what tells several with one address apart (R4). */
 export const noteFields: Record<CrmEntity, CrmField[]> = {
-  lead: [...known, field('LeadNameLastFirst'), field('Company')],
-  contact: [...known, field('NameLF'), field('AccountName'), field('Account/Id')],
+  lead: [...known, readField('LeadNameLastFirst'), readField('Company')],
+  contact: [...known, readField('NameLF'), readField('AccountName'), readField('Account/Id')],
 }
 
 const names = {
