@@ -292,6 +292,20 @@ describe('R40: beside work under way', () => {
     expect(await has(leads, id)).toBe(false)
   })
 
+  test('of an opt-out that the CRM confirms after the person was erased nothing is kept', async () => {
+    const { email, id } = somebody('Optout')
+    await leads.run()
+    const slow = { kind: 'slow', ms: 2000, when: 'after', times: 1, match: { kind: 'leads', method: 'PUT' } } as const
+    crm.control.addFault(slow)
+    await post('/v1/suppressions', { email, reason: 'unsubscribed' })
+    await until('the CRM is told', async () => crm.everybody().get(id)?.['DoNotEmail'] === true)
+    await erase({ email })
+    const next = somebody('Optnext')
+    await post('/v1/suppressions', { email: next.email, reason: 'unsubscribed' })
+    await until('the next one is told', async () => crm.everybody().get(next.id)?.['DoNotEmail'] === true)
+    expect(await tracesOf(fairlead.db, [email, 'OptoutQuux', id])).toEqual([])
+  })
+
   test('people who are erased while an import reads them are on no list, and its ledger balances', async () => {
     const crowd = Array.from({ length: 30 }, () => somebody('Racer'))
     crm.control.settings({ latencyMs: 30, maxPage: 5 })

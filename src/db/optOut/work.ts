@@ -80,11 +80,12 @@ const liftCrm = async (sql: Sql, accountId: string, outcomes: readonly Outcome[]
       and email_key = any(array(select decode(x, 'hex') from unnest(string_to_array(${keys.join('\n')}::text, E'\n')) x))`
 }
 
-/** Stores what came of a batch. What was superseded meanwhile stays so, and keeps what the CRM has confirmed. */
+/** Stores what came of a batch. What was superseded meanwhile stays so, and keeps what the CRM has confirmed; of whom was erased meanwhile nothing is kept. */
 export const settle = (db: Database, { accountId }: Pusher, outcomes: readonly Outcome[]): Promise<void> =>
-  inTransaction(db, async (sql) => {
+  inTransaction(db, accountId, async (sql) => {
     const rows = outcomes.map(({ row, state, code, crm, results, tries, afterMs }) => ({
       id: row.id,
+      had_email: row.email !== null,
       state,
       code,
       crm,
@@ -98,8 +99,8 @@ export const settle = (db: Database, { accountId }: Pusher, outcomes: readonly O
         state = case when o.state = 'superseded' then o.state else u.state end, code = u.code, crm = u.crm,
         settled_at = case when o.state = 'superseded' then o.settled_at when u.state in ('written', 'rejected') then now() end
       from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb)
-        as u (id uuid, state text, code text, crm jsonb, results jsonb, tries int, after_ms int)
-      where o.id = u.id and o.account_id = ${accountId}::uuid
+        as u (id uuid, had_email boolean, state text, code text, crm jsonb, results jsonb, tries int, after_ms int)
+      where o.id = u.id and o.account_id = ${accountId}::uuid and o.code is distinct from 'erased' and (o.email is not null or not u.had_email)
       returning case when o.state = 'superseded' then null else o.id::text end as id`
     const kept = new Set(settled.map(({ id }) => id))
     await liftCrm(
