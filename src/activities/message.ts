@@ -44,7 +44,12 @@ export const messageActivities = (deps: Dependencies) => ({
     await working(deps, input, async (run) => {
       readyMail(deps)
       deps.mail.compile(await definitionOf(deps.db, run))
-      await freeze(deps.db, deps.secrets, run)
+      const { cancellationSignal: signal } = Context.current()
+      try {
+        await freeze(deps.db, deps.secrets, run, signal)
+      } catch (error) {
+        throw signal.aborted ? new CancelledFailure('stopped before anything was frozen') : error
+      }
     })
   },
 

@@ -24,7 +24,7 @@ export const leaseMs = 15_000
 export type Connection = { connectionId: string; width: number }
 
 /** Stores what comes, whoever is first: what has piled up meanwhile goes in one transaction, and nobody waits for a slow neighbour. */
-const storing = ({ deps, claimId }: Drain) => {
+const storing = ({ deps, drainer, claimId }: Drain) => {
   let piled: Outcome[] = []
   let running: Promise<void> | undefined
   const run = async (): Promise<void> => {
@@ -32,7 +32,7 @@ const storing = ({ deps, claimId }: Drain) => {
       while (piled.length > 0) {
         const now = piled
         piled = []
-        await settle(deps.db, claimId, now)
+        await settle(deps.db, drainer.accountId, claimId, now)
       }
     } finally {
       // at once: who comes later begins anew

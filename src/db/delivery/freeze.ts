@@ -9,9 +9,34 @@ import { openAudience, type Fragment } from './audience.ts'
 
 type Frozen = { total: number; skipped: number }
 
-const fill = async (sql: Sql, run: Run, version: number, everybody: Fragment): Promise<Frozen> => {
+const erasuresOf = async (sql: Sql, accountId: string): Promise<number> => {
+  const [found] = await sql<[{ count: number }]>`
+    select count(*)::int as count from erasures where account_id = ${accountId}::uuid`
+  return found.count
+}
+
+/** People who were erased since the audience was looked up, which took no notice of them: their records are gone, and what stands of them here goes, too. */
+const forgetErased = async (sql: Sql, { id: runId, messageId }: Run): Promise<void> => {
+  await sql`
+    with gone as (
+      update deliveries d set email = null, record_id = null, crm_entity = null, crm_id = null, erased_at = now()
+      from deliveries o left join records r on r.id = o.record_id
+      where d.id = o.id and o.message_id = ${messageId}::uuid and o.run_id = ${runId}::uuid and r.id is null
+      returning o.record_id)
+    update entries e set record_id = null, email_key = null, crm_entity = null, crm_id = null
+    from gone where e.last_run_id = ${runId}::uuid and e.record_id = gone.record_id`
+}
+
+const fill = async (
+  sql: Sql,
+  run: Run,
+  version: number,
+  everybody: Fragment,
+  signal: AbortSignal | undefined,
+): Promise<Frozen> => {
   const { accountId, id: runId, messageId } = run
-  const [frozen] = await sql<[Frozen]>`
+  const before = await erasuresOf(sql, accountId)
+  const query = sql<[Frozen]>`
     with made as (
       insert into deliveries (account_id, message_id, version, run_id, list_id, record_id, crm_entity, crm_id, email_key, email, state, code)
       select ${accountId}::uuid, ${messageId}::uuid, ${version}, ${runId}::uuid, a.list_id, a.record_id, a.crm_entity, a.crm_id, a.email_key, a.email,
@@ -23,7 +48,17 @@ const fill = async (sql: Sql, run: Run, version: number, everybody: Fragment): P
       select ${accountId}::uuid, ${runId}::uuid, ${runId}::uuid, 'send', 'skipped', code, record_id, crm_entity, crm_id, email_key
       from made where state = 'skipped')
     select count(*)::int as total, count(*) filter (where state = 'skipped')::int as skipped from made`
-  return frozen
+  const cancel = (): void => query.cancel()
+  signal?.addEventListener('abort', cancel)
+  try {
+    const [frozen] = await query
+    // only now, so that an erasure does not wait for a million people
+    await holdErasures(sql, accountId)
+    if ((await erasuresOf(sql, accountId)) !== before) await forgetErased(sql, run)
+    return frozen
+  } finally {
+    signal?.removeEventListener('abort', cancel)
+  }
 }
 
 /** Mails that a run goes on with were given to it when it was asked for. */
@@ -36,10 +71,11 @@ const goOn = async (sql: Sql, { id: runId, messageId }: Run): Promise<Frozen> =>
 /**
  * Freezes the audience of a message, once: who it is, and by which version, is that of one moment, whatever becomes of lists and records while it is sent.
  * Its version is fixed first; then it is one statement and one transaction, so that a crash leaves all of it or nothing; a million records need no memory here.
+ * Erasures go on meanwhile. `signal` ends it, with nothing frozen.
  */
-export const freeze = async (db: Database, secrets: SecretBox, run: Run): Promise<void> => {
+export const freeze = async (db: Database, secrets: SecretBox, run: Run, signal?: AbortSignal): Promise<void> => {
   // a message may still be changed while it is looked at
-  while (!(await freezeAs(db, secrets, run, await versionOf(db, run)))) continue
+  while (!(await freezeAs(db, secrets, run, await versionOf(db, run), signal))) continue
 }
 
 const versionOf = async (db: Database, { messageId, settings }: Run): Promise<number> => {
@@ -48,7 +84,13 @@ const versionOf = async (db: Database, { messageId, settings }: Run): Promise<nu
 }
 
 /** False where the message has another version by now. */
-const freezeAs = async (db: Database, secrets: SecretBox, run: Run, version: number): Promise<boolean> => {
+const freezeAs = async (
+  db: Database,
+  secrets: SecretBox,
+  run: Run,
+  version: number,
+  signal: AbortSignal | undefined,
+): Promise<boolean> => {
   const { id: runId, messageId, accountId } = run
   const goesOn = run.settings.message?.goesOn === true
   const { audience } = await definitionOf(db, messageId!, version)
@@ -56,13 +98,12 @@ const freezeAs = async (db: Database, secrets: SecretBox, run: Run, version: num
   if (!(await fix(db, run, version))) return false
   await db.$client.begin(async (tx) => {
     const sql = tx as unknown as Sql
-    await holdErasures(sql)
     const [lane] = await sql<{ cursor: string | null }[]>`
       select cursor from lanes where run_id = ${runId}::uuid and phase = 'send' for update`
     if (lane === undefined || lane.cursor !== null) return
     await sql`set local enable_nestloop = off`
     await sql`set local work_mem = '64MB'`
-    const frozen = audienceOf === null ? await goOn(sql, run) : await fill(sql, run, version, audienceOf(sql))
+    const frozen = audienceOf === null ? await goOn(sql, run) : await fill(sql, run, version, audienceOf(sql), signal)
     await sql`
       update lanes set cursor = 'frozen', read = read + ${frozen.skipped}, skipped = skipped + ${frozen.skipped} where run_id = ${runId}::uuid and phase = 'send'`
     await sql`update runs set total = ${frozen.total} where id = ${runId}::uuid`

@@ -21,13 +21,13 @@ const busy = new Set(['55P03', '40P01'])
 const patienceMs = 30_000
 
 /** Others lock in orders of their own: this gives way before Postgres calls it a deadlock, and begins anew. Errors: overloaded after half a minute. */
-const givingWay = async <T>(db: Database, work: (sql: Sql) => Promise<T>): Promise<T> => {
+const givingWay = async <T>(db: Database, accountId: string, work: (sql: Sql) => Promise<T>): Promise<T> => {
   for (const end = Date.now() + patienceMs; ;) {
     try {
       return (await db.$client.begin(async (tx) => {
         const sql = tx as unknown as Sql
         await sql`set local lock_timeout = '15s'`
-        await lockErasures(sql)
+        await lockErasures(sql, accountId)
         await sql`set local lock_timeout = '700ms'`
         return work(sql)
       })) as T
@@ -83,7 +83,7 @@ export const erase = async (
   actor: audits.Actor,
 ): Promise<Erasure> => {
   const hashKey = await hashKeyOf(db, secrets, accountId)
-  const erasureId = await givingWay(db, async (sql) => {
+  const erasureId = await givingWay(db, accountId, async (sql) => {
     await fenceReaders(sql, accountId)
     const whole = await findWhole(sql, accountId, subject, hashKey)
     const [made] = await sql<[{ id: string }]>`

@@ -8,20 +8,21 @@ import type { Transaction } from '../outbox.ts'
 /** Who of an account must not return (R40): hashes in hexadecimal; null while it has erased nobody, which costs nothing to ask. */
 export type Erased = ReadonlySet<string> | null
 
-const lockName = 'erasures'
+/** Erasures of one account do not wait for what another one does. */
+const lockOf = (accountId: string): string => `erasures:${accountId}`
 
 /** The hash of a CRM person, in hexadecimal. An address has an @ and no kind, so that the two never meet. */
 export const personHexOf = (hashKey: KeyObject, entity: CrmEntity, id: string): string =>
   createHmac('sha256', hashKey).update(`${entity}:${id}`).digest('hex').slice(0, 32)
 
 /** Keeps erasures away until the transaction ends: whoever makes records takes it before any row is locked, and then looks who is erased. */
-export const holdErasures = async (sql: Sql): Promise<void> => {
-  await sql`select pg_advisory_xact_lock_shared(hashtextextended(${lockName}, 0))`
+export const holdErasures = async (sql: Sql, accountId: string): Promise<void> => {
+  await sql`select pg_advisory_xact_lock_shared(hashtextextended(${lockOf(accountId)}, 0))`
 }
 
 /** One erasure at a time, and none beside those who make records. */
-export const lockErasures = async (sql: Sql): Promise<void> => {
-  await sql`select pg_advisory_xact_lock(hashtextextended(${lockName}, 0))`
+export const lockErasures = async (sql: Sql, accountId: string): Promise<void> => {
+  await sql`select pg_advisory_xact_lock(hashtextextended(${lockOf(accountId)}, 0))`
 }
 
 /**
@@ -31,7 +32,7 @@ export const lockErasures = async (sql: Sql): Promise<void> => {
 export const loadErased = (db: Database, accountId: string): Promise<Erased> =>
   db.$client.begin(async (tx) => {
     const sql = tx as unknown as Sql
-    await holdErasures(sql)
+    await holdErasures(sql, accountId)
     const rows = await sql<{ hash: string }[]>`
       select encode(hash, 'hex') as hash from erased_people where account_id = ${accountId}::uuid`
     return rows.length === 0 ? null : new Set(rows.map(({ hash }) => hash))
@@ -53,7 +54,7 @@ export const heldErasedAmong = async (
   accountId: string,
   emails: readonly string[],
 ): Promise<Set<string>> => {
-  await tx.execute(query`select pg_advisory_xact_lock_shared(hashtextextended(${lockName}, 0))`)
+  await tx.execute(query`select pg_advisory_xact_lock_shared(hashtextextended(${lockOf(accountId)}, 0))`)
   const asked = emails.filter((email) => email !== '')
   if (asked.length === 0) return new Set()
   const rows = await tx.execute<{ hash: string }>(query`

@@ -71,7 +71,7 @@ const errorOf = (code: string): Run['error'] => {
  * another run. Answers the state, null for a run that is to go on.
  */
 export const finish = (db: Database, run: Run, { code, cancelled = false }: Ending): Promise<RunState | null> =>
-  inTransaction(db, async (sql) => {
+  inTransaction(db, run.accountId, async (sql) => {
     // first of all, as everybody does: two that take account and notes in different order would wait for each other
     await sql`select from accounts where id = ${run.accountId}::uuid for key share`
     await sql`select pg_advisory_xact_lock(hashtextextended(${`notes:${run.messageId}`}::text, 0))`

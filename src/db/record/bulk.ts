@@ -270,7 +270,7 @@ export const upsert = (
   rows: readonly BulkRow[],
   options: BulkOptions,
 ): Promise<BulkResult[]> =>
-  inTransaction(db, async (sql) => {
+  inTransaction(db, scope.accountId, async (sql) => {
     const outcomes = await upsertIn(sql, scope, rows, options)
     return outcomes.map(({ changes: _changes, ...result }) => result)
   })

@@ -175,7 +175,7 @@ const removeBatch = (
   removal: Removal,
   victims: Victim[],
 ): Promise<Omit<Removed, 'more' | 'groups'>> =>
-  inTransaction(db, async (sql) => {
+  inTransaction(db, scope.accountId, async (sql) => {
     await lockList(sql, scope)
     const rows = await lock(sql, scope, [...new Set(victims.flatMap(({ keeper, id }) => [keeper, id]))])
     const asChosen = (id: string, version: number): LockedRow[] => {

@@ -41,14 +41,14 @@ export const scopeOf = async (
 const tries = 3
 const deadlock = '40P01'
 
-/** A sync locks records in the order of its pages: whoever loses against it begins anew. No erasure is under way meanwhile (R40). */
-export const inTransaction = async <T>(db: Database, work: (sql: Sql) => Promise<T>): Promise<T> => {
+/** A sync locks records in the order of its pages: whoever loses against it begins anew. No erasure of the account is under way meanwhile (R40). */
+export const inTransaction = async <T>(db: Database, accountId: string, work: (sql: Sql) => Promise<T>): Promise<T> => {
   for (let left = tries; ; left -= 1) {
     try {
       return (await db.$client.begin(async (tx) => {
         const sql = tx as unknown as Sql
         await sql`set local lock_timeout = '10s'`
-        await holdErasures(sql)
+        await holdErasures(sql, accountId)
         return work(sql)
       })) as T
     } catch (error) {

@@ -38,7 +38,7 @@ const lockOne = async (sql: Sql, scope: Scope, recordId: string): Promise<Locked
 
 /** A new record, also when another one has its address: two people may share one (R1). Errors: notFound, externalIdTaken. */
 export const insert = (db: Database, scope: Scope, row: NewRow): Promise<string> =>
-  inTransaction(db, async (sql) => {
+  inTransaction(db, scope.accountId, async (sql) => {
     await refuseErased(sql, scope, row.values)
     await lockList(sql, scope)
     await refuseTaken(sql, scope, row.externalId)
@@ -59,7 +59,7 @@ export type Change = {
  * Errors: notFound, conflict, externalIdTaken.
  */
 export const update = (db: Database, scope: Scope, recordId: string, change: Change): Promise<void> =>
-  inTransaction(db, async (sql) => {
+  inTransaction(db, scope.accountId, async (sql) => {
     await refuseErased(sql, scope, change.values)
     if (change.externalId !== undefined) await lockList(sql, scope)
     const row = await lockOne(sql, scope, recordId)
@@ -83,7 +83,7 @@ export const update = (db: Database, scope: Scope, recordId: string, change: Cha
 
 /** R17: the record is seen no more, and no pull brings it back; the CRM is untouched. Errors: notFound. */
 export const remove = (db: Database, scope: Scope, recordId: string): Promise<void> =>
-  inTransaction(db, async (sql) => {
+  inTransaction(db, scope.accountId, async (sql) => {
     await lockList(sql, scope)
     if ((await lockOne(sql, scope, recordId)).removed) throw new FairleadError('notFound')
     await sql`
@@ -97,7 +97,7 @@ export const remove = (db: Database, scope: Scope, recordId: string): Promise<vo
  * Errors: notFound, recordMerged, naming the record that took its place.
  */
 export const restore = (db: Database, scope: Scope, recordId: string): Promise<void> =>
-  inTransaction(db, async (sql) => {
+  inTransaction(db, scope.accountId, async (sql) => {
     await lockList(sql, scope)
     const row = await lockOne(sql, scope, recordId)
     if (row.mergedInto !== null) throw new FairleadError('recordMerged', { extra: { recordId: row.mergedInto } })

@@ -110,8 +110,8 @@ const lockMine = async (sql: Sql, claimId: string, outcomes: readonly Outcome[])
  * Stores what attempts came to, in one transaction: states, links of records, what both sides agree on, finished creations. What another attempt has
  * taken up meanwhile is left to it.
  */
-export const settle = (db: Database, claimId: string, outcomes: readonly Outcome[]): Promise<void> =>
-  inTransaction(db, async (sql) => {
+export const settle = (db: Database, accountId: string, claimId: string, outcomes: readonly Outcome[]): Promise<void> =>
+  inTransaction(db, accountId, async (sql) => {
     const mine = await lockMine(sql, claimId, outcomes)
     const records = new Map<string, string>()
     const own = outcomes.filter(({ submission }) => mine.has(submission.id))

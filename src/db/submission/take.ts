@@ -137,7 +137,7 @@ export const isWaiting = async (db: Database, accountId: string): Promise<boolea
  * transaction at a time for each account. Those of forms that do not push are `stored` with it. Answers how many.
  */
 export const takeIn = (db: Database, secrets: SecretBox, accountId: string, limit: number): Promise<number> =>
-  inTransaction(db, async (sql) => {
+  inTransaction(db, accountId, async (sql) => {
     await sql`select pg_advisory_xact_lock(hashtextextended(${`submissions:${accountId}`}::text, 0))`
     const given = await sql<Given[]>`
       select s.id::text, s.api_key_id is null as "isOwn", f.list_id::text as "listId", l.removed_at is not null as removed, s.answers, v.definition

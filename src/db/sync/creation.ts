@@ -40,7 +40,7 @@ export const claimCreation = (
 ): Promise<Claim> =>
   db.$client.begin(async (tx): Promise<Claim> => {
     const sql = tx as unknown as Sql
-    await holdErasures(sql)
+    await holdErasures(sql, key.accountId)
     // erased since it was looked at: whoever creates it finds nothing to do (R40)
     const [there] = await sql`select from records where id = ${key.recordId}::uuid`
     if (there === undefined) return { state: 'busy' }

@@ -86,7 +86,7 @@ export const storePage = (
   upload: RunUpload,
   { rows, refused, cursor, done }: UploadPage,
 ): Promise<Moved> =>
-  inTransaction(db, async (sql) => {
+  inTransaction(db, scope.accountId, async (sql) => {
     const outcomes = rows.length === 0 ? [] : await upsertIn(sql, scope, rows, upload.options)
     const toEntries = entryOf(scope, upload)
     const listed = outcomes.flatMap((outcome, index) => toEntries(rows[index]!, outcome))
