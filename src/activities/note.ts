@@ -56,14 +56,14 @@ const work = async (sending: Sending, which: claims.Which): Promise<NoteSegment>
       next = undefined
       if (page.outcomes.length > 0) store.add(...page.outcomes)
       if (page.jobs.length > 0) await sendAll(sending, page.jobs, store, look)
-      else await store.end()
+      else await store.stored()
       notes += page.claimed
       beat({ notes })
       if (page.claimed > 0) {
         workedAt = Date.now()
         continue
       }
-      await store.end()
+      await store.stored()
       const { open, ms, isSending } = await claims.left(deps.db, which)
       if (open === 0 && !isSending && Date.now() - workedAt > lingerMs) return { done: true, notes }
       const waitMs = open === 0 ? lookEveryMs : Math.min(Math.max(ms ?? 0, 20), 1000)
@@ -73,7 +73,7 @@ const work = async (sending: Sending, which: claims.Which): Promise<NoteSegment>
     return { done: false, notes }
   } finally {
     await next?.catch(() => undefined)
-    await store.end()
+    await store.stored()
   }
 }
 

@@ -4,6 +4,7 @@ import type { SyncPlan } from '../../db/sync/plan.ts'
 import type { CallOptions, Crm } from '../../domain/crm.ts'
 import { isFairleadError, type FairleadError } from '../../domain/errors.ts'
 import { withCrm } from '../crm.ts'
+import { piling } from '../pile.ts'
 import { lingering } from '../sync/linger.ts'
 import { attempt, failedLook } from './attempt.ts'
 import type { Drain } from './drain.ts'
@@ -22,29 +23,6 @@ const lookEveryMs = 200
 export const leaseMs = 15_000
 
 export type Connection = { connectionId: string; width: number }
-
-/** Stores what comes, whoever is first: what has piled up meanwhile goes in one transaction, and nobody waits for a slow neighbour. */
-const storing = ({ deps, drainer, claimId }: Drain) => {
-  let piled: Outcome[] = []
-  let running: Promise<void> | undefined
-  const run = async (): Promise<void> => {
-    try {
-      while (piled.length > 0) {
-        const now = piled
-        piled = []
-        await settle(deps.db, drainer.accountId, claimId, now)
-      }
-    } finally {
-      // at once: who comes later begins anew
-      running = undefined
-    }
-  }
-  return (outcome: Outcome): Promise<void> => {
-    piled.push(outcome)
-    running ??= run()
-    return running
-  }
-}
 
 /** Nothing of its list can go out. */
 const refusedOf = (submission: claims.Claimed, code: string): Outcome => {
@@ -71,7 +49,11 @@ export const pushing = (drain: Drain, { connectionId, width }: Connection) => {
   const { deps, drainer, claimId, signal } = drain
   const { accountId } = drainer
   const planOf = planner(deps, { accountId, connectionId })
-  const store = storing(drain)
+  const pile = piling<Outcome>((outcomes) => settle(deps.db, accountId, claimId, outcomes))
+  const store = (outcome: Outcome): Promise<void> => {
+    pile.add(outcome)
+    return pile.stored()
+  }
   const options: CallOptions = { signal: lingering(signal), priority: 'interactive' }
   /** so many that one of them stands in line whenever a slot is given back: else bulk work takes it. Who is to be looked up goes ahead of them. */
   const mostAtWork = 3 * width

@@ -5,6 +5,7 @@ import { FairleadError, isFairleadError, type ErrorCode } from '../../domain/err
 import { noteText } from '../../domain/note.ts'
 import { isRefusal } from '../crm.ts'
 import { backOffMs } from '../form/attempt.ts'
+import { piling } from '../pile.ts'
 import { isUnsure } from '../sync/create.ts'
 import type { Asking, Job } from './resolve.ts'
 
@@ -39,37 +40,9 @@ export type Sending = Asking & {
   marked: Set<string>
 }
 
-/** Stores outcomes as they come; what has piled up meanwhile goes in one statement. */
-export const storing = (sending: Pick<Sending, 'deps' | 'of'>) => {
-  let piled: Outcome[] = []
-  let running: Promise<void> | undefined
-  const run = async (): Promise<void> => {
-    try {
-      while (piled.length > 0) {
-        const now = piled
-        piled = []
-        await settle(sending.deps.db, sending.of, now)
-      }
-    } finally {
-      running = undefined
-    }
-  }
-  let failed: { error: unknown } | undefined
-  return {
-    add(...outcomes: Outcome[]): void {
-      piled.push(...outcomes)
-      running ??= run().catch((error: unknown) => {
-        failed ??= { error }
-      })
-    },
-    failed: () => failed !== undefined,
-    async end(): Promise<void> {
-      // nobody adds meanwhile, and it goes on until nothing is piled up
-      await running
-      if (failed !== undefined) throw failed.error
-    },
-  }
-}
+/** Stores outcomes as they come. */
+export const storing = ({ deps, of }: Pick<Sending, 'deps' | 'of'>) =>
+  piling<Outcome>((outcomes) => settle(deps.db, of, outcomes))
 
 type Store = ReturnType<typeof storing>
 
