@@ -3,36 +3,34 @@
  * nothing more is stored. `most`: of one batch.
  */
 export const piling = <Item>(store: (batch: Item[]) => Promise<void>, most = Number.POSITIVE_INFINITY) => {
-  let piled: Item[] = []
-  let running: Promise<void> | undefined
-  let failed: { error: unknown } | undefined
+  const pile: { items: Item[]; running?: Promise<void> | undefined; failed?: { error: unknown } } = { items: [] }
   const run = async (): Promise<void> => {
     // so that it never ends before it is known to run
-    await undefined
+    await Promise.resolve()
     try {
-      while (piled.length > 0) {
-        const batch = piled.slice(0, most)
-        piled = piled.slice(most)
+      while (pile.items.length > 0) {
+        const batch = pile.items.slice(0, most)
+        pile.items = pile.items.slice(most)
         await store(batch)
       }
     } catch (error) {
-      failed = { error }
+      pile.failed = { error }
     } finally {
       // at once: who comes later begins anew
-      running = undefined
+      pile.running = undefined
     }
   }
   return {
     add(...items: Item[]): void {
-      piled.push(...items)
-      if (failed === undefined) running ??= run()
+      pile.items.push(...items)
+      if (pile.failed === undefined) pile.running ??= run()
     },
-    waiting: () => piled.length,
-    failed: () => failed !== undefined,
+    waiting: () => pile.items.length,
+    failed: () => pile.failed !== undefined,
     /** until everything that was added is stored; throws what storing failed with */
     async stored(): Promise<void> {
-      while (running !== undefined) await running
-      if (failed !== undefined) throw failed.error
+      while (pile.running !== undefined) await pile.running
+      if (pile.failed !== undefined) throw pile.failed.error
     },
   }
 }

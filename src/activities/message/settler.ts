@@ -22,7 +22,7 @@ export const createSettler = (db: Database, job: Job, claimId: string, onSettled
       if (pile.failed() || pile.waiting() > mostWaiting) await pile.stored()
     },
     /** until everything is stored */
-    end: pile.stored,
+    end: () => pile.stored(),
     cancelRequested: () => stop,
   }
 }
