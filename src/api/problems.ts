@@ -1,11 +1,10 @@
 import type { FastifyInstance } from 'fastify'
 import { errorTable } from '../domain/errors.ts'
-
-const escape = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
+import { escapeHtml } from '../domain/html.ts'
 
 const rows = Object.entries(errorTable).map(
   ([code, { status, title, remedy }]) =>
-    `<tr id="${code}"><th scope="row"><code>${code}</code></th><td>${status}</td><td>${escape(title)}</td><td>${escape(remedy)}</td></tr>`,
+    `<tr id="${code}"><th scope="row"><code>${code}</code></th><td>${status}</td><td>${escapeHtml(title)}</td><td>${escapeHtml(remedy)}</td></tr>`,
 )
 
 const html = `<!doctype html>

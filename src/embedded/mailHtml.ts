@@ -1,9 +1,7 @@
 import type { ParsedMail } from 'mailparser'
+import { escapeHtml } from '../domain/html.ts'
 
 export type Line = { name: string; subject: string; to: string; from: string; date: Date | null }
-
-const escapes: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
-const escape = (text: string): string => text.replaceAll(/[&<>"']/g, (each) => escapes[each]!)
 
 export const style = `
 :root { color-scheme: light dark; }
@@ -25,7 +23,7 @@ pre { white-space: pre-wrap; border: 1px solid GrayText; padding: .75rem; margin
 const document = (title: string, body: string): string =>
   `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="robots" content="noindex"><title>${escape(title)}</title><link rel="stylesheet" href="/style.css"></head>
+<meta name="robots" content="noindex"><title>${escapeHtml(title)}</title><link rel="stylesheet" href="/style.css"></head>
 <body>${body}</body></html>`
 
 const time = (date: Date | null): string => {
@@ -37,7 +35,7 @@ const time = (date: Date | null): string => {
 const titleOf = (subject: string | undefined): string => subject || '(no subject)'
 
 const item = ({ name, subject, to, date }: Line): string =>
-  `<li><a href="/mails/${escape(name)}">${escape(titleOf(subject))}</a><p><span>to ${escape(to || 'nobody')}</span><span>${time(date)}</span></p></li>`
+  `<li><a href="/mails/${escapeHtml(name)}">${escapeHtml(titleOf(subject))}</a><p><span>to ${escapeHtml(to || 'nobody')}</span><span>${time(date)}</span></p></li>`
 
 /** `older`: the last mail of this page, when there are older ones. */
 export const listHtml = (page: {
@@ -75,7 +73,7 @@ const linksOf = (html: string): string[] => {
   return [...new Set(links)].filter((link) => /^https?:\/\//i.test(link) && URL.canParse(link))
 }
 
-const headersOf = ({ headerLines }: ParsedMail): string => headerLines.map(({ line }) => escape(line)).join('\n')
+const headersOf = ({ headerLines }: ParsedMail): string => headerLines.map(({ line }) => escapeHtml(line)).join('\n')
 
 const section = (id: string, title: string, body: string): string =>
   `<section aria-labelledby="${id}"><h2 id="${id}">${title}</h2>${body}</section>`
@@ -83,7 +81,7 @@ const section = (id: string, title: string, body: string): string =>
 const filesOf = (name: string, { attachments }: ParsedMail): string => {
   const files = attachments.map(
     ({ filename, contentType, size }, n) =>
-      `<li><a href="/mails/${escape(name)}/attachments/${n}" download>${escape(filename || `attachment ${n + 1}`)}</a> (${escape(contentType)}, ${size.toLocaleString('en')} bytes)</li>`,
+      `<li><a href="/mails/${escapeHtml(name)}/attachments/${n}" download>${escapeHtml(filename || `attachment ${n + 1}`)}</a> (${escapeHtml(contentType)}, ${size.toLocaleString('en')} bytes)</li>`,
   )
   return files.length === 0 ? '' : section('files', 'Attachments', `<ol class="files">${files.join('')}</ol>`)
 }
@@ -92,16 +90,17 @@ const filesOf = (name: string, { attachments }: ParsedMail): string => {
 export const mailHtml = (name: string, mail: ParsedMail, to: string): string => {
   const title = titleOf(mail.subject)
   const html = typeof mail.html === 'string' ? mail.html : null
-  const frame = `<iframe sandbox="" referrerpolicy="no-referrer" src="/mails/${escape(name)}/html" title="The mail as HTML"></iframe>`
+  const frame = `<iframe sandbox="" referrerpolicy="no-referrer" src="/mails/${escapeHtml(name)}/html" title="The mail as HTML"></iframe>`
   const links = linksOf(html ?? '').map(
-    (link) => `<li><a href="${escape(link)}" target="_blank" rel="noopener noreferrer">${escape(link)}</a></li>`,
+    (link) =>
+      `<li><a href="${escapeHtml(link)}" target="_blank" rel="noopener noreferrer">${escapeHtml(link)}</a></li>`,
   )
   const body = [
-    `<nav aria-label="Mail"><a href="/">All mails</a><a href="/mails/${escape(name)}/raw" download>Download the source</a></nav>`,
-    `<main><h1>${escape(title)}</h1>`,
-    `<dl><dt>From</dt><dd>${escape(mail.from?.text ?? '')}</dd><dt>To</dt><dd>${escape(to)}</dd><dt>Date</dt><dd>${time(mail.date ?? null)}</dd></dl>`,
+    `<nav aria-label="Mail"><a href="/">All mails</a><a href="/mails/${escapeHtml(name)}/raw" download>Download the source</a></nav>`,
+    `<main><h1>${escapeHtml(title)}</h1>`,
+    `<dl><dt>From</dt><dd>${escapeHtml(mail.from?.text ?? '')}</dd><dt>To</dt><dd>${escapeHtml(to)}</dd><dt>Date</dt><dd>${time(mail.date ?? null)}</dd></dl>`,
     html === null ? '' : section('html', 'HTML', frame),
-    mail.text === undefined ? '' : section('text', 'Text', `<pre>${escape(mail.text)}</pre>`),
+    mail.text === undefined ? '' : section('text', 'Text', `<pre>${escapeHtml(mail.text)}</pre>`),
     links.length === 0 ? '' : section('links', 'Links of the HTML', `<ol class="files">${links.join('')}</ol>`),
     filesOf(name, mail),
     section('headers', 'Headers', `<pre>${headersOf(mail)}</pre>`),

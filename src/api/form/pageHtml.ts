@@ -1,3 +1,5 @@
+import { escapeHtml } from '../../domain/html.ts'
+
 /** Text that is markup already. Only `markup` makes it. */
 export class Html {
   readonly text: string
@@ -8,13 +10,10 @@ export class Html {
 
 type Part = Html | string | number | false | null | undefined | readonly Part[]
 
-const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
-const escape = (text: string): string => text.replaceAll(/[&<>"']/g, (each) => entities[each]!)
-
 const show = (part: Part): string => {
   if (part instanceof Html) return part.text
   if (part === null || part === undefined || part === false) return ''
-  return typeof part === 'object' ? part.map(show).join('') : escape(`${part}`)
+  return typeof part === 'object' ? part.map(show).join('') : escapeHtml(`${part}`)
 }
 
 /** A template whose every value is escaped, lists are joined, and what is missing is nothing. */
@@ -26,6 +25,6 @@ export const attributes = (values: Record<string, string | number | boolean | nu
   new Html(
     Object.entries(values)
       .filter(([, value]) => value !== null && value !== undefined && value !== false)
-      .map(([name, value]) => (value === true ? ` ${name}` : ` ${name}="${escape(`${value}`)}"`))
+      .map(([name, value]) => (value === true ? ` ${name}` : ` ${name}="${escapeHtml(`${value}`)}"`))
       .join(''),
   )
