@@ -1,6 +1,8 @@
 import type { z } from 'zod'
+import type { Database } from '../../db/database.ts'
 import { countAudience } from '../../db/delivery/audienceCount.ts'
 import * as messages from '../../db/message.ts'
+import type { Transaction } from '../../db/outbox.ts'
 import { FairleadError, isFairleadError } from '../../domain/errors.ts'
 import { checkMessage, linkPlaceholders, type MessageCounts, type MessageProblem } from '../../domain/message.ts'
 import type { Services } from '../services.ts'
@@ -24,9 +26,12 @@ const countAll = async ({ db, secrets }: Services, { accountId, definition }: me
   }
 }
 
-const examine = async (services: Services, message: messages.Message, { counts, problems }: Found) => {
-  const { db, compileMessage, mailConfigured, publicUrl } = services
-  const { accountId, definition } = message
+const examine = async (
+  { compileMessage, mailConfigured, publicUrl }: Services,
+  db: Database | Transaction,
+  { accountId, definition }: messages.Message,
+  { counts, problems }: Found,
+) => {
   const known = await messages.placeholders(db, accountId, definition.audience)
   const placeholders = compileMessage(definition).placeholders()
   const found = checkMessage({ definition, placeholders, known, counts, mailConfigured, publicUrl })
@@ -39,7 +44,7 @@ export const checkAll = async (
   message: messages.Message,
 ): Promise<z.infer<typeof MessageCheck>> => {
   const counted = await countAll(services, message)
-  const { known, problems } = await examine(services, message, counted)
+  const { known, problems } = await examine(services, services.db, message, counted)
   return {
     ready: problems.length === 0,
     problems,
@@ -59,10 +64,18 @@ const refuse = (problems: readonly MessageProblem[]): void => {
   })
 }
 
-/** The same without counting, before it is sent. Errors: messageNotReady with all problems, notFound. */
-export const refuseUnready = async (services: Services, accountId: string, messageId: string): Promise<void> => {
-  const message = await messages.get(services.db, accountId, messageId)
-  const { problems } = await examine(services, message, { counts: null, problems: [] })
+/**
+ * The same without counting, in the transaction that sends it: a connection of its own would be waited for by those who wait for this one's locks.
+ * Errors: messageNotReady with all problems, notFound.
+ */
+export const refuseUnready = async (
+  services: Services,
+  tx: Transaction,
+  accountId: string,
+  messageId: string,
+): Promise<void> => {
+  const message = await messages.get(tx, accountId, messageId)
+  const { problems } = await examine(services, tx, message, { counts: null, problems: [] })
   refuse(problems)
 }
 
@@ -76,5 +89,5 @@ export const refuseEmpty = async (services: Services, accountId: string, message
   if (sender === 'other' || (message.state !== 'draft' && message.state !== 'scheduled')) return
   const counted = await countAll(services, message)
   const problems = counted.problems.filter(({ code }) => code !== 'queryTimeout')
-  refuse((await examine(services, message, { ...counted, problems })).problems)
+  refuse((await examine(services, services.db, message, { ...counted, problems })).problems)
 }

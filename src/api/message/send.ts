@@ -78,7 +78,7 @@ export const messageSendRoutes: FastifyPluginAsyncZod<Services> = async (app, se
         const asked = await requestSend(tx, accountId, messageId, at)
         if (!mailConfigured) throw new FairleadError('mailNotConfigured')
         if (publicUrl === null) throw new FairleadError('publicUrlMissing')
-        await refuseUnready(services, accountId, messageId)
+        await refuseUnready(services, tx, accountId, messageId)
         const details = { runId: asked.runId, at: at === null ? null : instant(at) }
         await audits.insert(tx, accountId, actorOf(request), { action: 'message.send', targetId: messageId, details })
         return asked

@@ -2,10 +2,11 @@ import { and, asc, eq, inArray } from 'drizzle-orm'
 import { groupBy } from '../../domain/groupBy.ts'
 import { placeholderKeys, type MessageAudience } from '../../domain/message.ts'
 import type { Database } from '../database.ts'
+import type { Transaction } from '../outbox.ts'
 import { columns, segments } from '../schema.ts'
 
 /** Lists that the people of an audience are on. */
-const listsOf = async (db: Database, accountId: string, audience: MessageAudience): Promise<string[]> => {
+const listsOf = async (db: Database | Transaction, accountId: string, audience: MessageAudience): Promise<string[]> => {
   if (audience.segments.length === 0) return audience.lists
   const rows = await db
     .selectDistinct({ listId: segments.listId })
@@ -16,7 +17,7 @@ const listsOf = async (db: Database, accountId: string, audience: MessageAudienc
 
 /** What a template of a message may ask for: the names of all columns that some list of the audience has. */
 export const placeholders = async (
-  db: Database,
+  db: Database | Transaction,
   accountId: string,
   audience: MessageAudience,
 ): Promise<ReadonlySet<string>> => {
