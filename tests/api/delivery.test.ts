@@ -75,6 +75,50 @@ test('G1: another sender reports its mails, rendered or as values; again it chan
   expect((await api.call('POST', `/v1/messages/${messageId}/send`)).body.code).toBe('notOurSender')
 })
 
+test('a line that says the impossible harms no other, and says which mail it is about; addresses are read as those of records are', async () => {
+  const { messageId } = await message({ sender: 'other' })
+  const mail = { sentAt, subject: 'S', html: 'x' }
+  const far = new Date(Date.now() + 3 * 86_400_000).toISOString()
+  const lines = [
+    { ...mail, id: 'future', email: 'p1@report.example', sentAt: far },
+    { ...mail, id: 'never', email: 'p1@report.example', sentAt: '0000-01-01T00:00:00.000Z' },
+    { ...mail, id: 'last', email: 'p1@report.example', sentAt: '9999-12-31T23:59:59.999Z' },
+    { ...mail, id: 'nobody', email: 'nobody' },
+    { ...mail, id: 'umlaut', email: 'jörg@bücher.example' },
+    { ...mail, id: 'blank', email: ' P2@report.example ' },
+  ]
+  const { status, body } = await report(messageId, lines)
+  expect(status).toBe(200)
+  expect(body).toMatchObject({ received: 6, stored: 2, known: 0, rejected: 4 })
+  expect(body.errors).toMatchObject([
+    { line: 1, id: 'future', code: 'invalidInput', path: 'sentAt' },
+    { line: 2, id: 'never', code: 'invalidInput', path: 'sentAt' },
+    { line: 3, id: 'last', code: 'invalidInput', path: 'sentAt' },
+    { line: 4, id: 'nobody', code: 'invalidInput', path: 'email' },
+  ])
+  const { items } = (await api.call('GET', `/v1/messages/${messageId}/deliveries`)).body
+  const of = (id: string) => items.find((each: { externalId: string }) => each.externalId === id)
+  expect(of('umlaut')).toMatchObject({ email: 'jörg@bücher.example', recordId: null })
+  expect(of('blank')).toMatchObject({ email: 'P2@report.example', recordId: expect.any(String) as string })
+})
+
+test('G4: a line that is not UTF-8 is refused, a byte order mark is not', async () => {
+  const { messageId } = await message({ sender: 'other' })
+  const line = (id: string, html: string) =>
+    JSON.stringify({ id, email: 'p1@report.example', sentAt, subject: 'S', html })
+  const raw = Buffer.concat([
+    Buffer.from(`\uFEFF${line('first', 'x')}\n`),
+    Buffer.from(`${line('latin', 'Grüße')}\n`, 'latin1'),
+  ])
+  const answer = await api.app.inject({
+    method: 'POST',
+    url: `/v1/messages/${messageId}/deliveries`,
+    headers: { 'content-type': 'application/x-ndjson', authorization: `Bearer ${api.account.keys.marketer}` },
+    payload: raw,
+  })
+  expect(answer.json()).toMatchObject({ received: 2, stored: 1, errors: [{ line: 2, code: 'invalidJson' }] })
+})
+
 test('many lines are stored in batches', async () => {
   const { messageId } = await message({ sender: 'other' })
   const lines = Array.from({ length: 1200 }, (_, n) => ({

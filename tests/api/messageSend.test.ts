@@ -23,3 +23,11 @@ test('G1: more messages are sent at once than there are connections to the datab
   const sent = await Promise.all(ids.map((id) => api.call('POST', `/v1/messages/${id}/send`, { body: { at } })))
   expect(sent.map(({ status }) => status)).toEqual(ids.map(() => 202))
 })
+
+test('a time that is past, however long, means at once', async () => {
+  await api.call('POST', `/v1/lists/${listId}/records`, { body: { email: 'pat@example.com' } })
+  const id = await write('Old news')
+  const send = (at: string) => api.call('POST', `/v1/messages/${id}/send`, { body: { at } })
+  expect((await send('0000-01-01T00:00:00.000Z')).status).toBe(202)
+  expect((await api.call('GET', `/v1/messages/${id}`)).body).toMatchObject({ state: 'scheduled', scheduledAt: null })
+})

@@ -6,8 +6,18 @@ const idleMs = 60_000
 /** A mail of 500 KB, as JSON. */
 const mostLineBytes = 2 * 1024 * 1024
 
-/** `text` is null for one that is too long. */
-export type Line = { number: number; text: string | null }
+/** `fault`: why it cannot be read. */
+export type Line = { number: number; text: string; fault?: 'bodyTooLarge' | 'notUtf8' }
+
+/** A mail is kept as it was sent: bytes that are no text are not guessed at. A byte order mark goes. */
+const lineOf = (number: number, bytes: Buffer | null): Line => {
+  if (bytes === null) return { number, text: '', fault: 'bodyTooLarge' }
+  try {
+    return { number, text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) }
+  } catch {
+    return { number, text: '', fault: 'notUtf8' }
+  }
+}
 
 /**
  * The lines of a body, as they come and are taken: a client is slowed down to what is stored. Blank ones are left out. A body that breaks off ends with
@@ -21,8 +31,7 @@ export async function* linesOf(body: Readable, stopping: AbortSignal): AsyncGene
   let bytes = 0
   let number = 1
   const end = (): Line => {
-    const text = bytes > mostLineBytes ? null : Buffer.concat(parts).toString()
-    const line = { number, text }
+    const line = lineOf(number, bytes > mostLineBytes ? null : Buffer.concat(parts))
     parts = []
     bytes = 0
     number += 1
@@ -32,7 +41,7 @@ export async function* linesOf(body: Readable, stopping: AbortSignal): AsyncGene
     bytes += piece.length
     if (bytes <= mostLineBytes) parts.push(piece)
   }
-  const isBlank = ({ text }: Line): boolean => text !== null && text.trim() === ''
+  const isBlank = ({ text, fault }: Line): boolean => fault === undefined && text.trim() === ''
   try {
     for await (const piece of body.iterator({ destroyOnReturn: false })) {
       timer.refresh()

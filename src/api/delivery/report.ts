@@ -5,6 +5,7 @@ import type { Reported } from '../../db/delivery/report.ts'
 import { newToken } from '../../db/delivery/token.ts'
 import { withPlainLines, type Content } from '../../domain/delivery.ts'
 import { FairleadError } from '../../domain/errors.ts'
+import { readTyped } from '../../domain/typed.ts'
 import { firstIssue } from '../issue.ts'
 import { Id, Instant, text } from '../schemas.ts'
 import type { CompileMessage } from '../services.ts'
@@ -12,12 +13,16 @@ import type { Line } from './lines.ts'
 
 const mostHtml = 1_000_000
 
+/** Clocks differ, by hours where somebody has mistaken the time zone. */
+const ahead = 86_400_000
+const isPlausible = (at: string): boolean => at >= '2000' && Date.parse(at) <= Date.now() + ahead
+
 export const ReportLine = z
   .strictObject({
     id: text(200).min(1).meta({ description: 'of the other sender; one that is known already changes nothing' }),
-    email: z.email().max(320).optional(),
+    email: text(320).min(1).optional().meta({ description: 'read as the one of a record is' }),
     recordId: Id.optional(),
-    sentAt: Instant,
+    sentAt: Instant.refine(isPlausible, 'expects when it was sent: not before 2000, and not in the future'),
     subject: text(1000).optional(),
     html: text(mostHtml).min(1).optional().meta({ description: 'as it was sent' }),
     text: text(mostHtml).optional(),
@@ -63,7 +68,9 @@ const contentOf = (
   return withPlainLines(compiled().render({ record: values ?? {}, previewUrl, unsubscribeUrl }))
 }
 
-const parse = (text: string): unknown => {
+const parse = ({ text, fault }: Line): unknown => {
+  if (fault === 'bodyTooLarge') throw new FairleadError('bodyTooLarge', { detail: 'The line is too long.' })
+  if (fault !== undefined) throw new FairleadError('invalidJson', { detail: 'The line is not UTF-8.' })
   try {
     return JSON.parse(text)
   } catch {
@@ -71,19 +78,26 @@ const parse = (text: string): unknown => {
   }
 }
 
-/** What a line says. Errors: invalidInput, invalidJson, bodyTooLarge, and those of the templates. */
-const readWhole = (given: string | null, reading: Reading): Reported => {
-  if (given === null) throw new FairleadError('bodyTooLarge', { detail: 'The line is too long.' })
-  const read = ReportLine.safeParse(parse(given))
+/** Errors: invalidInput. */
+const addressOf = (given: string | undefined): string | null => {
+  const [email, expects] = readTyped('email', given)
+  if (email !== undefined) return email as string | null
+  throw new FairleadError('invalidInput', { detail: expects, errors: [{ path: 'email', message: expects }] })
+}
+
+/** What a line says. Errors: invalidInput, and those of the templates. */
+const readWhole = (given: unknown, reading: Reading): Reported => {
+  const read = ReportLine.safeParse(given)
   if (!read.success) {
     const { path, message } = firstIssue(read.error)
     throw new FairleadError('invalidInput', { detail: message, errors: [{ path, message }] })
   }
-  const { id, email, recordId, sentAt, state } = read.data
+  const { id, recordId, sentAt, state } = read.data
+  const email = addressOf(read.data.email)
   const tokens = { previewToken: newToken(), unsubscribeToken: newToken() }
   return {
     externalId: id,
-    email: email ?? null,
+    email,
     emailKey: emailKeyOf(reading.hashKey, email),
     recordId: recordId ?? null,
     state,
@@ -93,15 +107,22 @@ const readWhole = (given: string | null, reading: Reading): Reported => {
   }
 }
 
-/** A line as a report, or what is wrong with it. */
-export const readLine = ({ number, text }: Line, reading: Reading): Reported | LineError => {
+const idOf = (given: unknown): string | null => {
+  const read = ReportLine.shape.id.safeParse((given as { id?: unknown } | null | undefined)?.id)
+  return read.success ? read.data : null
+}
+
+/** A line as a report, or what is wrong with it. Errors of a line: bodyTooLarge, invalidJson, and those of `readWhole`. */
+export const readLine = (line: Line, reading: Reading): Reported | LineError => {
+  let given: unknown
   try {
-    return readWhole(text, reading)
+    given = parse(line)
+    return readWhole(given, reading)
   } catch (error) {
     if (!(error instanceof FairleadError)) throw error
     return {
-      line: number,
-      id: null,
+      line: line.number,
+      id: idOf(given),
       code: error.code,
       message: error.message,
       path: error.details.errors?.[0]?.path ?? '',

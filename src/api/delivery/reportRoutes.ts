@@ -48,7 +48,7 @@ async function* batchesOf(lines: AsyncIterable<Line>): AsyncGenerator<Line[]> {
   let characters = 0
   for await (const line of lines) {
     batch.push(line)
-    characters += line.text?.length ?? 0
+    characters += line.text.length
     if (batch.length < batchLimits.lines && characters < batchLimits.characters) continue
     yield batch
     batch = []

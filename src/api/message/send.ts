@@ -30,11 +30,12 @@ const Closed = z.object({ id: Id, state: z.literal('sent'), sentAt: Instant }).m
   examples: [{ id: '019ab3c7-0000-7000-8000-112233445566', state: 'sent', sentAt: '2026-11-23T12:00:00.000Z' }],
 })
 
+/** Null: at once. */
 const timeOf = ({ at }: z.infer<typeof Send>): Date | null => {
   if (at === undefined) return null
   const time = new Date(at)
   if (time.getTime() > Date.now() + farthestMs) throw misplaced('at', 'is more than two years ahead.')
-  return time
+  return time.getTime() <= Date.now() ? null : time
 }
 
 export const messageSendRoutes: FastifyPluginAsyncZod<Services> = async (app, services) => {
@@ -72,8 +73,7 @@ export const messageSendRoutes: FastifyPluginAsyncZod<Services> = async (app, se
       const { messageId } = request.params
       const at = timeOf(request.body ?? {})
       // before the account is locked, since it may take a while
-      if (mailConfigured && publicUrl !== null && (at === null || at.getTime() <= Date.now()))
-        await refuseEmpty(services, accountId, messageId)
+      if (mailConfigured && publicUrl !== null && at === null) await refuseEmpty(services, accountId, messageId)
       return once(services, request, reply, async (tx) => {
         const asked = await requestSend(tx, accountId, messageId, at)
         if (!mailConfigured) throw new FairleadError('mailNotConfigured')
