@@ -44,6 +44,13 @@ test('docs/openapi.json is what the API serves (npm run openapi writes it)', asy
   expect(document.openapi).toBe('3.1.0')
 })
 
+test('what a line of a streamed body holds is described', () => {
+  const { content } = document.paths['/v1/messages/{messageId}/deliveries']!['post']!.requestBody!
+  for (const { schema } of Object.values(content!))
+    expect(schema).toMatchObject({ contentSchema: { $ref: '#/components/schemas/DeliveryReport' } })
+  expect(document.components['schemas']!['DeliveryReport']).toMatchObject({ required: ['id', 'sentAt'] })
+})
+
 test('every route has a summary, a tag, and an id of its own', () => {
   for (const { name, operation } of operations()) {
     expect(operation.summary, name).toMatch(/^\p{Lu}/u)

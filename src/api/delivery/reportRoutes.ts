@@ -37,7 +37,9 @@ type Result = z.infer<typeof Result>
 
 const Lines = z.unknown().meta({
   type: 'string',
-  description: 'One DeliveryReport a line',
+  description: 'One `DeliveryReport` a line',
+  contentMediaType: 'application/json',
+  contentSchema: { $ref: '#/components/schemas/DeliveryReportInput' },
   examples: [
     '{"id":"mail-1","email":"pat.miller@example.com","sentAt":"2026-11-23T10:00:00.000Z","subject":"News","html":"<p>Dear Pat</p>"}\n',
   ],

@@ -10,11 +10,14 @@ const Reason = text(500)
   .meta({ description: 'such as a case number; it should name nobody' })
 
 export const NewErasure = z
-  .union([
-    z.strictObject({ email: text(1000).min(1), reason: Reason }),
-    z.strictObject({ crm: z.strictObject({ entity: Entity, id: text(100).trim().min(1) }), reason: Reason }),
-    z.strictObject({ recordId: Id, reason: Reason }),
-  ])
+  .union(
+    [
+      z.strictObject({ email: text(1000).min(1), reason: Reason }),
+      z.strictObject({ crm: z.strictObject({ entity: Entity, id: text(100).trim().min(1) }), reason: Reason }),
+      z.strictObject({ recordId: Id, reason: Reason }),
+    ],
+    'expects one of email, crm (entity and id) and recordId, and a reason of at most 500 characters if there is one',
+  )
   .meta({ id: 'NewErasure', examples: [{ email: 'pat.miller@example.com', reason: 'Request 2026-114' }] })
 
 const count = z.number().int()
