@@ -5,7 +5,7 @@ import type { SendMail, SendWebhook } from '../domain/alert.ts'
 import type { Crm, CrmCredentials } from '../domain/crm.ts'
 import type { RunKind } from '../domain/run.ts'
 import type { Content, MailServer } from '../domain/delivery.ts'
-import type { MessageDefinition } from '../domain/message.ts'
+import type { MessageDefinition, Placeholder } from '../domain/message.ts'
 import type { Log } from '../log.ts'
 
 /** What the templates of a message are made of: values by placeholder, and the links of the very mail. */
@@ -39,7 +39,10 @@ export type Dependencies = {
     /** seconds before a mail is tried for the second time, the third … */
     retrySeconds: readonly number[]
     /** reads the templates once. Errors: those of the templates */
-    compile: (definition: MessageDefinition) => { render: (values: MergeValues) => Content }
+    compile: (definition: MessageDefinition) => {
+      render: (values: MergeValues) => Content
+      placeholders: () => Placeholder[]
+    }
     links: {
       preview: (publicUrl: string, token: string) => string
       unsubscribe: (publicUrl: string, token: string) => string

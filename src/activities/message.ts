@@ -7,8 +7,10 @@ import { definitionOf, jobOf } from '../db/delivery/job.ts'
 import { settleLost } from '../db/delivery/lost.ts'
 import { waitOf } from '../db/delivery/request.ts'
 import * as lanes from '../db/lane.ts'
+import * as messages from '../db/message.ts'
 import * as runs from '../db/run/state.ts'
 import { FairleadError, type ErrorCode } from '../domain/errors.ts'
+import { checkMessage } from '../domain/message.ts'
 import { isOver, type RunState } from '../domain/run.ts'
 import { beat } from './beat.ts'
 import type { Dependencies, RunInput } from './dependencies.ts'
@@ -28,6 +30,19 @@ const readyMail = ({ mail: { server, publicUrl } }: Dependencies) => {
   return { server, publicUrl }
 }
 
+/**
+ * A message that was ready when it was scheduled may have been changed since, and so may the columns of its audience. Who is in the audience is seen when it
+ * is frozen. Errors: messageNotReady, and those of the templates.
+ */
+const refuseUnready = async ({ db, mail }: Dependencies, run: runs.Run, publicUrl: string): Promise<void> => {
+  const definition = await definitionOf(db, run)
+  const placeholders = mail.compile(definition).placeholders()
+  if (run.settings.message?.goesOn === true) return
+  const known = await messages.placeholders(db, run.accountId, definition.audience)
+  const [first] = checkMessage({ definition, placeholders, known, counts: null, mailConfigured: true, publicUrl })
+  if (first !== undefined) throw new FairleadError('messageNotReady', { detail: first.message, remedy: first.remedy })
+}
+
 const isCancelled = (run: runs.Run, { cancelled, code }: Outcome): boolean =>
   cancelled === true || code === 'runFinished' || run.cancelRequestedAt !== null
 
@@ -39,11 +54,10 @@ export const messageActivities = (deps: Dependencies) => ({
     return { waitMs: await deps.db.transaction((tx) => waitOf(tx, run.messageId!)) }
   },
 
-  /** Freezes the audience, once. Errors: mailNotConfigured, publicUrlMissing, and those of the templates. */
+  /** Freezes the audience, once. Errors: mailNotConfigured, publicUrlMissing, messageNotReady, and those of the templates. */
   async beginSend(input: RunInput): Promise<void> {
     await working(deps, input, async (run) => {
-      readyMail(deps)
-      deps.mail.compile(await definitionOf(deps.db, run))
+      await refuseUnready(deps, run, readyMail(deps).publicUrl)
       const { cancellationSignal: signal } = Context.current()
       try {
         await freeze(deps.db, deps.secrets, run, signal)

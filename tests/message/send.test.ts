@@ -1,6 +1,8 @@
 import { simpleParser } from 'mailparser'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { operator } from '../../src/db/audit.ts'
 import { emailKeyOf, hashKeyOf } from '../../src/db/emailKey.ts'
+import * as messages from '../../src/db/message.ts'
 import { activeOf } from '../../src/db/delivery/request.ts'
 import { retry, type Retried } from '../../src/db/run/retry.ts'
 import { requestCancel } from '../../src/db/run/state.ts'
@@ -169,6 +171,23 @@ test('a scheduled message waits, is scheduled anew, and is free again when it is
   const again = await message.send(new Date(Date.now() + 3_600_000))
   expect(await message.send()).toBe(again)
   expect(await fairlead.finished(again)).toMatchObject({ state: 'succeeded', counts: { send: { created: 2 } } })
+})
+
+test('R35: a scheduled message that was spoilt meanwhile is not sent: its run says so, and it is a draft again', async () => {
+  const { db, accountId } = fairlead
+  const message = await openMessage(fairlead, await listOf(crowd('spoilt', 2)))
+  const spoil = async (html: string) => {
+    const { version } = await messages.get(db, accountId, message.messageId)
+    const runId = await message.send(new Date(Date.now() + 3_600_000))
+    await messages.update(db, accountId, message.messageId, { version, html }, operator)
+    expect(await message.send()).toBe(runId)
+    return fairlead.finished(runId)
+  }
+  const failed = { state: 'failed', error: { code: 'messageNotReady' } }
+  expect(await spoil('<p>No way out</p>')).toMatchObject(failed)
+  expect(await spoil('<p>{{ nobody }}<a href="{{ unsubscribe_url }}">x</a></p>')).toMatchObject(failed)
+  expect(await message.state()).toBe('draft')
+  expect(await message.deliveries()).toEqual([])
 })
 
 test('what was not sent when it was cancelled is listed', async () => {
