@@ -147,6 +147,13 @@ test('R34: a bounce for good suppresses the address with the delivery as evidenc
   const { items } = (await api.call('GET', `/v1/messages/${messageId}/deliveries`)).body
   const of = (id: string): { id: string } => items.find((each: { externalId: string }) => each.externalId === id)
   const [one, two] = [of('1'), of('2')]
+  const only = await api.call('GET', `/v1/messages/${messageId}/deliveries?externalId=2`)
+  expect(only.body).toMatchObject({ items: [{ id: two.id, externalId: '2' }], nextCursor: null })
+  expect((await api.call('POST', `/v1/messages/${messageId}/cancel`)).body).toMatchObject({
+    code: 'notSending',
+    remedy: expect.stringContaining('/close') as string,
+  })
+  expect((await api.call('DELETE', `/v1/messages/${messageId}`)).body.remedy).toContain('/close')
   const bounce = (id: string, body: unknown, key?: string) =>
     api.call('POST', `/v1/deliveries/${id}/bounce`, { body, key: key ?? null! })
   const own = (id: string, body: unknown) => bounce(id, body, api.account.keys.marketer)

@@ -160,6 +160,17 @@ test('a connection that drops before the mail is tried again; after the mail the
   expect(left.arrived).toHaveLength(1)
 })
 
+test('a mail that breaks the connection after its end each time is of unknown fate in the end, and not refused', async () => {
+  const to = 'always@drops.example'
+  const listId = await listOf([{ email: to }, ...crowd('drops', 2)])
+  mail.always.set(to, { at: 'data', do: 'drop' })
+  const message = await openMessage(fairlead, listId)
+  const run = await fairlead.finished(await message.send())
+  const dropped = (await message.deliveries()).find(({ email }) => email === to)!
+  expect(dropped).toMatchObject({ state: 'unknown', code: 'fateUnknown', isUnsure: true, tries: 4 })
+  expect(run).toMatchObject({ state: 'succeeded', counts: { send: { created: 2, rejected: 1 } } })
+})
+
 test('a scheduled message waits, is scheduled anew, and is free again when it is called off', async () => {
   const listId = await listOf(crowd('later', 2))
   const message = await openMessage(fairlead, listId)

@@ -30,7 +30,7 @@ export const outcomeOf = (said: HandOver, { delivery, policy, retrySeconds, sent
   if (said.fate === 'accepted')
     return { delivery, state: 'accepted', code: null, status: said.status, smtpCode: said.code, isTry: true, sentAt }
   if (said.fate === 'unknown')
-    return policy === 'leave'
+    return policy === 'leave' || afterMs === null
       ? { delivery, state: 'unknown', code: 'fateUnknown', isUnsure: true, isTry: true, sentAt }
       : { ...again('fateUnknown'), isUnsure: true, sentAt }
   if (said.fate === 'stopped')

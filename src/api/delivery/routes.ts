@@ -13,6 +13,10 @@ const DeliveryParams = z.strictObject({ deliveryId: Id })
 const DeliveryQuery = PageQuery.extend({
   state: State.optional(),
   code: text(100).min(1).optional().meta({ description: 'only those of this cause' }),
+  externalId: text(200)
+    .min(1)
+    .optional()
+    .meta({ description: 'only the one that another sender has reported by this id, such as one that came back' }),
 })
 const NewBounce = z
   .strictObject({ kind: BounceKind, status: Status.optional() })
@@ -35,10 +39,10 @@ export const deliveryRoutes: FastifyPluginAsyncZod<Services> = async (app, servi
         response: { 200: pageOf(Delivery) },
       },
     },
-    async ({ caller: { accountId }, params: { messageId }, query: { limit, cursor, state, code } }) => {
-      const scope = [accountId, 'messageDeliveries', messageId, state, code]
+    async ({ caller: { accountId }, params: { messageId }, query: { limit, cursor, ...only } }) => {
+      const scope = [accountId, 'messageDeliveries', messageId, only.state, only.code, only.externalId]
       const after = readCursor(secrets, scope, cursor, Id)
-      const rows = await deliveries.page(db, accountId, messageId, { limit: limit + 1, after, state, code })
+      const rows = await deliveries.page(db, accountId, messageId, { limit: limit + 1, after, ...only })
       return cutPage(rows, limit, toJson, ({ id }) => writeCursor(secrets, scope, id))
     },
   )

@@ -6,7 +6,7 @@ import type { Transaction } from '../outbox.ts'
 import { deliveries, messages } from '../schema.ts'
 
 export type Delivery = typeof deliveries.$inferSelect
-export type DeliveryFilter = { state?: DeliveryState; code?: string }
+export type DeliveryFilter = { state?: DeliveryState; code?: string; externalId?: string }
 
 export const get = async (db: Database | Transaction, accountId: string, deliveryId: string): Promise<Delivery> => {
   const [found] = await db
@@ -22,7 +22,7 @@ export const page = async (
   db: Database,
   accountId: string,
   messageId: string,
-  { state, code, limit, after }: DeliveryFilter & { limit: number; after?: string },
+  { state, code, externalId, limit, after }: DeliveryFilter & { limit: number; after?: string },
 ): Promise<Delivery[]> => {
   const [message] = await db
     .select({ id: messages.id })
@@ -37,6 +37,7 @@ export const page = async (
         eq(deliveries.messageId, messageId),
         state && eq(deliveries.state, state),
         code === undefined ? undefined : eq(deliveries.code, code),
+        externalId === undefined ? undefined : eq(deliveries.externalId, externalId),
         after === undefined ? undefined : gt(deliveries.id, after),
       ),
     )

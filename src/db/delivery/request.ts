@@ -108,7 +108,12 @@ export const activeOf = async (tx: outbox.Transaction, accountId: string, messag
   const message = await lock(tx, accountId, messageId)
   const active = await activeRun(tx, message.id)
   if (active !== undefined) return active.id
-  if (message.state !== 'sending' || (await senderOf(tx, message)) === 'other') throw new FairleadError('notSending')
+  if (message.state !== 'sending') throw new FairleadError('notSending')
+  if ((await senderOf(tx, message)) === 'other')
+    throw new FairleadError('notSending', {
+      detail: 'Another sender sends the message.',
+      remedy: 'End it there, then close the message: POST …/close.',
+    })
   return goOn(tx, message)
 }
 

@@ -187,12 +187,11 @@ const freeName = async (tx: Transaction, accountId: string, name: string): Promi
 /** A draft, or what was sent: its deliveries, previews and notes stay. Errors: notFound, messageSent while it is being sent or scheduled. */
 export const remove = (db: Database, accountId: string, messageId: string, actor: audits.Actor): Promise<void> =>
   db.transaction(async (tx) => {
-    const { state } = await lock(tx, accountId, messageId)
-    if (state === 'sending' || state === 'scheduled')
-      throw new FairleadError('messageSent', {
-        detail: 'The message is scheduled, or being sent.',
-        remedy: 'Cancel its run first: POST /v1/runs/{runId}/cancel.',
-      })
+    const { state, definition } = await lock(tx, accountId, messageId)
+    if (state === 'sending' || state === 'scheduled') {
+      const how = definition.sender === 'other' ? 'Close it first: POST …/close.' : 'Call it off first: POST …/cancel.'
+      throw new FairleadError('messageSent', { detail: 'The message is scheduled, or being sent.', remedy: how })
+    }
     await tx
       .update(messages)
       .set({ removedAt: sql`now()` })
