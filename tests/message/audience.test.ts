@@ -132,10 +132,10 @@ test('R34, R40: suppressed, opted-out and erased addresses are not mailed, where
 test('what no mail server takes is an invalid address', async () => {
   const listId = await listOf(
     'plain',
-    ['a b@d.example', '@d.example', 'x@', 'two@@d.example', 'ok@d.example'].map((c1) => ({ c1 })),
+    ['a b@d.example', '@d.example', 'x@', 'two@@d.example', '<ok@d.example>', 'ok@d.example'].map((c1) => ({ c1 })),
   )
   const counts = await countAudience(api.db, api.secrets, api.account.id, audience({ lists: [listId] }))
-  expect(counts).toEqual({ records: 5, toSend: 1, skipped: { invalidEmail: 4 } })
+  expect(counts).toEqual({ records: 6, toSend: 1, skipped: { invalidEmail: 5 } })
 })
 
 test('removed records, other accounts’ lists and removed lists are no audience', async () => {

@@ -53,8 +53,8 @@ const members = async (opening: Opening, listIds: readonly string[], segmentIds:
   return union(conditions.map((each) => drizzled`select records.id, records.email_key from records where ${each}`))
 }
 
-/** An address that a mail server could take, as domain/typed.ts has it; R34. */
-const addressPattern = String.raw`^[^\s@"]+@[^\s@"]+$`
+/** An address that a mail server could take, as domain/typed.ts has it; R34. Not in angle brackets: those go on the way, and it is another one's, who may be suppressed. */
+const addressPattern = String.raw`^[^\s@"<>]+@[^\s@"<>]+$`
 const longestAddress = 320
 
 /** DoNotEmail and DoNotSolicit, as records keep them. */
