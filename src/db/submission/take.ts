@@ -5,6 +5,7 @@ import { emailKeyColumn } from '../../domain/list.ts'
 import type { EntryWarning } from '../../domain/run.ts'
 import { isBlank } from '../../domain/values.ts'
 import * as columnRows from '../column.ts'
+import type { Column } from '../column.ts'
 import type { Database, Sql } from '../database.ts'
 import * as edits from '../edit.ts'
 import { emailHexOf } from '../emailKey.ts'
@@ -90,24 +91,17 @@ const meetErased = async (sql: Sql, accountId: string, rows: readonly Row[]): Pr
   return refused
 }
 
-const fillList = async (
-  db: Database,
-  sql: Sql,
-  secrets: SecretBox,
-  given: Given[],
-  accountId: string,
-): Promise<Taken[]> => {
-  const { listId, removed } = given[0]!
-  if (removed)
+type Opened = { columns: Column[]; scope: Scope }
+
+const fillList = async (sql: Sql, { columns, scope }: Opened, given: Given[]): Promise<Taken[]> => {
+  if (given[0]!.removed)
     return given.map(({ id }) => ({ id, recordId: null, state: 'rejected', code: 'listRemoved', warnings: [] }))
-  const columns = await columnRows.all(db, accountId, listId)
-  const scope = await scopeOf(db, secrets, { accountId, listId }, columns)
   await lockList(sql, scope)
   const rows = given.map((each): Row => {
     const { values, warnings } = valuesOf(each.definition, each.answers, columns)
     return { ...each, values, warnings, email: emailHexOf(scope.hashKey, values[emailKeyColumn]) }
   })
-  const erased = await meetErased(sql, accountId, rows)
+  const erased = await meetErased(sql, scope.accountId, rows)
   const welcome = rows.filter((row) => !erased.includes(row))
   await restoreRemoved(sql, scope, welcome)
   const taken = erased.map(({ id }): Taken => ({ id, recordId: null, state: 'rejected', code: 'erased', warnings: [] }))
@@ -125,38 +119,55 @@ const fillList = async (
   return taken
 }
 
+/** On no list yet. */
+const isUntaken = (sql: Sql, accountId: string) => sql`
+  s.account_id = ${accountId}::uuid and s.record_id is null and s.state in ('received', 'pushing', 'waiting', 'held')`
+
 /** Whether something has come that is on no list yet. */
 export const isWaiting = async (db: Database, accountId: string): Promise<boolean> => {
-  const [found] = await db.$client`
-    select from submissions where account_id = ${accountId}::uuid and record_id is null and state in ('received', 'pushing', 'waiting', 'held') limit 1`
+  const [found] = await db.$client`select from submissions s where ${isUntaken(db.$client, accountId)} limit 1`
   return found !== undefined
+}
+
+/** The lists of the next ones. Before the transaction, which asks for no second connection: others may hold them all and wait for it. */
+const openLists = async (
+  db: Database,
+  secrets: SecretBox,
+  accountId: string,
+  limit: number,
+): Promise<Map<string, Opened>> => {
+  const sql = db.$client
+  const rows = await sql<{ listId: string }[]>`
+    select distinct list_id::text as "listId" from (
+      select f.list_id from submissions s join forms f on f.id = s.form_id where ${isUntaken(sql, accountId)} order by s.id limit ${limit}) n order by 1`
+  const opened = new Map<string, Opened>()
+  for (const { listId } of rows) {
+    const columns = await columnRows.all(db, accountId, listId)
+    opened.set(listId, { columns, scope: await scopeOf(db, secrets, { accountId, listId }, columns) })
+  }
+  return opened
 }
 
 /**
  * The first step of every submission, whatever the CRM does: the record of the form's list is added or updated by the policy, in the order of arrival. One
  * transaction at a time for each account. Those of forms that do not push are `stored` with it. Answers how many.
  */
-export const takeIn = (db: Database, secrets: SecretBox, accountId: string, limit: number): Promise<number> =>
-  inTransaction(db, accountId, async (sql) => {
+export const takeIn = async (db: Database, secrets: SecretBox, accountId: string, limit: number): Promise<number> => {
+  const lists = await openLists(db, secrets, accountId, limit)
+  if (lists.size === 0) return 0
+  return inTransaction(db, accountId, async (sql) => {
     await sql`select pg_advisory_xact_lock(hashtextextended(${`submissions:${accountId}`}::text, 0))`
     const given = await sql<Given[]>`
       select s.id::text, s.api_key_id is null as "isOwn", f.list_id::text as "listId", l.removed_at is not null as removed, s.answers, v.definition
       from submissions s join forms f on f.id = s.form_id join lists l on l.id = f.list_id
         join form_versions v on v.form_id = s.form_id and v.version = s.version
-      where s.account_id = ${accountId}::uuid and s.record_id is null and s.state in ('received', 'pushing', 'waiting', 'held')
+      where ${isUntaken(sql, accountId)} and f.list_id = any(string_to_array(${[...lists.keys()].join('\n')}::text, E'\n')::uuid[])
       order by s.id limit ${limit} for update of s`
-    const lists = [...new Set(given.map(({ listId }) => listId))].toSorted()
     const taken: Taken[] = []
-    for (const listId of lists)
-      taken.push(
-        ...(await fillList(
-          db,
-          sql,
-          secrets,
-          given.filter((each) => each.listId === listId),
-          accountId,
-        )),
-      )
+    for (const [listId, opened] of lists) {
+      const own = given.filter((each) => each.listId === listId)
+      if (own.length > 0) taken.push(...(await fillList(sql, opened, own)))
+    }
     const rows = taken.map(({ recordId, ...row }) => ({ ...row, record_id: recordId }))
     if (rows.length > 0)
       await sql`
@@ -166,3 +177,4 @@ export const takeIn = (db: Database, secrets: SecretBox, accountId: string, limi
         where s.id = u.id`
     return taken.length
   })
+}
