@@ -3,14 +3,14 @@ import { randomUUID } from 'node:crypto'
 import { nextDue } from '../db/delivery/claim.ts'
 import { ledgerOf, sayUnsure, skipRest } from '../db/delivery/finish.ts'
 import { endFreezing, freeze } from '../db/delivery/freeze.ts'
-import { definitionOf, jobOf } from '../db/delivery/job.ts'
+import { jobOf } from '../db/delivery/job.ts'
 import { settleLost } from '../db/delivery/lost.ts'
 import { waitOf } from '../db/delivery/request.ts'
 import * as lanes from '../db/lane.ts'
 import * as messages from '../db/message.ts'
 import * as runs from '../db/run/state.ts'
 import { FairleadError, type ErrorCode } from '../domain/errors.ts'
-import { checkMessage } from '../domain/message.ts'
+import { checkMessage, type MessageDefinition } from '../domain/message.ts'
 import { isOver, type RunState } from '../domain/run.ts'
 import { beat } from './beat.ts'
 import type { Dependencies, RunInput } from './dependencies.ts'
@@ -34,8 +34,12 @@ const readyMail = ({ mail: { server, publicUrl } }: Dependencies) => {
  * A message that was ready when it was scheduled may have been changed since, and so may the columns of its audience. Who is in the audience is seen when it
  * is frozen. Errors: messageNotReady, and those of the templates.
  */
-const refuseUnready = async ({ db, mail }: Dependencies, run: runs.Run, publicUrl: string): Promise<void> => {
-  const definition = await definitionOf(db, run)
+const refuseUnready = async (
+  { db, mail }: Dependencies,
+  run: runs.Run,
+  publicUrl: string,
+  definition: MessageDefinition,
+): Promise<void> => {
   const placeholders = mail.compile(definition).placeholders()
   if (run.settings.message?.goesOn === true) return
   const known = await messages.placeholders(db, run.accountId, definition.audience)
@@ -57,10 +61,11 @@ export const messageActivities = (deps: Dependencies) => ({
   /** Freezes the audience, once. Errors: mailNotConfigured, publicUrlMissing, messageNotReady, and those of the templates. */
   async beginSend(input: RunInput): Promise<void> {
     await working(deps, input, async (run) => {
-      await refuseUnready(deps, run, readyMail(deps).publicUrl)
+      const { publicUrl } = readyMail(deps)
       const { cancellationSignal: signal } = Context.current()
+      const check = (definition: MessageDefinition) => refuseUnready(deps, run, publicUrl, definition)
       try {
-        await freeze(deps.db, deps.secrets, run, signal)
+        await freeze(deps.db, deps.secrets, run, { check, signal })
       } catch (error) {
         throw signal.aborted ? new CancelledFailure('stopped before anything was frozen') : error
       }

@@ -1,11 +1,12 @@
-import { and, eq } from 'drizzle-orm'
+import { eq } from 'drizzle-orm'
 import type { MessageDefinition } from '../../domain/message.ts'
 import type { Database, Sql } from '../database.ts'
 import { holdErasures } from '../erasure/known.ts'
 import type { Run } from '../run/state.ts'
-import { messages, messageVersions } from '../schema.ts'
+import { messages } from '../schema.ts'
 import type { SecretBox } from '../secret.ts'
 import { openAudience, type Fragment } from './audience.ts'
+import { definitionOf } from './job.ts'
 
 type Frozen = { total: number; skipped: number }
 
@@ -27,13 +28,7 @@ const forgetErased = async (sql: Sql, { id: runId, messageId }: Run): Promise<vo
     from gone where e.last_run_id = ${runId}::uuid and e.record_id = gone.record_id`
 }
 
-const fill = async (
-  sql: Sql,
-  run: Run,
-  version: number,
-  everybody: Fragment,
-  signal: AbortSignal | undefined,
-): Promise<Frozen> => {
+const fill = async (sql: Sql, run: Run, version: number, everybody: Fragment, signal: AbortSignal): Promise<Frozen> => {
   const { accountId, id: runId, messageId } = run
   const before = await erasuresOf(sql, accountId)
   const query = sql<[Frozen]>`
@@ -49,7 +44,7 @@ const fill = async (
       from made where state = 'skipped')
     select count(*)::int as total, count(*) filter (where state = 'skipped')::int as skipped from made`
   const cancel = (): void => query.cancel()
-  signal?.addEventListener('abort', cancel)
+  signal.addEventListener('abort', cancel)
   try {
     const [frozen] = await query
     // only now, so that an erasure does not wait for a million people
@@ -57,9 +52,11 @@ const fill = async (
     if ((await erasuresOf(sql, accountId)) !== before) await forgetErased(sql, run)
     return frozen
   } finally {
-    signal?.removeEventListener('abort', cancel)
+    signal.removeEventListener('abort', cancel)
   }
 }
+
+type Freezing = { check: (definition: MessageDefinition) => Promise<void>; signal: AbortSignal }
 
 /** Mails that a run goes on with were given to it when it was asked for. */
 const goOn = async (sql: Sql, { id: runId, messageId }: Run): Promise<Frozen> => {
@@ -71,11 +68,11 @@ const goOn = async (sql: Sql, { id: runId, messageId }: Run): Promise<Frozen> =>
 /**
  * Freezes the audience of a message, once: who it is, and by which version, is that of one moment, whatever becomes of lists and records while it is sent.
  * Its version is fixed first; then it is one statement and one transaction, so that a crash leaves all of it or nothing; a million records need no memory here.
- * Erasures go on meanwhile. `signal` ends it, with nothing frozen.
+ * Erasures go on meanwhile. `check` throws where the very version is not to be sent; `signal` ends it, with nothing frozen.
  */
-export const freeze = async (db: Database, secrets: SecretBox, run: Run, signal?: AbortSignal): Promise<void> => {
+export const freeze = async (db: Database, secrets: SecretBox, run: Run, freezing: Freezing): Promise<void> => {
   // a message may still be changed while it is looked at
-  while (!(await freezeAs(db, secrets, run, await versionOf(db, run), signal))) continue
+  while (!(await freezeAs(db, secrets, run, await versionOf(db, run), freezing))) continue
 }
 
 const versionOf = async (db: Database, { messageId, settings }: Run): Promise<number> => {
@@ -89,12 +86,13 @@ const freezeAs = async (
   secrets: SecretBox,
   run: Run,
   version: number,
-  signal: AbortSignal | undefined,
+  { check, signal }: Freezing,
 ): Promise<boolean> => {
   const { id: runId, messageId, accountId } = run
   const goesOn = run.settings.message?.goesOn === true
-  const { audience } = await definitionOf(db, messageId!, version)
-  const audienceOf = goesOn ? null : await openAudience(db, secrets, accountId, audience)
+  const definition = await definitionOf(db, messageId!, version)
+  await check(definition)
+  const audienceOf = goesOn ? null : await openAudience(db, secrets, accountId, definition.audience)
   if (!(await fix(db, run, version))) return false
   await db.$client.begin(async (tx) => {
     const sql = tx as unknown as Sql
@@ -131,12 +129,4 @@ const fix = async (
 export const endFreezing = async (db: Database, runId: string): Promise<void> => {
   await db.$client`
     update lanes set cursor = coalesce(cursor, 'closed') where run_id = ${runId}::uuid and phase = 'send'`
-}
-
-const definitionOf = async (db: Database, messageId: string, version: number): Promise<MessageDefinition> => {
-  const [found] = await db
-    .select({ definition: messageVersions.definition })
-    .from(messageVersions)
-    .where(and(eq(messageVersions.messageId, messageId), eq(messageVersions.version, version)))
-  return found!.definition
 }
