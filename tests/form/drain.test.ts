@@ -134,6 +134,17 @@ describe('F2: a submission', () => {
     expect(peopleOf('lead', fresh)).toHaveLength(1)
   })
 
+  test('R40: whose record is gone when the lead would be made is settled as erased, and makes nobody', async () => {
+    const form = await open()
+    const email = mail('gone')
+    crm.control.addFault({ kind: 'slow', ms: 600, match: { method: 'GET' } })
+    const id = await form.submit({ email, last: 'Gone', firm: 'Gone Ltd' })
+    const { recordId } = await form.reaches(id, 'pushing')
+    await fairlead.db.$client`delete from records where id = ${recordId}::uuid`
+    expect(await form.settled(id)).toMatchObject({ state: 'rejected', code: 'erased', results: [] })
+    expect(peopleOf('lead', email)).toEqual([])
+  })
+
   test('R30: the same address fifty times at once, in mixed case: one lead with the last values, fifty pushed', async () => {
     const form = await open()
     const email = mail('fifty')

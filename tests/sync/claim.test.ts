@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { operator } from '../../src/db/audit.ts'
 import { createBudget } from '../../src/db/budget/budget.ts'
+import * as erasures from '../../src/db/erasure.ts'
 import { claimCreation, dropClaim } from '../../src/db/sync/creation.ts'
 import { request } from '../../src/db/sync/request.ts'
 import { openFairlead, until, type Fairlead } from '../support/fairlead.ts'
@@ -71,4 +73,33 @@ test('R7: a create that waits for its turn has not been sent, and is not sent wh
   expect(sumsAgree(run)).toBe(true)
   expect(createsAt(fairlead)).toBe(40)
   await expectOneLeadEach(fairlead, [leads], people)
+}, 60_000)
+
+test('R40: a record that is erased between look-up and create is not created: the run counts it as skipped, and ends', async () => {
+  const people = newPeople(40, 'forgotten')
+  const ids = await addAll(leads, people)
+  const { accountId, db, wiring, simulator } = fairlead
+  const before = createsAt(fairlead)
+  simulator.control.settings({ latencyMs: 60 })
+  const { runId } = await request(db, accountId, leads.listId, { kind: 'sync', trigger: 'api' })
+  await wiring.relay()
+  await until('some are created', async () => createsAt(fairlead) > before)
+
+  const connection = (await db.query.connections.findMany())[0]!
+  const budget = createBudget(db, { accountId, connectionId: connection.id, timeoutMs: 20_000 })
+  const turns = await Promise.all([1, 2, 3, 4].map(() => budget.take('interactive')))
+  const last = { recordId: ids.toSorted().at(-1)! }
+  const email = people[ids.indexOf(last.recordId)]!.Email
+  await erasures.erase(db, wiring.secrets, accountId, { subject: last, reason: null }, operator)
+  await Promise.all(turns.map((turn) => turn.release()))
+
+  const run = await fairlead.finished(runId)
+  expect(run).toMatchObject({ state: 'succeeded', error: null })
+  expect(run.counts!['push']).toMatchObject({ read: 40, created: 39, skipped: 1 })
+  expect(sumsAgree(run)).toBe(true)
+  const skipped = (await leads.entries(runId)).filter(({ kind }) => kind === 'skipped')
+  expect(skipped).toMatchObject([{ phase: 'push', code: 'erased', recordId: null, crmId: null }])
+  expect(leadsByEmail(fairlead).has(email)).toBe(false)
+  const key = { accountId, connectionId: connection.id, emailKey: '00'.repeat(16), ...last, runId }
+  expect(await claimCreation(db, key, { resolvedMsAgo: 0, waitMs: 0 })).toEqual({ state: 'gone' })
 }, 60_000)

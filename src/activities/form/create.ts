@@ -7,11 +7,12 @@ import type { Candidate } from '../../domain/match.ts'
 import { draft, isThere, isUnsure, type Draft } from '../sync/create.ts'
 import type { Question } from '../sync/job.ts'
 
-/** Created; somebody who is there after all; or to be looked up again after so long. */
+/** Created; somebody who is there after all; to be looked up again after so long; or not made, since the record was erased meanwhile. */
 type Created =
   | { kind: 'created'; made: Draft; person: CrmFound }
   | { kind: 'found'; people: Candidate[] }
   | { kind: 'later'; afterMs: number }
+  | { kind: 'erased' }
   | { kind: 'missing'; fields: string[] }
 
 const person = async (
@@ -42,6 +43,7 @@ export const createLead = async (
   }
   const resolvedMsAgo = Date.now() - resolvedAt
   const claim = await claimCreation(deps.db, key, { resolvedMsAgo, waitMs: deps.creationWaitMs })
+  if (claim.state === 'gone') return { kind: 'erased' }
   if (claim.state === 'busy') return { kind: 'later', afterMs: 500 }
   if (claim.state === 'done') return person(question, claim)
   if (claim.state === 'unsure') {

@@ -163,6 +163,7 @@ const create = async (item: Item, warnings: EntryWarning[]): Promise<Outcome> =>
   const { question, email, resolvedAt } = item
   const created = await createLead(question, forLead(item), { email, resolvedAt })
   if (created.kind === 'later') return later(item, { results: [], warnings }, created.afterMs, 'beingCreated')
+  if (created.kind === 'erased') return outcome(item, 'rejected', 'erased', { results: [], warnings: [] })
   if (created.kind === 'found') return writeAll(item, created.people, warnings)
   if (created.kind === 'missing') {
     const missing = created.fields.map((field) => ({ code: 'requiredMissing', field }))

@@ -177,6 +177,7 @@ export const createPerson = async (question: Question, job: Job & { kind: 'creat
     resolvedMsAgo: Date.now() - job.resolvedAt,
     waitMs: deps.creationWaitMs,
   })
+  if (claim.state === 'gone') return { record: row, kind: 'skipped', code: 'erased', warnings: [] }
   if (claim.state === 'busy') return delayed(row, 1000)
   if (claim.state === 'done' && applies) return changedSince(row)
   if (claim.state === 'done') return link(question, job, claim)

@@ -7,12 +7,14 @@ type Key = { connectionId: string; accountId: string; emailKey: string; recordId
 
 /**
  * What a claim finds (R7): `mine` to create; `unsure` when an earlier request of this claim has had no answer, `waitMs` before the CRM may be
- * believed about it; `busy` while somebody else creates the person; `done` when somebody else just has. `token`: void once the person is claimed again.
+ * believed about it; `busy` while somebody else creates the person; `done` when somebody else just has; `gone` when the record was erased since it was
+ * looked at (R40). `token`: void once the person is claimed again.
  */
 export type Claim =
   | { state: 'mine'; token: string }
   | { state: 'unsure'; token: string; waitMs: number }
   | { state: 'busy' }
+  | { state: 'gone' }
   | { state: 'done'; entity: CrmEntity; crmId: string }
 
 /** A claim that nobody sent a request for is void after this long: its holder is gone. */
@@ -41,9 +43,8 @@ export const claimCreation = (
   db.$client.begin(async (tx): Promise<Claim> => {
     const sql = tx as unknown as Sql
     await holdErasures(sql, key.accountId)
-    // erased since it was looked at: whoever creates it finds nothing to do (R40)
     const [there] = await sql`select from records where id = ${key.recordId}::uuid`
-    if (there === undefined) return { state: 'busy' }
+    if (there === undefined) return { state: 'gone' }
     const email = hex(sql, key.emailKey)
     const where = sql`connection_id = ${key.connectionId}::uuid and email_key = ${email}`
     const take = async (more = sql``): Promise<string> => {

@@ -8,6 +8,7 @@ import type { Database, Sql } from '../database.ts'
 import * as decisions from '../decision.ts'
 import * as edits from '../edit.ts'
 import { emailHexOf } from '../emailKey.ts'
+import { listErased } from '../erasure/skip.ts'
 import * as lanes from '../lane.ts'
 import * as quarantine from '../quarantine.ts'
 import { insertEntries, renewEntries, type NewEntry } from '../run/record.ts'
@@ -237,12 +238,16 @@ export const storeOutcomes = (
     const said = [...warnings]
     const ids = all.map(({ record }) => record.id)
     const rows = await lockedRows(sql, plan, ids)
-    // erased meanwhile: nothing is told of it (R40)
     const outcomes = all.filter(({ record }) => rows.has(record.id))
     const shown = await shownOf(sql, plan, true, subjectsOf(outcomes))
     const batch: Batch = { sql, plan, key, counts, rows, delays: [], done: [], reasons: [], notes: [], shown }
     await settleAll(batch, outcomes)
     const target = targetFor(plan, plan.entity)
+    // erased meanwhile: nothing but that is told of it (R40)
+    const erased = all.length - outcomes.length
+    await listErased(sql, target, key.runId, key.phase, erased)
+    counts.read += erased
+    counts.skipped += erased
     for (const kind of ['skipped', 'rejected'] as const) {
       const listed = batch.reasons.filter((entry) => entry.kind === kind)
       const fresh = await renewEntries(sql, target, key.runId, key.phase, listed)
