@@ -19,6 +19,8 @@ export type Outcome = {
   warnings: EntryWarning[]
   /** the person that the record is linked to from now on */
   link?: { entity: CrmEntity; id: string }
+  /** of somebody created: the hashed address by which that was claimed, in hexadecimal */
+  claimedBy?: string
   /** with a link: the columns whose value the CRM has told */
   compared?: ReadonlySet<string>
   /** what is always read of a person, where the list has no columns for it, by column key */
@@ -131,6 +133,15 @@ export const changesOf = (
     }
   }
   return changes
+}
+
+/** R7: a lead that is there because of this record and that another list has counted as created: here it is found, and nothing of it was written (R5). */
+export const matchedOf = (outcome: Outcome, updates: boolean): Outcome => {
+  const { sent: _, ...unsent } = outcome
+  const matched = { ...outcome, told: changesOf(unsent) }
+  if (!updates) return { ...matched, kind: 'skipped', code: 'existsNotUpdated' }
+  const takes = Object.keys(outcome.decision?.changes ?? {}).length > 0
+  return { ...matched, kind: takes ? 'updated' : 'unchanged', code: 'linkedByEmail' }
 }
 
 /** What the push saw in the CRM of values that were edited here and not sent. */

@@ -1,7 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { Fault } from '../../src/simulator/faults.ts'
-import { openFairlead, type Fairlead } from '../support/fairlead.ts'
+import { openFairlead, until, type Fairlead } from '../support/fairlead.ts'
 import { addAll, createsAt, expectOneLeadEach, newPeople } from '../support/push.ts'
+import { openDatabase, type Database, type Sql } from '../../src/db/database.ts'
+import { request } from '../../src/db/sync/request.ts'
 import { openList, sumsAgree, type TestList } from '../support/sync.ts'
 
 /** Twice the time-out and what the CRM may be late: so long after sending nobody is searched for or created. */
@@ -9,6 +11,8 @@ const waitMs = 2 * 1000 + 1500
 let fairlead: Fairlead
 let leads: TestList
 let more: TestList
+/** for what tests keep from everybody else */
+let holder: Database
 
 const openAs = async (newList: boolean): Promise<TestList> => {
   const run = await fairlead.finished(await fairlead.startImport('lead', ['Company'], newList))
@@ -21,6 +25,7 @@ beforeAll(async () => {
   const environment = { CRM_TIMEOUT_MS: '1000', CRM_LATE_MS: '1500' }
   fairlead = await openFairlead({ leads: 60, contacts: 20, environment })
   await fairlead.connect()
+  holder = openDatabase(fairlead.environment['DATABASE_URL']!, { max: 4 })
   leads = await openAs(false)
   more = await openAs(true)
 }, 60_000)
@@ -28,7 +33,10 @@ afterEach(() => {
   fairlead.simulator.control.clearFaults()
   fairlead.simulator.control.settings({ latencyMs: 0 })
 })
-afterAll(() => fairlead.close())
+afterAll(async () => {
+  await holder.$client.end()
+  await fairlead.close()
+})
 
 const onCreate = { method: 'POST', kind: 'leads' }
 let tags = 0
@@ -84,6 +92,87 @@ describe('R7: two lists push the same new people at once', () => {
     }
     const created = runs.map((run) => run.counts!['push']!.created)
     expect(created[0]! + created[1]!).toBe(people.length)
+  })
+})
+
+/** Keeps what a statement has locked from everybody else, until the answer is called. */
+const hold = (of: (sql: Sql) => Promise<unknown>): Promise<() => Promise<unknown>> =>
+  new Promise((resolve, reject) => {
+    const ended = holder.$client.begin(async (tx) => {
+      await of(tx as unknown as Sql)
+      await new Promise<void>((free) =>
+        resolve(() => {
+          free()
+          return ended
+        }),
+      )
+    })
+    ended.catch(reject)
+  })
+const holdRecord = (id: string) => hold((sql) => sql`select from records where id = ${id}::uuid for update`)
+/** Claims of these records wait. */
+const holdClaims = async (ids: string[]) => {
+  const those = ids.join()
+  await holder.$client`
+    insert into creations (connection_id, email_key, account_id, record_id, run_id)
+    select c.id, r.email_key, r.account_id, r.id, r.id from records r join connections c on c.account_id = r.account_id
+    where r.id = any(string_to_array(${those}::text, ',')::uuid[])`
+  return hold(
+    (sql) => sql`select from creations where record_id = any(string_to_array(${those}::text, ',')::uuid[]) for update`,
+  )
+}
+
+const start = async (list: TestList): Promise<string> => {
+  const { db, accountId, wiring } = fairlead
+  const { runId } = await request(db, accountId, list.listId, { kind: 'sync', trigger: 'api' })
+  await wiring.relay()
+  return runId
+}
+
+/** So many statements like this wait for what is held. */
+const waits = (count: number, like: string) => async () => {
+  const [found] = await fairlead.db.$client<[{ count: number }]>`
+    select count(*)::int as count from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock' and query like ${`%${like}%`}`
+  return found.count === count
+}
+
+describe('R7: of two lists that both know a new lead as theirs, one counts it', () => {
+  test.each([['the one that took over'], ['the one that created']])('%s, if it stores it first', async (first) => {
+    const { db } = fairlead
+    const people = unknownPeople(5)
+    // else it pulls the lead before it looks for it
+    await more.settings({ enabled: true, addNew: true }, { enabled: false })
+    const [mine] = await addAll(leads, people.slice(4))
+    const others = await addAll(more, people)
+    const before = createsAt(fairlead)
+    const freeClaims = await holdClaims(others.slice(0, 4))
+    const slow = await start(more)
+    await until('it has looked for all and comes to none', waits(4, 'from creations where connection_id'), 20_000)
+    const [freeMine, freeOther] = [await holdRecord(mine!), await holdRecord(others[4]!)]
+    const quick = await start(leads)
+    await until('the lead is made, and not stored', waits(1, 'for update of r'), 20_000)
+    expect(createsAt(fairlead) - before).toBe(1)
+    await db.$client`update creations set sent_at = now() - interval '1 minute' where record_id = ${mine!}::uuid`
+    await freeClaims()
+    await until('the claim has passed to the other list', async () => {
+      const [taken] = await db.$client`select from creations where record_id = ${others[4]!}::uuid`
+      return taken !== undefined
+    })
+    const inOrder = first === 'the one that created'
+    await (inOrder ? freeMine() : freeOther())
+    const winner = await fairlead.finished(inOrder ? quick : slow)
+    await (inOrder ? freeOther() : freeMine())
+    const loser = await fairlead.finished(inOrder ? slow : quick)
+    await expectOneLeadEach(fairlead, [more], people)
+    await expectOneLeadEach(fairlead, [leads], people.slice(4))
+    expect(createsAt(fairlead) - before).toBe(5)
+    for (const run of [winner, loser]) expect([run.state, sumsAgree(run)]).toEqual(['succeeded', true])
+    const made = inOrder ? [1, 4] : [5, 0]
+    expect([winner, loser].map(({ counts }) => counts!['push']!.created)).toEqual(made)
+    const list = inOrder ? more : leads
+    const skipped = (await list.entries(loser.id)).filter(({ kind }) => kind === 'skipped')
+    expect(skipped).toMatchObject([{ code: 'existsNotUpdated', phase: 'push', recordId: inOrder ? others[4] : mine }])
   })
 })
 

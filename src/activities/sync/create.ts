@@ -160,10 +160,15 @@ export const createPerson = async (question: Question, job: Job & { kind: 'creat
   if (job.found !== undefined && !hasAll(made, job.found))
     return writeTo(question, job, { entity: 'lead', person: job.found })
   if (plan.previewId !== null) return foreseenLead(plan, row, made)
-  if (job.found !== undefined) return createdOutcome(plan, row, made, job.found)
   const { accountId, connectionId, hashKey } = plan
+  const emailKey = emailHexOf(hashKey, email)
+  const created = (stored: CrmFound): Outcome => ({
+    ...createdOutcome(plan, row, made, stored),
+    claimedBy: emailKey,
+  })
+  if (job.found !== undefined) return created(job.found)
   const applies = plan.source?.as === 'preview'
-  const key = { accountId, connectionId, emailKey: emailHexOf(hashKey, email), recordId: row.id, runId }
+  const key = { accountId, connectionId, emailKey, recordId: row.id, runId }
   const earlier = await earlierAddress(deps.db, key, deps.creationWaitMs)
   if (earlier !== undefined) {
     if (earlier.waitMs > 0) return delayed(row, earlier.waitMs)
@@ -192,8 +197,7 @@ export const createPerson = async (question: Question, job: Job & { kind: 'creat
     sent = true
   }
   try {
-    const stored = await crm.createLead(made.fields, made.changes, { ...options, sending })
-    return createdOutcome(plan, row, made, stored)
+    return created(await crm.createLead(made.fields, made.changes, { ...options, sending }))
   } catch (error) {
     if (!sent || (isFairleadError(error) && !isUnsure(error))) await dropClaim(deps.db, key, claim.token)
     if (isFairleadError(error) && error.code === 'leaseLost') return delayed(row, 1000)

@@ -130,6 +130,35 @@ export const unanswered = async (db: Database, connectionId: string, recordIds: 
   return new Set(rows.map(({ id }) => id))
 }
 
+type Made = { emailKey: string; recordId: string; crmId: string }
+
+/**
+ * A claim passes to another list when its holder takes too long to store what was created; then both know the lead as theirs. Answers the records whose lead
+ * another one has counted by now; the claims of the others are theirs again. In the transaction that counts, before `finishCreations`; claims are
+ * locked in the order of addresses.
+ */
+export const countedByOthers = async (
+  sql: Sql,
+  connectionId: string,
+  made: readonly Made[],
+): Promise<ReadonlySet<string>> => {
+  if (made.length === 0) return new Set()
+  const given = made.map(({ emailKey, recordId, crmId }) => ({ key: emailKey, record_id: recordId, crm_id: crmId }))
+  const rows = await sql<{ id: string }[]>`
+    with given as (
+      select decode(x.key, 'hex') as email_key, x.record_id, x.crm_id
+      from jsonb_to_recordset(${JSON.stringify(given)}::text::jsonb) as x (key text, record_id uuid, crm_id text)),
+    locked as materialized (
+      select c.email_key, c.record_id, c.crm_id, c.done_at, g.record_id as maker, g.crm_id as made
+      from creations c join given g on g.email_key = c.email_key where c.connection_id = ${connectionId}::uuid
+      order by c.email_key for update of c),
+    mine as (
+      update creations c set record_id = l.maker from locked l
+      where c.connection_id = ${connectionId}::uuid and c.email_key = l.email_key and l.done_at is null)
+    select maker::text as id from locked where done_at is not null and record_id <> maker and crm_id = made`
+  return new Set(rows.map(({ id }) => id))
+}
+
 /** In the transaction that stores the link; the row stays for a while, for those who looked before. */
 export const finishCreations = async (
   sql: Sql,

@@ -2,7 +2,7 @@ import type { CrmEntity, CrmWarning } from '../../domain/crm.ts'
 import { settle } from '../../domain/decide.ts'
 import { emailKeyColumn } from '../../domain/list.ts'
 import { changesBetween, type ValueChanges } from '../../domain/edit.ts'
-import { changesOf, rebase, seenIn, uncompared, type Outcome } from '../../domain/push.ts'
+import { changesOf, matchedOf, rebase, seenIn, uncompared, type Outcome } from '../../domain/push.ts'
 import type { EntryWarning } from '../../domain/run.ts'
 import type { Database, Sql } from '../database.ts'
 import * as decisions from '../decision.ts'
@@ -13,7 +13,7 @@ import * as lanes from '../lane.ts'
 import * as quarantine from '../quarantine.ts'
 import { insertEntries, renewEntries, type NewEntry } from '../run/record.ts'
 import { addWarnings } from '../run/warning.ts'
-import { finishCreations } from './creation.ts'
+import { countedByOthers, finishCreations } from './creation.ts'
 import { settleGone } from './gone.ts'
 import { mergeRecords, planMerge } from './merge.ts'
 import { putOff, takeUp, type Delay } from './pending.ts'
@@ -174,8 +174,23 @@ const writeAll = async (
   )
 }
 
-const settleAll = async (batch: Batch, outcomes: Outcome[]): Promise<void> => {
+/** R7: of two lists that know one lead as theirs, the one that stores it first counts it as created. */
+const creditCreations = async ({ sql, plan }: Batch, all: Outcome[]): Promise<Outcome[]> => {
+  if (plan.previewId !== null) return all
+  const made = all.flatMap(({ kind, record, link, claimedBy }) =>
+    kind !== 'created' || link === undefined || claimedBy === undefined
+      ? []
+      : [{ emailKey: claimedBy, recordId: record.id, crmId: link.id }],
+  )
+  const others = await countedByOthers(sql, plan.connectionId, made)
+  if (others.size === 0) return all
+  const updates = plan.sync.push.updateExisting
+  return all.map((outcome) => (others.has(outcome.record.id) ? matchedOf(outcome, updates) : outcome))
+}
+
+const settleAll = async (batch: Batch, given: Outcome[]): Promise<void> => {
   const { sql, plan, key, counts, rows, shown } = batch
+  const outcomes = await creditCreations(batch, given)
   await findTwins(batch, outcomes)
   const merged = outcomes.filter(({ into }) => into !== undefined)
   const gone = outcomes.flatMap((outcome) => (outcome.gone === undefined ? [] : [outcome.gone]))
