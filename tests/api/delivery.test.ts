@@ -14,7 +14,7 @@ import { addPeople, openMessage, type TestMessage } from '../support/message.ts'
 let api: TestApi
 let listId: string
 beforeAll(async () => {
-  api = await openApi()
+  api = await openApi({}, { publicUrl: 'https://mail.example' })
   listId = (await api.call('POST', '/v1/lists', { body: { name: 'People' } })).body.id
   const hashKey = await hashKeyOf(api.db, api.secrets, api.account.id)
   const people = [1, 2, 3].map((n) => ({ email: `p${n}@report.example`, first: `Pat ${n}` }))
@@ -24,8 +24,8 @@ afterAll(() => api.close())
 
 const fake = () => ({ db: api.db, accountId: api.account.id, wiring: { relay: async () => undefined } as never })
 const message = (more: Partial<MessageDefinition> = {}): Promise<TestMessage> => openMessage(fake(), listId, more)
-const report = (messageId: string, lines: unknown[]) =>
-  api.call('POST', `/v1/messages/${messageId}/deliveries`, {
+const report = (messageId: string, lines: unknown[], to = api) =>
+  to.call('POST', `/v1/messages/${messageId}/deliveries`, {
     raw: lines.map((line) => (typeof line === 'string' ? line : JSON.stringify(line))).join('\n'),
     headers: { 'content-type': 'application/x-ndjson' },
   })
@@ -117,6 +117,27 @@ test('G4: a line that is not UTF-8 is refused, a byte order mark is not', async 
     payload: raw,
   })
   expect(answer.json()).toMatchObject({ received: 2, stored: 1, errors: [{ line: 2, code: 'invalidJson' }] })
+})
+
+test('values are refused while nobody has said where links lead, and nothing of them is stored; whole mails are taken', async () => {
+  const bare = await openApi()
+  try {
+    const list = await bare.call('POST', '/v1/lists', { body: { name: 'People' } })
+    const of = { db: bare.db, accountId: bare.account.id, wiring: { relay: async () => undefined } as never }
+    const { messageId } = await openMessage(of, list.body.id, { sender: 'other' })
+    const lines = [
+      { id: 'v', email: 'p1@report.example', sentAt, values: { first_name: 'Pat', last_name: 'X' } },
+      { id: 'h', email: 'p2@report.example', sentAt, subject: 'S', html: 'x' },
+    ]
+    const { body } = await report(messageId, lines, bare)
+    expect(body).toMatchObject({ received: 2, stored: 1, known: 0, rejected: 1 })
+    expect(body.errors).toMatchObject([{ line: 1, code: 'publicUrlMissing' }])
+    const { items } = (await bare.call('GET', `/v1/messages/${messageId}/deliveries`)).body
+    expect(items).toMatchObject([{ externalId: 'h' }])
+    expect(await bare.db.$count(t.deliveryContents)).toBe(1)
+  } finally {
+    await bare.close()
+  }
 })
 
 test('many lines are stored in batches', async () => {

@@ -26,10 +26,10 @@ export const ReportLine = z
     subject: text(1000).optional(),
     html: text(mostHtml).min(1).optional().meta({ description: 'as it was sent' }),
     text: text(mostHtml).optional(),
-    values: z
-      .record(text(200), text(20_000))
-      .optional()
-      .meta({ description: 'what the templates of the message are filled in with, instead of `html`' }),
+    values: z.record(text(200), text(20_000)).optional().meta({
+      description:
+        'what the templates of the message are filled in with, instead of `html`; needs PUBLIC_URL, since their links go there',
+    }),
     state: z.enum(['accepted', 'bounced']).default('accepted'),
   })
   .refine(({ email, recordId }) => email !== undefined || recordId !== undefined, 'needs email or recordId')
@@ -51,8 +51,6 @@ type ReportLine = z.infer<typeof ReportLine>
 
 export type LineError = { line: number; id: string | null; code: string; message: string; path: string }
 
-const linkOf = (publicUrl: string | null, path: string): string => `${publicUrl ?? ''}${path}`
-
 export type Reading = { hashKey: KeyObject; publicUrl: string | null; compiled: () => ReturnType<CompileMessage> }
 
 const contentOf = (
@@ -63,8 +61,9 @@ const contentOf = (
   const { html, subject, values } = line
   if (html !== undefined) return withPlainLines({ subject: subject ?? '', html, text: line.text ?? '' })
   const { publicUrl, compiled } = reading
-  const previewUrl = linkOf(publicUrl, `/p/${tokens.previewToken}`)
-  const unsubscribeUrl = linkOf(publicUrl, `/u/${tokens.unsubscribeToken}`)
+  if (publicUrl === null) throw new FairleadError('publicUrlMissing')
+  const previewUrl = `${publicUrl}/p/${tokens.previewToken}`
+  const unsubscribeUrl = `${publicUrl}/u/${tokens.unsubscribeToken}`
   return withPlainLines(compiled().render({ record: values ?? {}, previewUrl, unsubscribeUrl }))
 }
 
@@ -85,7 +84,7 @@ const addressOf = (given: string | undefined): string | null => {
   throw new FairleadError('invalidInput', { detail: expects, errors: [{ path: 'email', message: expects }] })
 }
 
-/** What a line says. Errors: invalidInput, and those of the templates. */
+/** What a line says. Errors: invalidInput, publicUrlMissing for values without it, and those of the templates. */
 const readWhole = (given: unknown, reading: Reading): Reported => {
   const read = ReportLine.safeParse(given)
   if (!read.success) {
