@@ -5,6 +5,7 @@ import { FairleadError } from '../../domain/errors.ts'
 import type { MessageAudience } from '../../domain/message.ts'
 import * as accounts from '../account.ts'
 import type { Database, Sql } from '../database.ts'
+import { refuses } from '../optOut/refuses.ts'
 import { live, matching } from '../record/read.ts'
 import type { SecretBox } from '../secret.ts'
 import { lists as listRows } from '../schema.ts'
@@ -56,10 +57,6 @@ const members = async (opening: Opening, listIds: readonly string[], segmentIds:
 /** An address that a mail server could take, as domain/typed.ts has it; R34. Not in angle brackets: those go on the way, and it is another one's, who may be suppressed. */
 const addressPattern = String.raw`^[^\s@"<>]+@[^\s@"<>]+$`
 const longestAddress = 320
-
-/** DoNotEmail and DoNotSolicit, as records keep them. */
-const refuses = (sql: Sql, record: string): Fragment => sql`
-  (lower(trim(${sql.unsafe(record)}.fields ->> 'c6')) in ('true', 't', '1', 'y') or lower(trim(${sql.unsafe(record)}.fields ->> 'c7')) in ('true', 't', '1', 'y'))`
 
 /**
  * Opens the audience of a message: everybody of its lists and segments less everybody of the others, by record and by address. What it answers makes the

@@ -2,6 +2,7 @@ import type { CrmEntity } from '../../domain/crm.ts'
 import type { SkipReason } from '../../domain/delivery.ts'
 import type { Database } from '../database.ts'
 import type { Packed } from './content.ts'
+import { refuses } from '../optOut/refuses.ts'
 import type { Job } from './job.ts'
 
 /** A delivery that somebody works on. */
@@ -26,7 +27,7 @@ type Of = Pick<Job, 'runId' | 'messageId'>
 
 /**
  * Claims mails that are due, for as long as the lease lasts, and looks again at who may be mailed: an address may have been suppressed, a record removed,
- * since the audience was frozen.
+ * any record of the account with the address opted out (R34), since the audience was frozen.
  */
 export const claim = async (
   db: Database,
@@ -34,7 +35,8 @@ export const claim = async (
   claimId: string,
   { limit, leaseMs }: { limit: number; leaseMs: number },
 ): Promise<Claimed[]> => {
-  const rows = await db.$client<(Omit<Claimed, 'content'> & { [Key in keyof Packed]: Packed[Key] | null })[]>`
+  const sql = db.$client
+  const rows = await sql<(Omit<Claimed, 'content'> & { [Key in keyof Packed]: Packed[Key] | null })[]>`
     with due as materialized (
       select id from deliveries
       where message_id = ${messageId}::uuid and run_id = ${runId}::uuid and state = 'waiting' and due_at <= now()
@@ -42,13 +44,18 @@ export const claim = async (
       order by due_at limit ${limit} for update skip locked),
     mine as (
       update deliveries d set claim_id = ${claimId}::uuid, claim_until = now() + make_interval(secs => ${leaseMs / 1000})
-      from due where d.id = due.id returning d.*)
+      from due where d.id = due.id returning d.*),
+    -- one by one, by the index of addresses
+    opted as materialized (
+      select m.id from mine m cross join lateral (
+        select from records o join lists l on l.id = o.list_id and l.removed_at is null
+        where o.email_key = m.email_key and o.account_id = m.account_id and o.removed_at is null and ${refuses(sql, 'o')} limit 1) x)
     select m.id::text, m.email, m.email_key as "emailKey", k.list_id::text as "listId", k.id::text as "recordId", m.crm_entity as "crmEntity", m.tries,
       m.is_unsure as "isUnsure", m.preview_token as "previewToken", m.unsubscribe_token as "unsubscribeToken",
       case when m.email is null or m.erased_at is not null then 'erased'
         when exists (select from suppressions s where s.account_id = m.account_id and s.email_key = m.email_key and s.lifted_at is null) then 'suppressed'
         when k.id is null then 'recordRemoved'
-        when lower(k.fields ->> 'c6') in ('true', 't', '1', 'y') or lower(k.fields ->> 'c7') in ('true', 't', '1', 'y') then 'optedOut' end as skip,
+        when ${refuses(sql, 'k')} or m.id in (select id from opted) then 'optedOut' end as skip,
       c.subject, c.html, c.text, c.sha256
     from mine m left join records r on r.id = m.record_id
       left join records k on k.id = case when r.removed_at is null then r.id else r.merged_into end and k.removed_at is null

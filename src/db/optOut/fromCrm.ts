@@ -2,6 +2,7 @@ import type { CrmEntity, CrmPerson, CrmValue } from '../../domain/crm.ts'
 import { fixedColumnKeys } from '../../domain/list.ts'
 import { truthy } from '../../domain/truthy.ts'
 import type { Sql } from '../database.ts'
+import { refuses } from './refuses.ts'
 
 type Of = { accountId: string; entity: CrmEntity }
 
@@ -74,7 +75,7 @@ export const liftCleared = async (
       join suppressions s on s.account_id = ${accountId}::uuid and s.email_key = decode(x.key, 'hex') and s.source = 'crm' and s.lifted_at is null
       where not exists (select from records r where r.account_id = s.account_id and r.email_key = s.email_key and r.removed_at is null
         and (r.crm_entity, r.crm_id) is distinct from (${entity}::text, x.id)
-        and (r.fields->>'c6' ~* '^(true|t|1|y)$' or r.fields->>'c7' ~* '^(true|t|1|y)$'))
+        and ${refuses(sql, 'r')})
       order by x.key, x.id)
     update suppressions s set lifted_at = now(),
       lift_evidence = 'The CRM has given free the ' || ${entity}::text || ' ' || f.crm_id || '; seen by run ' || ${runId}::text || '.'

@@ -1,0 +1,66 @@
+import { eq, sql } from 'drizzle-orm'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { claim } from '../../src/db/delivery/claim.ts'
+import { freeze } from '../../src/db/delivery/freeze.ts'
+import { jobOf, type Job } from '../../src/db/delivery/job.ts'
+import { emailKeyOf, hashKeyOf } from '../../src/db/emailKey.ts'
+import * as runs from '../../src/db/run/state.ts'
+import * as t from '../../src/db/schema.ts'
+import { openApi, type TestApi } from '../support/api.ts'
+import { addPeople, openMessage } from '../support/message.ts'
+
+let api: TestApi
+beforeAll(async () => {
+  api = await openApi()
+})
+afterAll(() => api.close())
+
+const fake = () => ({ db: api.db, accountId: api.account.id, wiring: { relay: async () => undefined } as never })
+const listOf = async (name: string, emails: string[]): Promise<string> => {
+  const { id } = (await api.call('POST', '/v1/lists', { body: { name } })).body
+  const hashKey = await hashKeyOf(api.db, api.secrets, api.account.id)
+  const people = emails.map((email) => ({ email, first: 'Pat' }))
+  await addPeople(fake(), id, people, (email) => emailKeyOf(hashKey, email))
+  return id
+}
+/** The audience of a message, frozen by its run. */
+const frozen = async (runId: string): Promise<Job> => {
+  const run = () => runs.get(api.db, api.account.id, runId)
+  await freeze(api.db, api.secrets, await run())
+  return jobOf(api.db, await run())
+}
+const claimId = '019ab3c7-0000-7000-8000-112233445566'
+const claimAll = (job: Job) => claim(api.db, job, claimId, { limit: 100, leaseMs: 60_000 })
+
+test('R34: who opts out by any record of the account after the freeze is not mailed, however the record keeps it', async () => {
+  const emails = ['own', 'other', 'solicit', 'removed', 'gone', 'free'].map((name) => `${name}@opted.example`)
+  const listId = await listOf('Mailed', emails)
+  const otherId = await listOf('Not mailed', emails)
+  const goneId = await listOf('Removed', emails)
+  const message = await openMessage(fake(), listId)
+  const job = await frozen(await message.send())
+  const say = (list: string, name: string, fields: Record<string, unknown>) => api.db.$client`
+    update records set fields = fields || ${JSON.stringify(fields)}::text::jsonb
+    where list_id = ${list} and fields ->> 'c1' = ${`${name}@opted.example`}`
+  await say(listId, 'own', { c6: ' T ' })
+  await say(otherId, 'other', { c6: true })
+  await say(otherId, 'solicit', { c7: ' Y' })
+  await say(otherId, 'removed', { c6: true })
+  await api.db.$client`
+    update records set removed_at = now() where list_id = ${otherId} and fields ->> 'c1' = 'removed@opted.example'`
+  await say(goneId, 'gone', { c6: true })
+  await api.db
+    .update(t.lists)
+    .set({ removedAt: sql`now()` })
+    .where(eq(t.lists.id, goneId))
+  await say(otherId, 'free', { c6: false, c7: 'no' })
+  const claimed = await claimAll(job)
+  expect(claimed.map(({ email, skip }) => `${email.split('@')[0]} ${skip}`).toSorted()).toEqual([
+    'free null',
+    'gone null',
+    'other optedOut',
+    'own optedOut',
+    'removed null',
+    'solicit optedOut',
+  ])
+})
