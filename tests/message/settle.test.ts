@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { claim } from '../../src/db/delivery/claim.ts'
 import { freeze } from '../../src/db/delivery/freeze.ts'
 import { jobOf, type Job } from '../../src/db/delivery/job.ts'
+import { settle } from '../../src/db/delivery/settle.ts'
 import { emailKeyOf, hashKeyOf } from '../../src/db/emailKey.ts'
 import * as runs from '../../src/db/run/state.ts'
 import * as t from '../../src/db/schema.ts'
@@ -63,4 +64,22 @@ test('R34: who opts out by any record of the account after the freeze is not mai
     'removed null',
     'solicit optedOut',
   ])
+})
+
+test('dead addresses of a page are suppressed together, each with its evidence', async () => {
+  const emails = ['x', 'y', 'z'].map((name) => `${name}@dead.example`)
+  const message = await openMessage(fake(), await listOf('Dead', emails))
+  const job = await frozen(await message.send())
+  const dead = { state: 'rejected', code: 'mailRefused', status: 550, smtpCode: '5.1.1', isDead: true } as const
+  const audits = () => api.db.$count(t.audit, eq(t.audit.action, 'suppression.create'))
+  const before = await audits()
+  const outcomes = (await claimAll(job)).map((delivery) => ({ delivery, ...dead }))
+  await settle(api.db, job, claimId, outcomes)
+  const made = await api.db.select().from(t.suppressions).where(eq(t.suppressions.reason, 'bounced'))
+  expect(made.map(({ email }) => email).toSorted()).toEqual(emails)
+  for (const { delivery } of outcomes)
+    expect(made.find(({ email }) => email === delivery.email)!.evidence).toContain(delivery.id)
+  expect((await audits()) - before).toBe(1)
+  const counts = { state: 'rejected', code: 'mailRefused' }
+  expect(await message.deliveries()).toMatchObject([counts, counts, counts])
 })

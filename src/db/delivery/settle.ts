@@ -5,8 +5,8 @@ import { operator } from '../audit.ts'
 import type { Database } from '../database.ts'
 import { heldErasedAmong } from '../erasure/known.ts'
 import * as notes from '../note/insert.ts'
-import { optOut } from '../optOut.ts'
 import { deliveries, deliveryContents } from '../schema.ts'
+import * as suppressions from '../suppression.ts'
 import type { Claimed } from './claim.ts'
 import { count, list } from './count.ts'
 import { bounceEvidence } from './evidence.ts'
@@ -49,6 +49,11 @@ const rowOf = (
   expires_at: state === 'accepted' && sentAt !== undefined ? previewExpiry(sentAt, months).toISOString() : null,
 })
 
+const bounceOf = ({ delivery, status = null, smtpCode = null }: Outcome): suppressions.Keyed => {
+  const { id, email, emailKey } = delivery
+  return { email, emailKey, reason: 'bounced', source: 'api', evidence: bounceEvidence(id, status, smtpCode) }
+}
+
 const hasLeft = (state: DeliveryState): boolean => state !== 'waiting'
 
 /**
@@ -88,13 +93,11 @@ export const settle = (
       where d.id = c.delivery_id and not d.is_unsure and d.id = any(string_to_array(${unsent.join('\n')}::text, E'\n')::uuid[])`)
     await list(tx, runId, idsOf('rejected', 'skipped', 'unknown'))
     const ids = new Set(settled.filter(({ state }) => hasLeft(state)).map(({ id }) => id))
-    for (const { delivery, isDead, status = null, smtpCode = null } of outcomes) {
-      if (isDead !== true || !ids.has(delivery.id)) continue
-      const { email, emailKey, id } = delivery
-      if (erased.has(emailKey.toString('hex'))) continue
-      const evidence = bounceEvidence(id, status, smtpCode)
-      await optOut(tx, { accountId, email, emailKey, reason: 'bounced', source: 'api', evidence, actor: operator })
-    }
+    const dead = outcomes.filter(
+      ({ delivery: { id, emailKey }, isDead }) =>
+        isDead === true && ids.has(id) && !erased.has(emailKey.toString('hex')),
+    )
+    if (dead.length > 0) await suppressions.insertIn(tx, accountId, dead.map(bounceOf), operator)
     await notes.insert(tx, accountId, messageId, idsOf('accepted'))
     return count(tx, runId, {
       accepted: idsOf('accepted').length,
