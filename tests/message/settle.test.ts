@@ -1,6 +1,7 @@
 import { eq, sql } from 'drizzle-orm'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { claim } from '../../src/db/delivery/claim.ts'
+import { ledgerOf } from '../../src/db/delivery/finish.ts'
 import { freeze } from '../../src/db/delivery/freeze.ts'
 import { jobOf, type Job } from '../../src/db/delivery/job.ts'
 import { settle } from '../../src/db/delivery/settle.ts'
@@ -82,4 +83,33 @@ test('dead addresses of a page are suppressed together, each with its evidence',
   expect((await audits()) - before).toBe(1)
   const counts = { state: 'rejected', code: 'mailRefused' }
   expect(await message.deliveries()).toMatchObject([counts, counts, counts])
+})
+
+test('a mail that is answered after its run has failed counts in the run that goes on with it, and that ledger balances', async () => {
+  const emails = ['a', 'b', 'c', 'd'].map((name) => `${name}@late.example`)
+  const message = await openMessage(fake(), await listOf('Late', emails))
+  const { db, account } = api
+  const failed = await frozen(await message.send())
+  const claimed = await claimAll(failed)
+  const of = (at: number) => ({ delivery: claimed[at]!, sentAt: new Date() })
+  await settle(db, failed, claimId, [{ ...of(0), state: 'accepted', code: null }])
+  await db.update(t.runs).set({ state: 'failed', finishedAt: new Date() }).where(eq(t.runs.id, failed.runId))
+  const next = await frozen(await message.send())
+  expect(next.runId).not.toBe(failed.runId)
+  // the worker of the failed run is alive
+  const last = await settle(db, failed, claimId, [
+    { ...of(1), state: 'accepted', code: null },
+    { ...of(2), state: 'rejected', code: 'mailRefused' },
+    { ...of(3), state: 'unknown', code: 'fateUnknown' },
+  ])
+  expect(last).toEqual({ cancelRequested: true })
+  const ledger = async (runId: string) => ledgerOf(db, await runs.get(db, account.id, runId))
+  expect(await ledger(failed.runId)).toMatchObject({
+    counts: { send: { read: 1, created: 1, rejected: 0 } },
+    balance: { balanced: true },
+  })
+  expect(await ledger(next.runId)).toMatchObject({
+    counts: { send: { read: 3, created: 1, rejected: 2 } },
+    balance: { balanced: true },
+  })
 })

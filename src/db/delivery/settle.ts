@@ -1,10 +1,12 @@
 import { sql } from 'drizzle-orm'
 import { previewExpiry, type DeliveryState } from '../../domain/delivery.ts'
+import { groupBy } from '../../domain/groupBy.ts'
 import * as accounts from '../account.ts'
 import { operator } from '../audit.ts'
 import type { Database } from '../database.ts'
 import { heldErasedAmong } from '../erasure/known.ts'
 import * as notes from '../note/insert.ts'
+import type { Transaction } from '../outbox.ts'
 import { deliveries, deliveryContents } from '../schema.ts'
 import * as suppressions from '../suppression.ts'
 import type { Claimed } from './claim.ts'
@@ -31,7 +33,7 @@ export type Outcome = {
   sentAt?: Date
 }
 
-type Settled = { id: string; state: DeliveryState }
+type Settled = { id: string; state: DeliveryState; runId: string }
 
 const rowOf = (
   { delivery, state, code, status, smtpCode, isUnsure, isTry, afterMs, sentAt }: Outcome,
@@ -55,6 +57,27 @@ const bounceOf = ({ delivery, status = null, smtpCode = null }: Outcome): suppre
 }
 
 const hasLeft = (state: DeliveryState): boolean => state !== 'waiting'
+
+/**
+ * Each mail counts in the run that has it now: one that goes on with what another has left has those, too, that a worker of the other one is still about
+ * (request.ts). Answers whether `runId` is asked to stop, as it is when it has none of them any more.
+ */
+const countByRun = async (tx: Transaction, runId: string, settled: readonly Settled[]) => {
+  const runs = groupBy(settled, (each) => each.runId)
+  let own: { cancelRequested: boolean } | undefined
+  for (const id of settled.length === 0 ? [runId] : [...runs.keys()].toSorted()) {
+    const of = (...states: DeliveryState[]): string[] =>
+      (runs.get(id) ?? []).filter(({ state }) => states.includes(state)).map((each) => each.id)
+    await list(tx, id, of('rejected', 'skipped', 'unknown'))
+    const answer = await count(tx, id, {
+      accepted: of('accepted').length,
+      rejected: of('rejected', 'unknown').length,
+      skipped: of('skipped').length,
+    })
+    if (id === runId) own = answer
+  }
+  return own ?? { cancelRequested: true }
+}
 
 /**
  * Stores what attempts came to, in one transaction: states, the ledger of the run, entries, notes of what was accepted, suppressions of dead addresses. What
@@ -84,14 +107,13 @@ export const settle = (
       from jsonb_to_recordset(${given}::text::jsonb) as u (id uuid, state text, code text, status int, smtp_code text, is_unsure boolean, tries int,
         after_ms int, sent_at timestamptz, expires_at timestamptz)
       where d.id = u.id and d.claim_id = ${claimId}::uuid and d.state in ('waiting', 'sending')
-      returning d.id::text, d.state`)
+      returning d.id::text, d.state, d.run_id::text as "runId"`)
     const idsOf = (...states: DeliveryState[]): string[] =>
       settled.filter(({ state }) => states.includes(state)).map(({ id }) => id)
     const unsent = idsOf('rejected', 'skipped', 'waiting')
     await tx.execute(sql`
       delete from ${deliveryContents} c using ${deliveries} d
       where d.id = c.delivery_id and not d.is_unsure and d.id = any(string_to_array(${unsent.join('\n')}::text, E'\n')::uuid[])`)
-    await list(tx, runId, idsOf('rejected', 'skipped', 'unknown'))
     const ids = new Set(settled.filter(({ state }) => hasLeft(state)).map(({ id }) => id))
     const dead = outcomes.filter(
       ({ delivery: { id, emailKey }, isDead }) =>
@@ -99,9 +121,5 @@ export const settle = (
     )
     if (dead.length > 0) await suppressions.insertIn(tx, accountId, dead.map(bounceOf), operator)
     await notes.insert(tx, accountId, messageId, idsOf('accepted'))
-    return count(tx, runId, {
-      accepted: idsOf('accepted').length,
-      rejected: idsOf('rejected', 'unknown').length,
-      skipped: idsOf('skipped').length,
-    })
+    return countByRun(tx, runId, settled)
   })
