@@ -9,6 +9,20 @@ export const failureCode = (error: unknown): string | undefined => {
   return undefined
 }
 
+const deadlock = '40P01'
+const tries = 3
+
+/** A transaction that loses against others who lock in another order begins anew, twice at most. */
+export const repeating = async <T>(transaction: () => Promise<T>): Promise<T> => {
+  for (let left = tries; ; left -= 1) {
+    try {
+      return await transaction()
+    } catch (error) {
+      if (left <= 1 || failureCode(error) !== deadlock) throw error
+    }
+  }
+}
+
 /** A broken unique index means nameTaken. */
 export const refuseTwins = async <T>(work: Promise<T>): Promise<T> => {
   try {

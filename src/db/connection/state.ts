@@ -5,6 +5,7 @@ import * as accountRows from '../account.ts'
 import * as alerts from '../alert.ts'
 import * as audits from '../audit.ts'
 import type { Database } from '../database.ts'
+import { repeating } from '../failure.ts'
 import * as outbox from '../outbox.ts'
 import * as optOutWakes from '../optOut/wake.ts'
 import { holdOpen as holdNotes, wakeOpen as wakeNotes } from '../note/wake.ts'
@@ -79,29 +80,31 @@ export const noteCheck = (
     if (lasts && passesBy(code)) await alerts.raise(tx, accountId, { ...broken, details: { code } })
   })
 
-/** C3: forgets the secret; lists and history stay, schedules are paused until each is resumed by hand. Work under way is cancelled at its next checkpoint. */
+/** C3: forgets the secret; lists and history stay, schedules are paused until each is resumed by hand. Work under way is cancelled at its next checkpoint. Whoever works on notes locks them in an order of their own. */
 export const reset = (db: Database, accountId: string): Promise<void> =>
-  db.transaction(async (tx) => {
-    // first of all, as everybody does: two that take account and connection in different order would wait for each other
-    await accountRows.lock(tx, accountId, 'update')
-    const connection = await findActive(tx, accountId)
-    if (connection === undefined || connection.state === 'disconnected') throw new FairleadError('notConnected')
-    await tx
-      .update(connections)
-      .set({ state: 'reset', secret: null, problem: null })
-      .where(eq(connections.id, connection.id))
-    await tx.delete(candidates).where(eq(candidates.connectionId, connection.id))
-    await alerts.resolve(tx, accountId, { kind: 'connectionBroken', subject: connection.id, gone: true })
-    await pauseAll(tx, accountId)
-    await holdNotes(tx, connection.id)
-    const waiting = await tx
-      .update(runs)
-      .set({ cancelRequestedAt: new Date() })
-      .where(and(eq(runs.connectionId, connection.id), inArray(runs.state, ['queued', 'running', 'held'])))
-      .returning({ workflowId: runs.workflowId })
-    for (const { workflowId } of waiting)
-      await outbox.insert(tx, { accountId, kind: 'cancel', name: 'cancel', workflowId })
-  })
+  repeating(() =>
+    db.transaction(async (tx) => {
+      // first of all, as everybody does: two that take account and connection in different order would wait for each other
+      await accountRows.lock(tx, accountId, 'update')
+      const connection = await findActive(tx, accountId)
+      if (connection === undefined || connection.state === 'disconnected') throw new FairleadError('notConnected')
+      await tx
+        .update(connections)
+        .set({ state: 'reset', secret: null, problem: null })
+        .where(eq(connections.id, connection.id))
+      await tx.delete(candidates).where(eq(candidates.connectionId, connection.id))
+      await alerts.resolve(tx, accountId, { kind: 'connectionBroken', subject: connection.id, gone: true })
+      await pauseAll(tx, accountId)
+      await holdNotes(tx, connection.id)
+      const waiting = await tx
+        .update(runs)
+        .set({ cancelRequestedAt: new Date() })
+        .where(and(eq(runs.connectionId, connection.id), inArray(runs.state, ['queued', 'running', 'held'])))
+        .returning({ workflowId: runs.workflowId })
+      for (const { workflowId } of waiting)
+        await outbox.insert(tx, { accountId, kind: 'cancel', name: 'cancel', workflowId })
+    }),
+  )
 
 /**
  * Wakes the runs that wait for the account's CRM: after a reconfirmation (C2), or when the connector is enabled again (C5). Also those at work,

@@ -65,15 +65,17 @@ export const settle = async ({ $client: sql }: Database, of: Settling, outcomes:
     crm_id: person?.id ?? null,
   }))
   await sql`
-    with settled as (
+    -- first of all, as everybody does: the entries need the account, and whoever has it may be waiting for the notes
+    with account as materialized (select id from accounts where id = ${of.accountId}::uuid for key share),
+    settled as (
       update notes n set state = u.state, code = u.code, crm = u.crm, warnings = u.warnings, tries = u.tries, note_id = u.note_id,
         crm_entity = coalesce(u.entity, n.crm_entity), crm_id = coalesce(u.crm_id, n.crm_id), claim_id = null, claim_until = null,
         sent_at = case when u.state = 'waiting' then null else n.sent_at end,
         due_at = case when u.state = 'waiting' then now() + make_interval(secs => u.after_ms / 1000.0) else n.due_at end,
         run_id = case when u.state in ('written', 'skipped', 'rejected') then ${of.runId}::uuid end,
         written_at = case when u.state = 'written' then now() end
-      from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb) as u (id uuid, state text, code text, crm jsonb, warnings jsonb, tries int, note_id text,
-        after_ms int, entity text, crm_id text)
+      from account cross join jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb) as u (id uuid, state text, code text, crm jsonb, warnings jsonb,
+        tries int, note_id text, after_ms int, entity text, crm_id text)
       where n.delivery_id = u.id and n.claim_id = ${of.claimId}::uuid and n.state in ('waiting', 'creating', 'held')
       returning n.*),
     ${accounted(sql, of)}`

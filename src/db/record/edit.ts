@@ -11,7 +11,7 @@ import type { Column } from '../column.ts'
 import type { Database, Sql } from '../database.ts'
 import { emailHexOf, hashKeyOf } from '../emailKey.ts'
 import { erasedAmong, holdErasures } from '../erasure/known.ts'
-import { failureCode } from '../failure.ts'
+import { repeating } from '../failure.ts'
 import type { SecretBox } from '../secret.ts'
 import { encodeAgreed, encodeFields } from '../sync/rows.ts'
 
@@ -38,24 +38,17 @@ export const scopeOf = async (
   bound: new Set(columns.filter(isMapped).map(({ key }) => key)),
 })
 
-const tries = 3
-const deadlock = '40P01'
-
 /** A sync locks records in the order of its pages: whoever loses against it begins anew. No erasure of the account is under way meanwhile (R40). */
-export const inTransaction = async <T>(db: Database, accountId: string, work: (sql: Sql) => Promise<T>): Promise<T> => {
-  for (let left = tries; ; left -= 1) {
-    try {
-      return (await db.$client.begin(async (tx) => {
+export const inTransaction = <T>(db: Database, accountId: string, work: (sql: Sql) => Promise<T>): Promise<T> =>
+  repeating(
+    () =>
+      db.$client.begin(async (tx) => {
         const sql = tx as unknown as Sql
         await sql`set local lock_timeout = '10s'`
         await holdErasures(sql, accountId)
         return work(sql)
-      })) as T
-    } catch (error) {
-      if (left <= 1 || failureCode(error) !== deadlock) throw error
-    }
-  }
-}
+      }) as Promise<T>,
+  )
 
 /**
  * Lets one transaction at a time make, remove or restore records of a list, or change their external ids: always before a record is locked.
