@@ -3,6 +3,7 @@ import { isFairleadError } from '../domain/errors.ts'
 import * as accounts from '../db/account.ts'
 import * as alerts from '../db/alert.ts'
 import * as deliveries from '../db/alert/delivery.ts'
+import { noteAllUnwritten } from '../db/optOut/alert.ts'
 import { secretsOf, type Webhook } from '../db/webhook.ts'
 import type { Dependencies } from './dependencies.ts'
 
@@ -78,6 +79,7 @@ export const alertActivities = (deps: Dependencies) => ({
 
   /** Hourly: problems that last are told once a day, what lost its workflow goes on, and what is old goes. */
   async tellAlerts(): Promise<{ told: number }> {
+    await noteAllUnwritten(deps.db)
     await alerts.closeOver(deps.db)
     const told = await alerts.tellDue(deps.db)
     await alerts.recoverDeliveries(deps.db)

@@ -1,6 +1,7 @@
 import { Context } from '@temporalio/activity'
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as connections from '../db/connection.ts'
+import { noteUnwritten } from '../db/optOut/alert.ts'
 import { fallAsleep, stayAwake, type Pusher } from '../db/optOut/wake.ts'
 import * as work from '../db/optOut/work.ts'
 import { isFairleadError, type FairleadError } from '../domain/errors.ts'
@@ -67,6 +68,8 @@ const pushOnce = async ({ deps, pusher, signal }: Job): Promise<number> => {
     }
   })
   await work.settle(deps.db, pusher, outcomes)
+  if (outcomes.some(({ state, code }) => state === 'rejected' && code !== 'erased'))
+    await noteUnwritten(deps.db, pusher)
   if (stopped === undefined) return due.length
   // a connection that needs a person says so to everybody's work
   return withCrm(deps, accountId, connectionId, () => Promise.reject(stopped))

@@ -13,6 +13,7 @@ export const alertKinds = [
   'scheduleMissed',
   'scheduleRepaired',
   'quarantineGrown',
+  'optOutsUnwritten',
 ] as const
 export type AlertKind = (typeof alertKinds)[number]
 
@@ -99,6 +100,11 @@ const sentences: Record<AlertKind, (cause: Cause, details: AlertDetails) => Caus
   quarantineGrown: (_cause, { parked }) => ({
     message: `${parked} ${parked === 1 ? 'record is' : 'records are'} parked because the CRM rejected ${parked === 1 ? 'it' : 'them'} again and again.`,
     remedy: 'Look at the causes: GET /v1/quarantine. When one is mended, its records are pushed by themselves.',
+  }),
+  optOutsUnwritten: (_cause, { refused, late }) => ({
+    message: `The CRM has refused ${refused} opt-outs and consents, and ${late} have waited for more than a day: people are not marked there as they have said. From here nobody is mailed who has opted out.`,
+    remedy:
+      'Look at `crm` of the suppressions: GET /v1/suppressions names the cause of each. Mend it in Infor CRM, then POST /v1/suppressions/{suppressionId}/retry; what waits goes on by itself when the connection works.',
   }),
 }
 

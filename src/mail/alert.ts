@@ -7,6 +7,7 @@ const titles: Record<AlertKind, string> = {
   scheduleMissed: 'A schedule was missed',
   scheduleRepaired: 'A schedule was repaired',
   quarantineGrown: 'More records are parked',
+  optOutsUnwritten: 'Opt-outs are not in the CRM',
 }
 const overTitles: Record<AlertKind, string> = {
   connectionBroken: 'The CRM connection works again',
@@ -15,6 +16,7 @@ const overTitles: Record<AlertKind, string> = {
   scheduleMissed: 'The schedule fires again',
   scheduleRepaired: 'The schedule is as it should be',
   quarantineGrown: 'No records are parked any more',
+  optOutsUnwritten: 'All opt-outs are in the CRM',
 }
 
 const titleOf = ({ kind, state, details }: AlertShown): string => {

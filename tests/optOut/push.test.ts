@@ -1,9 +1,13 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { emailKeyOf, hashKeyOf } from '../../src/db/emailKey.ts'
+import { operator } from '../../src/db/audit.ts'
+import * as alerts from '../../src/db/alert.ts'
+import { noteAllUnwritten } from '../../src/db/optOut/alert.ts'
+import { retry } from '../../src/db/optOut/read.ts'
 import { wakeOpen } from '../../src/db/optOut/wake.ts'
 import * as t from '../../src/db/schema.ts'
 import type { CrmEntity } from '../../src/domain/crm.ts'
-import { openFairlead, type Fairlead } from '../support/fairlead.ts'
+import { openFairlead, until, type Fairlead } from '../support/fairlead.ts'
 import { openOptOuts } from '../support/optOut.ts'
 import { openPeople, type People } from '../sync/people.ts'
 
@@ -172,4 +176,33 @@ test('R22: somebody whom the CRM refuses to change is shown with its words, the 
   const refused = await optOuts.reaches(email, 'rejected')
   expect(refused.crm).toMatchObject({ message: expect.any(String) })
   expect([flag(contact), flag(lead)]).toEqual([true, false])
+
+  const { db, accountId } = fairlead
+  const kind = 'optOutsUnwritten'
+  const told = async () => {
+    const all = await alerts.page(db, accountId, { limit: 10 })
+    return all.map(alerts.shownOf).filter((each) => each.kind === kind)
+  }
+  const alert = await until('it is told', async () => (await told())[0])
+  const { connectionId } = refused
+  const subject = { type: 'connection', id: connectionId, name: null }
+  expect(alert).toMatchObject({ kind, state: 'open', subject, details: { refused: 1, late: 0 } })
+  expect(JSON.stringify(alert)).not.toContain(email)
+  crm.control.clearFaults()
+  const [suppression] = await optOuts.suppressions(email)
+  await retry(db, accountId, suppression!.id, operator)
+  await optOuts.reaches(email, 'written')
+  expect(flag(lead)).toBe(true)
+  await noteAllUnwritten(db)
+  expect(await told()).toMatchObject([{ kind, state: 'resolved' }])
+
+  // as if the CRM had been away for two days
+  const setBack = (state: string) => db.$client`
+    update opt_outs set state = ${state}, due_at = now() + interval '1 day', created_at = now() - interval '2 days' where id = ${refused.id}`
+  await setBack('held')
+  await noteAllUnwritten(db)
+  expect((await told())[0]).toMatchObject({ kind, state: 'open', details: { refused: 0, late: 1 } })
+  await setBack('written')
+  await noteAllUnwritten(db)
+  expect((await told()).map(({ state }) => state)).toEqual(['resolved', 'resolved'])
 })

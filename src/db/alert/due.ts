@@ -35,7 +35,7 @@ export const tellDue = async (db: Database): Promise<number> => {
 
 /** Of what is gone nothing is a problem any more; events are over after a day. */
 export const closeOver = async (db: Database): Promise<void> => {
-  const gone = sql`case when ${alerts.kind} = 'connectionBroken' then ${connections.active} is not true
+  const gone = sql`case when ${alerts.kind} in ('connectionBroken', 'optOutsUnwritten') then ${connections.active} is not true
     else coalesce(${lists.removedAt}, ${segments.removedAt}) is not null or ${lists.id} is null or ${schedules.state} = 'removed' end`
   const past = sql`${alerts.kind} in ('scheduleMissed', 'scheduleRepaired') and ${alerts.seenAt} < now() - make_interval(hours => ${eventHours})`
   const over = await withSubjects(db).where(and(isNull(alerts.resolvedAt), sql`(${gone} or ${past})`))

@@ -10,7 +10,7 @@ export const withSubjects = (db: Database | Transaction) =>
     .select({
       ...getTableColumns(alerts),
       subjectType: sql<SubjectType>`case when ${schedules.id} is not null or ${alerts.kind} in ('scheduleMissed', 'scheduleRepaired') then 'schedule'
-        when ${segments.id} is not null then 'segment' when ${messages.id} is not null then 'message' when ${alerts.kind} = 'connectionBroken' then 'connection' else 'list' end`,
+        when ${segments.id} is not null then 'segment' when ${messages.id} is not null then 'message' when ${alerts.kind} in ('connectionBroken', 'optOutsUnwritten') then 'connection' else 'list' end`,
       subjectName: sql<string | null>`coalesce(${segments.name}, ${lists.name}, ${messages.name})`,
       mail: sql<{ state: 'pending' | 'delivered' | 'failed'; error: string | null } | null>`(
         select jsonb_build_object('state', d.state, 'error', d.attempts -> -1 ->> 'error') from ${alertDeliveries} d
