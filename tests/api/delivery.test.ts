@@ -140,6 +140,14 @@ test('values are refused while nobody has said where links lead, and nothing of 
   }
 })
 
+test('values for a message without HTML are refused: a preview of nothing proves nothing', async () => {
+  const { messageId } = await message({ sender: 'other', html: '' })
+  const { body } = await report(messageId, [
+    { id: 'v', email: 'p1@report.example', sentAt, values: { first_name: 'Pat' } },
+  ])
+  expect(body).toMatchObject({ stored: 0, rejected: 1, errors: [{ id: 'v', code: 'invalidInput', path: 'values' }] })
+})
+
 test('many lines are stored in batches', async () => {
   const { messageId } = await message({ sender: 'other' })
   const lines = Array.from({ length: 1200 }, (_, n) => ({

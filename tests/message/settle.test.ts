@@ -28,7 +28,10 @@ const listOf = async (name: string, emails: string[]): Promise<string> => {
 /** The audience of a message, frozen by its run. */
 const frozen = async (runId: string): Promise<Job> => {
   const run = () => runs.get(api.db, api.account.id, runId)
-  await freeze(api.db, api.secrets, await run())
+  await freeze(api.db, api.secrets, await run(), {
+    check: async () => undefined,
+    signal: new AbortController().signal,
+  })
   return jobOf(api.db, await run())
 }
 const claimId = '019ab3c7-0000-7000-8000-112233445566'

@@ -4,7 +4,7 @@ import { emailKeyOf } from '../../db/emailKey.ts'
 import type { Reported } from '../../db/delivery/report.ts'
 import { newToken } from '../../db/delivery/token.ts'
 import { withPlainLines, type Content } from '../../domain/delivery.ts'
-import { FairleadError } from '../../domain/errors.ts'
+import { FairleadError, misplaced } from '../../domain/errors.ts'
 import { readTyped } from '../../domain/typed.ts'
 import { firstIssue } from '../issue.ts'
 import { Id, Instant, text } from '../schemas.ts'
@@ -64,7 +64,10 @@ const contentOf = (
   if (publicUrl === null) throw new FairleadError('publicUrlMissing')
   const previewUrl = `${publicUrl}/p/${tokens.previewToken}`
   const unsubscribeUrl = `${publicUrl}/u/${tokens.unsubscribeToken}`
-  return withPlainLines(compiled().render({ record: values ?? {}, previewUrl, unsubscribeUrl }))
+  const content = withPlainLines(compiled().render({ record: values ?? {}, previewUrl, unsubscribeUrl }))
+  if (content.html.trim() === '')
+    throw misplaced('values', 'fill in nothing, since the message has no HTML: send html.')
+  return content
 }
 
 const parse = ({ text, fault }: Line): unknown => {
