@@ -55,6 +55,15 @@ export type Fairlead = {
   close: () => Promise<void>
 }
 
+/** Asks one small question, as often as it is asked: what is left to hand over is handed over only when there is something. */
+const isFinished = async ({ db, relay }: Wiring, runId: string): Promise<boolean> => {
+  const [found] = await db.$client<{ state: runs.Run['state']; waits: boolean }[]>`
+    select state, exists (select from outbox where done_at is null) as waits from runs where id = ${runId}`
+  if (found === undefined) throw new Error(`there is no run ${runId}`)
+  if (found.waits) await relay()
+  return isOver(found.state)
+}
+
 type Options = SimulatorOptions & { worker?: boolean; environment?: Record<string, string>; log?: Logger }
 
 /** The whole of Fairlead on a database and a task queue of its own, with a CRM simulator beside it. `worker: false` leaves the worker out. */
@@ -128,16 +137,10 @@ export const openFairlead = async ({
       await relay()
       return runId
     },
-    finished: (runId, timeoutMs) =>
-      until(
-        `run ${runId} is over`,
-        async () => {
-          await relay()
-          const run = await runs.get(db, accountId, runId)
-          return isOver(run.state) ? run : undefined
-        },
-        timeoutMs,
-      ),
+    finished: async (runId, timeoutMs) => {
+      await until(`run ${runId} is over`, () => isFinished(wiring, runId), timeoutMs)
+      return runs.get(db, accountId, runId)
+    },
     async control(method, path, body) {
       const response = await fetch(`${simulator.url}/_simulator/${path}`, {
         method,
