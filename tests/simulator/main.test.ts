@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { expect, onTestFinished, test } from 'vitest'
+import { program } from '../support/programs.ts'
 import { open } from './support.ts'
 
 const run = (...args: string[]) => {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/simulator/main.ts', ...args])
+  const child = spawn(process.execPath, [program('simulator'), ...args])
   onTestFinished(() => void child.kill('SIGKILL'))
   let errors = ''
   child.stderr.on('data', (data: Buffer) => (errors += data.toString()))

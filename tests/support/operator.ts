@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { expect } from 'vitest'
 import { openDatabase } from '../../src/db/database.ts'
+import { program } from './programs.ts'
 import { createDatabase } from './servers.ts'
 
 export type Said = { code: number; out: string; err: string }
@@ -19,7 +20,7 @@ export const openOperator = async () => {
   const admin = (words: string[], environment: Record<string, string> = {}): Promise<Said> =>
     new Promise((resolve) => {
       const env = { ...process.env, DATABASE_URL: database.url, FAIRLEAD_SECRET_KEYS: secretKeys, ...environment }
-      execFile(process.execPath, ['--import', 'tsx', 'src/admin.ts', ...words], { env }, (error, out, err) => {
+      execFile(process.execPath, [program('admin'), ...words], { env }, (error, out, err) => {
         printed.push(out, err)
         resolve({ code: error === null ? 0 : Number(error.code), out, err })
       })

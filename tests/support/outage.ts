@@ -9,6 +9,7 @@ import { startSimulator } from '../../src/simulator/simulator.ts'
 import { openApi } from '../../src/start/api.ts'
 import { until } from './fairlead.ts'
 import { expectProven } from './ledger.ts'
+import { program } from './programs.ts'
 import { killAll, newFolder, start } from './start.ts'
 
 type Answer = Run & { progress: { done: number } }
@@ -24,11 +25,9 @@ const variablesOf = (folder: string): Record<string, string> =>
 
 /** Like an operator: a new account by the administrator's command. Answers its key. */
 const addAccount = async (variables: Record<string, string>): Promise<string> => {
-  const { stdout } = await promisify(execFile)(
-    process.execPath,
-    ['--import', 'tsx', 'src/admin.ts', 'account', 'add', 'Example'],
-    { env: { ...process.env, ...variables } },
-  )
+  const { stdout } = await promisify(execFile)(process.execPath, [program('admin'), 'account', 'add', 'Example'], {
+    env: { ...process.env, ...variables },
+  })
   return /\bfl_\S+/.exec(stdout)![0]
 }
 

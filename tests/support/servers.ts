@@ -11,6 +11,7 @@ import type { TestProject } from 'vitest/node'
 import { holderOf, takeLock } from '../../src/embedded/lock.ts'
 import * as databases from '../../src/embedded/postgres.ts'
 import * as temporals from '../../src/embedded/temporal.ts'
+import { bundlePrograms } from './programs.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -19,6 +20,8 @@ declare module 'vitest' {
     temporalAddress: string
     /** the workflows, bundled once for all workers of the run */
     workflowBundle: string
+    /** the folder of our programs, each one file; tests use `program()` */
+    programs: string
   }
 }
 
@@ -46,10 +49,12 @@ export default async ({ provide }: TestProject): Promise<() => Promise<void>> =>
     stops.push(temporal.stop)
     await makeTemplate(database.url)
     const workflowBundle = join(folder, 'workflows.js')
-    await bundle(workflowBundle)
+    const programs = join(folder, 'programs')
+    await Promise.all([bundle(workflowBundle), bundlePrograms(programs)])
     provide('databaseUrl', database.url)
     provide('temporalAddress', temporal.address)
     provide('workflowBundle', workflowBundle)
+    provide('programs', programs)
   } catch (error) {
     await stop()
     throw error

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { onTestFinished } from 'vitest'
 import type { Fairlead } from './fairlead.ts'
+import { program } from './programs.ts'
 
 export type WorkerProcess = {
   pid: number
@@ -14,11 +15,11 @@ export type WorkerProcess = {
   stop: () => Promise<number | null>
 }
 
-type Part = { entry: string; flags?: readonly string[]; environment: Record<string, string>; ready: string }
+type Part = { name: 'worker' | 'api'; flags?: readonly string[]; environment: Record<string, string>; ready: string }
 
 /** A part of Fairlead in a process of its own; resolves when it prints `ready`. It is killed when the test ends. */
-const startPart = async ({ entry, flags = [], environment, ready }: Part): Promise<WorkerProcess> => {
-  const child = spawn(process.execPath, [...flags, '--import', 'tsx', entry], {
+const startPart = async ({ name, flags = [], environment, ready }: Part): Promise<WorkerProcess> => {
+  const child = spawn(process.execPath, [...flags, program(name)], {
     env: { ...process.env, ...environment, LOG_LEVEL: 'info' },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -36,7 +37,7 @@ const startPart = async ({ entry, flags = [], environment, ready }: Part): Promi
     }
     child.stdout.on('data', read)
     child.stderr.on('data', read)
-    void exited.then((code) => reject(new Error(`${entry} ended with ${code}: ${output.slice(-1000)}`)))
+    void exited.then((code) => reject(new Error(`the ${name} ended with ${code}: ${output.slice(-1000)}`)))
   })
   return {
     pid: child.pid!,
@@ -50,7 +51,7 @@ const startPart = async ({ entry, flags = [], environment, ready }: Part): Promi
 export const startWorker = (
   { environment }: Pick<Fairlead, 'environment'>,
   flags: readonly string[] = [],
-): Promise<WorkerProcess> => startPart({ entry: 'worker.ts', flags, environment, ready: 'worker ready' })
+): Promise<WorkerProcess> => startPart({ name: 'worker', flags, environment, ready: 'worker ready' })
 
 /** A real API on this port, as in production. */
 export const startApi = (
@@ -59,7 +60,7 @@ export const startApi = (
   more: Record<string, string> = {},
 ): Promise<WorkerProcess> =>
   startPart({
-    entry: 'src/serve.ts',
+    name: 'api',
     environment: { ...environment, PORT: String(port), ...more },
     ready: 'Server listening',
   })
