@@ -1,4 +1,3 @@
-import { bundleWorkflowCode, Worker } from '@temporalio/worker'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import * as deliveries from '../src/db/alert/delivery.ts'
 import { operator } from '../src/db/audit.ts'
@@ -10,9 +9,8 @@ import * as sweeps from '../src/db/sweep.ts'
 import { request } from '../src/db/sync/request.ts'
 import * as webhooks from '../src/db/webhook.ts'
 import type { WorkflowName } from '../src/temporal/flows.ts'
-import { workflowsPath } from '../src/temporal/worker.ts'
 import { openFairlead, until, type Fairlead } from './support/fairlead.ts'
-import { checkOf, fetchHistory, record, recorded, type History } from './support/history.ts'
+import { checkOf, fetchHistory, openReplayer, record, recorded } from './support/history.ts'
 import { freePort, openMailServer, type MailServer } from './support/mail.ts'
 import { addPeople, openMessage } from './support/message.ts'
 import { openOptOuts } from './support/optOut.ts'
@@ -42,15 +40,10 @@ const workflows: Record<WorkflowName, true> = {
   deliverNotes: true,
 }
 
-let bundle: { code: string }
-beforeAll(async () => {
-  bundle = await bundleWorkflowCode({ workflowsPath })
-}, 60_000)
-
-const replay = (history: History) =>
-  Worker.runReplayHistory({ workflowBundle: bundle, replayName: 'replay' }, history, 'recorded')
-
 describe('histories that were recorded before replay with the code of today', () => {
+  const { replay, close } = openReplayer()
+  afterAll(close)
+
   test.each(recorded())('$name', async ({ history }) => {
     await replay(history)
   })
@@ -62,6 +55,8 @@ describe('histories that were recorded before replay with the code of today', ()
 })
 
 describe('what happens today replays, too', () => {
+  const { replay, close } = openReplayer()
+  afterAll(close)
   let fairlead: Fairlead
   let mailPort: number
   beforeAll(async () => {

@@ -1,7 +1,9 @@
+import { Worker } from '@temporalio/worker'
 import { historyFromJSON, historyToJSON } from '@temporalio/common/lib/proto-utils.js'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { inject } from 'vitest'
 import type { Fairlead } from './fairlead.ts'
 
 const folder = join(import.meta.dirname, '..', 'histories')
@@ -9,6 +11,28 @@ export type History = Parameters<typeof historyToJSON>[0]
 
 export const fetchHistory = ({ wiring }: Fairlead, workflowId: string): Promise<History> =>
   wiring.flows.client.workflow.getHandle(workflowId).fetchHistory()
+
+/** Replays one history after another with the code of today, all in one worker, which begins with the first; fails with what is wrong with the history it was given. */
+export const openReplayer = () => {
+  const waiting: History[] = []
+  const histories = function* () {
+    for (let history = waiting.shift(); history !== undefined; history = waiting.shift())
+      yield { workflowId: 'recorded', history }
+  }
+  const options = { workflowBundle: { codePath: inject('workflowBundle') }, replayName: 'replay' }
+  const results = Worker.runReplayHistories(options, histories())
+  return {
+    async replay(history: History): Promise<void> {
+      waiting.push(history)
+      const { done, value } = await results.next()
+      if (done === true) throw new Error('the replay has ended')
+      if (value.error !== undefined) throw value.error
+    },
+    async close(): Promise<void> {
+      await results.return?.()
+    },
+  }
+}
 
 /** The id of the workflow that checked credentials last. */
 export const checkOf = async ({ db }: Fairlead): Promise<string> => {
