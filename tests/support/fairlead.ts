@@ -28,13 +28,14 @@ export const until = async <T>(
   what: string,
   probe: () => Promise<T | undefined | null | false>,
   timeoutMs = 60_000,
+  everyMs = 25,
 ): Promise<T> => {
   const end = Date.now() + timeoutMs
   for (;;) {
     const found = await probe()
     if (found !== undefined && found !== null && found !== false) return found
     if (Date.now() > end) throw new Error(`waited ${timeoutMs} ms in vain for: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 25))
+    await new Promise((resolve) => setTimeout(resolve, everyMs))
   }
 }
 
@@ -138,7 +139,7 @@ export const openFairlead = async ({
       return runId
     },
     finished: async (runId, timeoutMs) => {
-      await until(`run ${runId} is over`, () => isFinished(wiring, runId), timeoutMs)
+      await until(`run ${runId} is over`, () => isFinished(wiring, runId), timeoutMs, 60)
       return runs.get(db, accountId, runId)
     },
     async control(method, path, body) {
