@@ -22,13 +22,13 @@ export const openReplayer = () => {
   const options = { workflowBundle: { codePath: inject('workflowBundle') }, replayName: 'replay' }
   const results = Worker.runReplayHistories(options, histories())
   return {
-    async replay(history: History): Promise<void> {
+    replay: async (history: History): Promise<void> => {
       waiting.push(history)
       const { done, value } = await results.next()
       if (done === true) throw new Error('the replay has ended')
       if (value.error !== undefined) throw value.error
     },
-    async close(): Promise<void> {
+    close: async (): Promise<void> => {
       await results.return?.()
     },
   }

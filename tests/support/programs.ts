@@ -1,4 +1,4 @@
-import { build, type Plugin } from 'esbuild'
+import { build as bundle, type Plugin } from 'esbuild'
 import { mkdirSync, symlinkSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
@@ -10,8 +10,8 @@ const entries = { worker: 'worker.ts', api: 'src/serve.ts', admin: 'src/admin.ts
 /** What lies beside a file, such as the migrations, is still found there. */
 const ownAddresses: Plugin = {
   name: 'own-addresses',
-  setup({ onLoad }) {
-    onLoad({ filter: /\.ts$/ }, async ({ path }) => ({
+  setup(build) {
+    build.onLoad({ filter: /\.ts$/ }, async ({ path }) => ({
       contents: (await readFile(path, 'utf8')).replaceAll('import.meta.url', JSON.stringify(pathToFileURL(path).href)),
       loader: 'ts',
     }))
@@ -25,7 +25,7 @@ const ownAddresses: Plugin = {
 export const bundlePrograms = async (folder: string): Promise<void> => {
   mkdirSync(folder)
   symlinkSync(resolve('node_modules'), join(folder, 'node_modules'), 'junction')
-  await build({
+  await bundle({
     entryPoints: entries,
     outdir: folder,
     outExtension: { '.js': '.mjs' },

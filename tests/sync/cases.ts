@@ -22,10 +22,17 @@ const crms: Record<string, CrmEntity[]> = {
 export const rules: AmbiguousMatch[] = ['best', 'all', 'hold']
 
 const flags = [true, false]
-const combinations = (['lead', 'contact'] as const).flatMap((own) =>
+/** Settings of one list. */
+export type Combination = Omit<Settings, 'match'>
+export const combinations: Combination[] = (['lead', 'contact'] as const).flatMap((own) =>
   flags.flatMap((addNew) =>
     flags.flatMap((updateExisting) => flags.map((ticked) => ({ own, addNew, updateExisting, ticked }))),
   ),
+)
+/** The half in which any three settings together still take every value: only all four of them together do not. */
+export const half = combinations.filter(
+  ({ own, addNew, updateExisting, ticked }) =>
+    [own === 'lead', addNew, updateExisting, ticked].filter(Boolean).length % 2 === 0,
 )
 
 /** One situation of one combination: a person of its own, so that one run settles all situations of a list. */
@@ -38,7 +45,7 @@ export type Case = {
   recordId: string
   people: Person[]
 }
-export type Lane = { settings: Omit<Settings, 'match'>; list: TestList; cases: Record<AmbiguousMatch, Case[]> }
+export type Lane = { settings: Combination; list: TestList; cases: Record<AmbiguousMatch, Case[]> }
 
 const otherThan = { lead: 'contact', contact: 'lead' } as const
 const companyOf = { lead: 'Company', contact: 'AccountName' } as const
@@ -83,12 +90,12 @@ const casesOf = (crm: People, own: CrmEntity, rule: AmbiguousMatch, lane: number
 /** Waits for runs by one question for all. */
 const finished = async ({ db, accountId, wiring }: Fairlead, runIds: string[]): Promise<runs.Run[]> => {
   await wiring.relay()
-  await until('all runs are over', async () => {
-    await new Promise((resolve) => setTimeout(resolve, 100))
+  const areOver = async () => {
     const [left] = await db.$client`
       select from runs where id = any(string_to_array(${runIds.join()}::text, ',')::uuid[]) and finished_at is null limit 1`
     return left === undefined
-  })
+  }
+  await until('all runs are over', areOver, undefined, 100)
   return Promise.all(runIds.map((id) => runs.get(db, accountId, id)))
 }
 
@@ -104,7 +111,7 @@ export const syncAll = async (fairlead: Fairlead, lanes: Lane[]): Promise<runs.R
 }
 
 /** A list for each combination of settings, with the linked records of all its cases. */
-export const openLanes = async (fairlead: Fairlead, crm: People): Promise<Lane[]> => {
+export const openLanes = async (fairlead: Fairlead, crm: People, combinations: Combination[]): Promise<Lane[]> => {
   for (const entity of ['lead', 'contact'] as const)
     add(crm, entity, `latest.${entity}@example.com`, 'Latest', Date.now())
   const cases = combinations.map(

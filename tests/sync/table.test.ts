@@ -1,0 +1,4 @@
+import { half } from './cases.ts'
+import { proveTable } from './table.ts'
+
+proveTable(half)
