@@ -95,9 +95,18 @@ const dayMs = 86_400_000
 
 const isLeap = (year: number): boolean => (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0
 
+/** Asked for each row, and slow to find. */
+const todays = new Map<string, number>()
+const todayOf = ({ now, timeZone }: World): number => {
+  const key = `${now.getTime()} ${timeZone}`
+  const today = todays.get(key) ?? Date.parse(now.toLocaleDateString('sv-SE', { timeZone }))
+  todays.set(key, today)
+  return today
+}
+
 /** Days by counting: how many days lie between the local today and the value. */
-const dated = (operator: string, value: string, asked: readonly unknown[], { now, timeZone }: World): boolean => {
-  const today = Date.parse(now.toLocaleDateString('sv-SE', { timeZone }))
+const dated = (operator: string, value: string, asked: readonly unknown[], world: World): boolean => {
+  const today = todayOf(world)
   const ahead = Math.round((Date.parse(value) - today) / dayMs)
   const days = Number(asked[0])
   if (operator === 'withinLastDays') return ahead <= 0 && ahead > -days
