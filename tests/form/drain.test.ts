@@ -2,7 +2,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { operator } from '../../src/db/audit.ts'
 import * as lists from '../../src/db/list.ts'
 import { reopen } from '../../src/db/submission/wake.ts'
-import { openFairlead, type Fairlead } from '../support/fairlead.ts'
+import { openFairlead, until, type Fairlead } from '../support/fairlead.ts'
+import { openOptOuts } from '../support/optOut.ts'
 import { openForm } from '../support/submission.ts'
 import { plainList } from '../support/plain.ts'
 import type { TestList } from '../support/sync.ts'
@@ -132,6 +133,22 @@ describe('F2: a submission', () => {
     const made = await form.settled(await form.submit({ email: fresh, last: 'Fresh', firm: 'Fresh Ltd' }))
     expect(made).toMatchObject({ state: 'pushed', results: [{ kind: 'created' }] })
     expect(peopleOf('lead', fresh)).toHaveLength(1)
+  })
+
+  test('R34: of an address that is opted out, without a new consent, makes a lead that is marked', async () => {
+    const form = await open()
+    const email = mail('out')
+    const optOuts = openOptOuts(fairlead)
+    await optOuts.out(email)
+    await optOuts.reaches(email, 'written')
+    expect(await form.settled(await form.submit({ email, last: 'Out', firm: 'Out Ltd' }))).toMatchObject({
+      state: 'pushed',
+    })
+    const [{ Id: id }] = peopleOf('lead', email) as [{ Id: string }]
+    await until('the lead is marked', async () => {
+      await fairlead.wiring.relay()
+      return crm.everybody().get(id)?.['DoNotEmail'] === true
+    })
   })
 
   test('R40: whose record is gone when the lead would be made is settled as erased, and makes nobody', async () => {

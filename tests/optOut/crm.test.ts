@@ -62,6 +62,46 @@ describe('R34: what the CRM says of e-mail', () => {
     expect(await optOuts.of(mail('out'))).toEqual([])
   })
 
+  test('who comes into the CRM later with an address that is opted out is marked there when we hear of them, once', async () => {
+    const email = mail('opted')
+    await optOuts.out(email)
+    await optOuts.reaches(email, 'written')
+    const values = { Email: email, LastName: 'Person', DoNotSolicit: false }
+    const [lead, marked, contact] = [
+      crm.add('lead', { ...values, DoNotEmail: false }),
+      crm.add('lead', { ...values, DoNotEmail: true }),
+      crm.add('contact', { ...values, Email: email.toUpperCase(), DoNotEmail: null }),
+    ]
+    const flags = () => [lead, marked, contact].map((id) => crm.everybody().get(id)?.['DoNotEmail'])
+    await leads.run()
+    await until('both are marked', async () => {
+      await fairlead.wiring.relay()
+      return flags().every((each) => each === true)
+    })
+    const said = await optOuts.reaches(email, 'written')
+    expect(new Map(said.results.map(({ id, wrote }) => [id, wrote]))).toEqual(
+      new Map([
+        [lead, true],
+        [marked, false],
+        [contact, true],
+      ]),
+    )
+    await contacts.run()
+    expect(await optOuts.of(email)).toHaveLength(2)
+    // by hand, against the person's word: here nobody mails them, and nobody quarrels with the CRM
+    crm.control.edit({ entity: 'lead', id: lead, values: { DoNotEmail: false } })
+    await leads.run()
+    expect(await optOuts.of(email)).toHaveLength(2)
+    expect((await optOuts.suppressions(email)).map(({ liftedAt }) => liftedAt)).toEqual([null])
+
+    const again = crm.add('contact', { ...values, DoNotEmail: false })
+    await fairlead.finished(await fairlead.startImport('contact', ['Title'], true))
+    await until('the one of an import is marked', async () => {
+      await fairlead.wiring.relay()
+      return crm.everybody().get(again)?.['DoNotEmail'] === true
+    })
+  })
+
   test('our own DoNotEmail that comes back is no news', async () => {
     expect(await active('stale')).toEqual(['person'])
     await leads.run()

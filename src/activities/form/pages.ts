@@ -1,4 +1,5 @@
 import * as claims from '../../db/submission/claim.ts'
+import { queueLate } from '../../db/optOut/late.ts'
 import { settle, type Outcome } from '../../db/submission/settle.ts'
 import type { SyncPlan } from '../../db/sync/plan.ts'
 import type { CallOptions, Crm } from '../../domain/crm.ts'
@@ -23,6 +24,17 @@ const lookEveryMs = 200
 export const leaseMs = 15_000
 
 export type Connection = { connectionId: string; width: number }
+
+/** Stores a batch, and queues the opt-outs of people whom it has made in the CRM. */
+const storing =
+  ({ deps, claimId, drainer: { accountId } }: Drain, connectionId: string) =>
+  async (outcomes: Outcome[]): Promise<void> => {
+    await settle(deps.db, accountId, claimId, outcomes)
+    const recordIds = outcomes.flatMap(({ submission, results }) =>
+      results.some(({ kind }) => kind === 'created') ? [submission.recordId] : [],
+    )
+    if (recordIds.length > 0) await deps.db.transaction((tx) => queueLate(tx, { accountId, connectionId, recordIds }))
+  }
 
 /** Nothing of its list can go out. */
 const refusedOf = (submission: claims.Claimed, code: string): Outcome => {
@@ -49,7 +61,7 @@ export const pushing = (drain: Drain, { connectionId, width }: Connection) => {
   const { deps, drainer, claimId, signal } = drain
   const { accountId } = drainer
   const planOf = planner(deps, { accountId, connectionId })
-  const pile = piling<Outcome>((outcomes) => settle(deps.db, accountId, claimId, outcomes))
+  const pile = piling(storing(drain, connectionId))
   const store = (outcome: Outcome): Promise<void> => {
     pile.add(outcome)
     return pile.stored()

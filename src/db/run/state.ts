@@ -12,6 +12,7 @@ import {
 import * as accountRows from '../account.ts'
 import type { Database } from '../database.ts'
 import { endMessage } from '../delivery/finish.ts'
+import { queueLate } from '../optOut/late.ts'
 import * as outbox from '../outbox.ts'
 import { lists, previewedRecords, putOff, runMembers, runs, sweptKeys, uploads } from '../schema.ts'
 import { startMessage } from '../sync/request.ts'
@@ -120,6 +121,8 @@ export const finish = (db: Database, run: Run, ending: Ending): Promise<void> =>
       await noteEnding(tx, run, ending)
       return
     }
+    if (run.connectionId !== null && run.kind !== 'preview')
+      await queueLate(tx, { accountId: run.accountId, connectionId: run.connectionId, listId: run.listId })
     // whoever makes, removes or restores a record waits for this, so the count below is right
     await tx.select({ id: lists.id }).from(lists).where(eq(lists.id, run.listId)).for('no key update')
     await tx
