@@ -18,6 +18,7 @@ import { startMailSink, type MailSink } from '../src/embedded/mail.ts'
 import type { housekeeping } from '../src/workflows/housekeeping.ts'
 import { addList, addRun } from './api/rows.ts'
 import { openFairlead, until, type Fairlead } from './support/fairlead.ts'
+import { openMessage } from './support/message.ts'
 import { addAll, newPeople } from './support/push.ts'
 import { isSigned, openReceiver, toldOf, type Receiver, type Turn } from './support/receiver.ts'
 import { openList } from './support/sync.ts'
@@ -287,6 +288,21 @@ describe('one alert for an open problem and day, one on recovery', () => {
     expect(toldOf(receiver.calls.at(-1)!).data).toMatchObject({ details: { gone: true } })
     const open = await alerts.page(fairlead.db, fairlead.accountId, { limit: 200 })
     expect(open.filter(({ subject, resolvedAt }) => subject === listId && resolvedAt === null)).toEqual([])
+  })
+
+  test('the problem of a message stays open until the message is removed', async () => {
+    const { db, accountId } = fairlead
+    const { messageId } = await openMessage(fairlead, await newList('Mailed'))
+    const isOpen = async (): Promise<boolean> =>
+      (await alerts.page(db, accountId, { limit: 200 })).some(
+        ({ subject, resolvedAt }) => subject === messageId && resolvedAt === null,
+      )
+    await raise('runFailed', messageId)
+    await alerts.closeOver(db)
+    expect(await isOpen()).toBe(true)
+    await db.update(rows.messages).set({ removedAt: new Date() }).where(eq(rows.messages.id, messageId))
+    await alerts.closeOver(db)
+    expect(await isOpen()).toBe(false)
   })
 })
 

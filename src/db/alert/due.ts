@@ -3,7 +3,7 @@ import { happensOnce } from '../../domain/alert.ts'
 import { lock } from '../account.ts'
 import type { Database } from '../database.ts'
 import * as outbox from '../outbox.ts'
-import { alertDeliveries, alerts, connections, lists, schedules, segments } from '../schema.ts'
+import { alertDeliveries, alerts, connections, lists, messages, schedules, segments } from '../schema.ts'
 import { resolve } from './raise.ts'
 import { withSubjects } from './read.ts'
 import { deliveryMessage, tellOpen } from './tell.ts'
@@ -36,6 +36,7 @@ export const tellDue = async (db: Database): Promise<number> => {
 /** Of what is gone nothing is a problem any more; events are over after a day. */
 export const closeOver = async (db: Database): Promise<void> => {
   const gone = sql`case when ${alerts.kind} in ('connectionBroken', 'optOutsUnwritten') then ${connections.active} is not true
+    when ${messages.id} is not null then ${messages.removedAt} is not null
     else coalesce(${lists.removedAt}, ${segments.removedAt}) is not null or ${lists.id} is null or ${schedules.state} = 'removed' end`
   const past = sql`${alerts.kind} in ('scheduleMissed', 'scheduleRepaired') and ${alerts.seenAt} < now() - make_interval(hours => ${eventHours})`
   const over = await withSubjects(db).where(and(isNull(alerts.resolvedAt), sql`(${gone} or ${past})`))
