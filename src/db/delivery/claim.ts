@@ -45,7 +45,10 @@ export const claim = async (
     mine as (
       update deliveries d set claim_id = ${claimId}::uuid, claim_until = now() + make_interval(secs => ${leaseMs / 1000})
       from due where d.id = due.id returning d.*),
-    -- one by one, by the index of addresses
+    -- one by one, by the indexes of addresses
+    suppressed as materialized (
+      select m.id from mine m cross join lateral (
+        select from suppressions s where s.account_id = m.account_id and s.email_key = m.email_key and s.lifted_at is null limit 1) x),
     opted as materialized (
       select m.id from mine m cross join lateral (
         select from records o join lists l on l.id = o.list_id and l.removed_at is null
@@ -53,7 +56,7 @@ export const claim = async (
     select m.id::text, m.email, m.email_key as "emailKey", k.list_id::text as "listId", k.id::text as "recordId", m.crm_entity as "crmEntity", m.tries,
       m.is_unsure as "isUnsure", m.preview_token as "previewToken", m.unsubscribe_token as "unsubscribeToken",
       case when m.email is null or m.erased_at is not null then 'erased'
-        when exists (select from suppressions s where s.account_id = m.account_id and s.email_key = m.email_key and s.lifted_at is null) then 'suppressed'
+        when m.id in (select id from suppressed) then 'suppressed'
         when k.id is null then 'recordRemoved'
         when ${refuses(sql, 'k')} or m.id in (select id from opted) then 'optedOut' end as skip,
       c.subject, c.html, c.text, c.sha256

@@ -45,11 +45,14 @@ export const suppressing = (
   select distinct on (x.key) ${accountId}::uuid, decode(x.key, 'hex'), x.email, 'optedOut', 'crm',
     'The CRM has ' || x.field || ' on the ' || ${entity}::text || ' ' || x.id || '; seen by run ' || ${runId}::text || '.'
   from jsonb_to_recordset(${JSON.stringify(told)}::text::jsonb) as x (key text, email text, id text, field text)
-  where ${when}
-    and not exists (select from suppressions s where s.account_id = ${accountId}::uuid and s.email_key = decode(x.key, 'hex') and s.lifted_at is null
-      and (s.source = 'crm' or (x.field = 'DoNotEmail' and ${ofOurs(sql, 's')})))
-    and not (x.field = 'DoNotEmail' and exists (select from opt_outs o where o.account_id = ${accountId}::uuid and o.email_key = decode(x.key, 'hex')
-      and not o.do_not_email and (o.state in ('waiting', 'held') or o.settled_at > now() - interval '10 minutes')))
+    -- one by one, by the index: a table that was just filled has no statistics, and a join would read all of it for each page
+    left join lateral (
+      select true as known from suppressions s where s.account_id = ${accountId}::uuid and s.email_key = decode(x.key, 'hex') and s.lifted_at is null
+        and (s.source = 'crm' or (x.field = 'DoNotEmail' and ${ofOurs(sql, 's')})) limit 1) already on true
+    left join lateral (
+      select true as known from opt_outs o where o.account_id = ${accountId}::uuid and o.email_key = decode(x.key, 'hex')
+        and not o.do_not_email and (o.state in ('waiting', 'held') or o.settled_at > now() - interval '10 minutes') limit 1) consent on x.field = 'DoNotEmail'
+  where ${when} and already.known is null and consent.known is null
   order by x.key, x.id
   on conflict (account_id, email_key, source) where lifted_at is null do nothing`
 
