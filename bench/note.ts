@@ -12,6 +12,8 @@ import { sizeOf, type Line } from './table.ts'
 
 const latencyMs = 20
 const atOnce = 4
+/** mails whose answers are stored together */
+const pageSize = 200
 const leastShare = 0.8
 const mostEvents = 12
 
@@ -49,7 +51,9 @@ const acceptAll = async ({ wiring: { db, relay } }: Stage, accountId: string, li
       insert into delivery_contents (delivery_id, account_id, subject, html, text, sha256)
       select id, account_id, ${subject}, ${html}, ${text}, ${sha256} from deliveries where message_id = ${message.id}`
     const ids = made.map(({ id }) => id)
-    await notes.insert(tx, accountId, message.id, ids)
+    // as senders do: a page at a time
+    for (let at = 0; at < ids.length; at += pageSize)
+      await notes.insert(tx, accountId, message.id, ids.slice(at, at + pageSize))
     const [run] = await sql<
       [{ id: string }]
     >`select id::text from runs where message_id = ${message.id} and kind = 'notes'`
