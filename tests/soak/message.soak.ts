@@ -44,6 +44,12 @@ test('G1, G3, G4: ten thousand mails to people of the CRM: each as its preview s
   const worker = await startWorker(fairlead)
   const app = await buildApp({ ...fairlead.wiring, engineReady: async () => true } as never)
   onTestFinished(() => app.close())
+  let looks = 0
+  /** Each from a network of its own, since one that looks at thousands is slowed down. */
+  const open = (url: string) => {
+    looks += 1
+    return app.inject({ url, remoteAddress: `10.${looks >> 8}.${looks & 255}.1` })
+  }
   await fairlead.connect()
   const { listId } = await fairlead.finished(await fairlead.startImport('lead'), 300_000)
   const message = await openMessage(fairlead, listId!, { addNote: true })
@@ -60,7 +66,7 @@ test('G1, G3, G4: ten thousand mails to people of the CRM: each as its preview s
   for (const { id, email, previewToken, unsubscribeToken } of accepted) {
     const raw = arrived.get(email!.toLowerCase())!
     const { html, subject, messageId } = await simpleParser(raw, { skipHtmlToText: true })
-    const preview = await app.inject(`/p/${previewToken}/html`)
+    const preview = await open(`/p/${previewToken}/html`)
     expect([preview.statusCode, preview.body]).toEqual([200, html])
     expect(subject).toMatch(/^Grüße an /)
     expect(messageId).toBe(`<${id}@sender.example>`)
@@ -88,16 +94,21 @@ test('G1, G3, G4: ten thousand mails to people of the CRM: each as its preview s
   }
   expect(created).toBe(accepted.length)
   const found = inCrm(fairlead)
-  const linked = await fairlead.db.$client<{ token: string; crmId: string; sentAt: Date }[]>`
+  const linked = await fairlead.db.$client<{ token: string; crmId: string; sentAt: string }[]>`
     select preview_token as token, crm_id as "crmId", sent_at as "sentAt" from deliveries
     where message_id = ${message.messageId} and state = 'accepted'`
   expect(found.size).toBe(linked.length)
   for (const { token, crmId, sentAt } of linked) {
     const [note, ...others] = found.get(token) ?? []
     expect(others).toEqual([])
-    expect(note).toMatchObject({ Type: 'atEMail', LeadId: crmId, UserId: 'ADMIN', StartDate: sentAt.toISOString() })
+    expect(note).toMatchObject({
+      Type: 'atEMail',
+      LeadId: crmId,
+      UserId: 'ADMIN',
+      StartDate: new Date(sentAt).toISOString(),
+    })
     expect(String(note!['Description'])).toMatch(/^Grüße an /)
-    expect((await app.inject(`/p/${token}`)).statusCode).toBe(200)
+    expect((await open(`/p/${token}`)).statusCode).toBe(200)
   }
 }, 3_600_000)
 
