@@ -1,29 +1,24 @@
 import { simpleParser } from 'mailparser'
 import type { FastifyInstance } from 'fastify'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { buildApp } from '../../src/api/app.ts'
-import { openFairlead, type Fairlead } from '../support/fairlead.ts'
-import { openMailServer, type MailServer } from '../support/mail.ts'
+import type { Fairlead } from '../support/fairlead.ts'
+import type { MailServer } from '../support/mail.ts'
 import { openMessage } from '../support/message.ts'
 import { openOptOuts } from '../support/optOut.ts'
+import { openSender } from '../support/sender.ts'
 import { openList } from '../support/sync.ts'
 import { openPeople } from '../sync/people.ts'
 
+let sender: Awaited<ReturnType<typeof openSender>>
 let fairlead: Fairlead
 let mail: MailServer
 let app: FastifyInstance
 beforeAll(async () => {
-  mail = await openMailServer()
-  const environment = { PUBLIC_URL: 'https://fairlead.example', SMTP_URL: mail.url }
-  fairlead = await openFairlead({ leads: 10, contacts: 2, environment })
-  app = await buildApp({ ...fairlead.wiring, engineReady: async () => true } as never)
+  sender = await openSender({ leads: 10, contacts: 2 })
+  ;({ fairlead, mail, app } = sender)
   await fairlead.connect()
 }, 60_000)
-afterAll(async () => {
-  await app.close()
-  await fairlead.close()
-  await mail.close()
-})
+afterAll(() => sender.close())
 
 test('R34, R35: one click in a mail that was really sent is DoNotEmail in the CRM, which no stale value takes back', async () => {
   const crm = openPeople(fairlead)

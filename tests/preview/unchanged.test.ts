@@ -3,7 +3,6 @@ import type { FastifyInstance } from 'fastify'
 import { Liquid } from 'liquidjs'
 import { simpleParser } from 'mailparser'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
-import { buildApp } from '../../src/api/app.ts'
 import { operator } from '../../src/db/audit.ts'
 import { emailKeyOf, hashKeyOf } from '../../src/db/emailKey.ts'
 import * as housekeeping from '../../src/db/housekeeping.ts'
@@ -11,25 +10,21 @@ import * as lists from '../../src/db/list.ts'
 import * as changes from '../../src/db/message/change.ts'
 import * as t from '../../src/db/schema.ts'
 import { htmlLiquid } from '../../src/mail/liquid.ts'
-import { openFairlead, type Fairlead } from '../support/fairlead.ts'
-import { openMailServer, type MailServer } from '../support/mail.ts'
+import type { Fairlead } from '../support/fairlead.ts'
+import type { MailServer } from '../support/mail.ts'
 import { addPeople, openMessage } from '../support/message.ts'
+import { openSender } from '../support/sender.ts'
 import { plainList } from '../support/plain.ts'
 
+let sender: Awaited<ReturnType<typeof openSender>>
 let fairlead: Fairlead
 let mail: MailServer
 let app: FastifyInstance
 beforeAll(async () => {
-  mail = await openMailServer()
-  const environment = { PUBLIC_URL: 'https://fairlead.example', SMTP_URL: mail.url }
-  fairlead = await openFairlead({ leads: 1, contacts: 1, environment })
-  app = await buildApp({ ...fairlead.wiring, engineReady: async () => true } as never)
+  sender = await openSender({ leads: 1, contacts: 1 })
+  ;({ fairlead, mail, app } = sender)
 })
-afterAll(async () => {
-  await app.close()
-  await fairlead.close()
-  await mail.close()
-})
+afterAll(() => sender.close())
 afterEach(() => {
   vi.restoreAllMocks()
 })
