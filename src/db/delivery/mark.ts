@@ -34,7 +34,7 @@ export const mark = (
       update ${deliveries} d set state = 'sending', preview_token = m.preview_token, unsubscribe_token = m.unsubscribe_token
       from jsonb_to_recordset(${given}::text::jsonb) as m (id uuid, preview_token text, unsubscribe_token text)
       where d.id = m.id and d.state = 'waiting' and d.claim_id = ${claimId}::uuid and d.claim_until > now() and d.email is not null
-        and not exists (select from suppressions s where s.account_id = d.account_id and s.email_key = d.email_key and s.lifted_at is null)
+        and (select true from suppressions s where s.account_id = d.account_id and s.email_key = d.email_key and s.lifted_at is null limit 1) is null
       returning d.id::text`)
     const ids = new Set(mine.map(({ id }) => id))
     const kept = JSON.stringify(rows.filter(({ id }) => ids.has(id)))
