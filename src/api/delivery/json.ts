@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Delivery as Row } from '../../db/delivery/read.ts'
 import { causeOf } from '../../domain/cause.ts'
 import { deliveryStates } from '../../domain/delivery.ts'
+import { previewUrl } from '../../domain/link.ts'
 import { Entity, Id, Instant, instant, instantOrNull } from '../schemas.ts'
 import type { Services } from '../services.ts'
 
@@ -85,7 +86,7 @@ const previewJson = (row: Row, publicUrl: string | null): z.infer<typeof Deliver
   const { previewToken, state, previewExpiresAt, previewRevokedAt } = row
   if (previewToken === null || !['accepted', 'bounced', 'unknown'].includes(state)) return null
   return {
-    url: publicUrl === null ? null : `${publicUrl}/p/${previewToken}`,
+    url: publicUrl === null ? null : previewUrl(publicUrl, previewToken),
     expiresAt: instantOrNull(previewExpiresAt),
     revokedAt: instantOrNull(previewRevokedAt),
   }

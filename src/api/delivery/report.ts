@@ -5,6 +5,7 @@ import type { Reported } from '../../db/delivery/report.ts'
 import { newToken } from '../../db/delivery/token.ts'
 import { withPlainLines, type Content } from '../../domain/delivery.ts'
 import { FairleadError, misplaced } from '../../domain/errors.ts'
+import { previewUrl, unsubscribeUrl } from '../../domain/link.ts'
 import { readTyped } from '../../domain/typed.ts'
 import { firstIssue } from '../issue.ts'
 import { Id, Instant, text } from '../schemas.ts'
@@ -62,9 +63,11 @@ const contentOf = (
   if (html !== undefined) return withPlainLines({ subject: subject ?? '', html, text: line.text ?? '' })
   const { publicUrl, compiled } = reading
   if (publicUrl === null) throw new FairleadError('publicUrlMissing')
-  const previewUrl = `${publicUrl}/p/${tokens.previewToken}`
-  const unsubscribeUrl = `${publicUrl}/u/${tokens.unsubscribeToken}`
-  const content = withPlainLines(compiled().render({ record: values ?? {}, previewUrl, unsubscribeUrl }))
+  const links = {
+    previewUrl: previewUrl(publicUrl, tokens.previewToken),
+    unsubscribeUrl: unsubscribeUrl(publicUrl, tokens.unsubscribeToken),
+  }
+  const content = withPlainLines(compiled().render({ record: values ?? {}, ...links }))
   if (content.html.trim() === '')
     throw misplaced('values', 'fill in nothing, since the message has no HTML: send html.')
   return content
