@@ -5,7 +5,6 @@ import {
   boolean,
   check,
   customType,
-  foreignKey,
   index,
   integer,
   jsonb,
@@ -493,6 +492,7 @@ export const records = pgTable(
   {
     id: id(),
     accountId: uuid().notNull(),
+    /** without a foreign key, which a row's insert pays for (decision 38); lists are never deleted */
     listId: uuid().notNull(),
     crmEntity: text().$type<CrmEntity>(),
     crmId: text(),
@@ -525,7 +525,6 @@ export const records = pgTable(
     index('records_pending')
       .on(t.listId, t.id)
       .where(sql`agreed <> '{}' or crm_id is null`),
-    foreignKey({ columns: [t.listId], foreignColumns: [lists.id] }),
   ],
 )
 

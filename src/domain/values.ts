@@ -8,28 +8,30 @@ export type ColumnPlan = readonly (readonly [crmField: string, key: string])[]
 const escaped = /["\\\u0000-\u001f\ud800-\udfff]/
 
 /** One value as JSON text; a decimal that a double cannot hold digit by digit. */
-export const encodeValue = (value: CrmValue): string =>
-  typeof value === 'object' && value !== null ? value.bigDecimal : JSON.stringify(value)
-
-const addValue = (pieces: string[], open: string, value: CrmValue): void => {
-  if (typeof value === 'string' && !escaped.test(value)) pieces.push(open, '"', value, '"')
-  else pieces.push(open, encodeValue(value))
+export const encodeValue = (value: CrmValue): string => {
+  if (value === null || typeof value === 'boolean') return String(value)
+  return typeof value === 'object' ? value.bigDecimal : JSON.stringify(value)
 }
 
 /**
- * A person's values as the JSON text of `records.fields`. Absent stays missing, blank is null, and a decimal that a double
+ * Writes people's values as the JSON text of `records.fields`. Absent stays missing, blank is null, and a decimal that a double
  * cannot hold goes in digit by digit (R8), which is why this is text and not an object. Pieces are joined once: a million texts that are
  * put together step by step are the collector's, not ours.
  */
-export const encodeValues = (values: Record<string, CrmValue>, plan: ColumnPlan): string => {
-  const pieces: string[] = []
-  for (const [name, key] of plan) {
-    const value = values[name]
-    if (value !== undefined) addValue(pieces, pieces.length === 0 ? `{"${key}":` : `,"${key}":`, value)
+export const encoderOf = (plan: ColumnPlan): ((values: Record<string, CrmValue>) => string) => {
+  const openings = plan.map(([name, key]) => ({ name, bare: `,"${key}":`, text: `,"${key}":"` }))
+  return (values) => {
+    const pieces: string[] = []
+    for (const { name, bare, text } of openings) {
+      const value = values[name]
+      if (typeof value === 'string' && !escaped.test(value)) pieces.push(text, value, '"')
+      else if (value !== undefined) pieces.push(bare, encodeValue(value))
+    }
+    if (pieces.length === 0) return '{}'
+    pieces[0] = `{${pieces[0]!.slice(1)}`
+    pieces.push('}')
+    return pieces.join('')
   }
-  if (pieces.length === 0) return '{}'
-  pieces.push('}')
-  return pieces.join('')
 }
 
 const token = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g

@@ -2,7 +2,7 @@ import type { CrmEntity } from '../../domain/crm.ts'
 import type { DecisionKind } from '../../domain/decision.ts'
 import type { Candidate } from '../../domain/match.ts'
 import type { Outcome } from '../../domain/push.ts'
-import { encodeValues } from '../../domain/values.ts'
+import { encoderOf } from '../../domain/values.ts'
 import type { Sql } from '../database.ts'
 import type { SyncPlan } from '../sync/plan.ts'
 
@@ -20,7 +20,7 @@ const idsOf = (sql: Sql, ids: readonly string[]) => sql`any(string_to_array(${id
 const encode = ({ of }: SyncPlan, { recordId, kind, person, candidates }: Question): string => {
   const people = candidates.map(
     ({ entity, person: { id, values } }) =>
-      `{"entity":"${entity}","id":${JSON.stringify(id)},"values":${encodeValues(values, of[entity].plan)}}`,
+      `{"entity":"${entity}","id":${JSON.stringify(id)},"values":${encoderOf(of[entity].plan)(values)}}`,
   )
   const rest = { record_id: recordId, kind, crm_entity: person?.entity ?? null, crm_id: person?.id ?? null }
   return `${JSON.stringify(rest).slice(0, -1)},"candidates":[${people.join()}]}`

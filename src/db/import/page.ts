@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import type { CrmEntity, CrmPage, CrmPerson } from '../../domain/crm.ts'
-import { encodeValues, type ColumnPlan } from '../../domain/values.ts'
+import { encoderOf, type ColumnPlan } from '../../domain/values.ts'
 import type { Database, Sql } from '../database.ts'
 import { emailHexOf } from '../emailKey.ts'
 import { withoutErased, type Erased } from '../erasure/known.ts'
@@ -42,11 +42,12 @@ export type Prepared = {
 export const prepare = (target: PageTarget, all: CrmPerson[]): Prepared => {
   const { people, erased } = withoutErased(target, all)
   const emails = people.map(({ values }) => emailHexOf(target.hashKey, values['Email']))
+  const encode = encoderOf(target.plan)
   return {
     length: people.length,
     ids: people.map(({ id }) => id).join('\n'),
     emails: emails.join('\n'),
-    fields: people.map(({ values }) => encodeValues(values, target.plan)).join('\n'),
+    fields: people.map(({ values }) => encode(values)).join('\n'),
     withoutEmail: emails.filter((email) => email === '').length,
     optedOut: people.filter((person) => optOutField(person) !== undefined).length,
     told: toldBy(people, emails),

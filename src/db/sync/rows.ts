@@ -1,6 +1,6 @@
 import type { CrmEntity, CrmValue } from '../../domain/crm.ts'
 import type { AgreedValues } from '../../domain/sync.ts'
-import { encodeValue, encodeValues, readValues } from '../../domain/values.ts'
+import { encodeValue, readValues } from '../../domain/values.ts'
 import type { Sql } from '../database.ts'
 
 /** A record as a sync works on it. */
@@ -122,10 +122,9 @@ export const lockedRows = async (sql: Sql, of: Of, ids: readonly string[]): Prom
 
 /** Column key → value as JSON text; decimals digit by digit. */
 export const encodeFields = (values: Readonly<Record<string, CrmValue>>): string =>
-  encodeValues(
-    values,
-    Object.keys(values).map((key) => [key, key] as const),
-  )
+  `{${Object.entries(values)
+    .map(([key, value]) => `"${key}":${encodeValue(value)}`)
+    .join()}}`
 
 export const encodeAgreed = (agreed: AgreedValues): string => {
   const parts = Object.entries(agreed).map(([key, { v, n, w, h, at }]) => {
