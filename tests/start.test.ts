@@ -7,10 +7,12 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import postgres from 'postgres'
 import { afterEach, describe, expect, test, vi } from 'vitest'
+import { readConfig } from '../src/config.ts'
 import { startMailSink } from '../src/embedded/mail.ts'
 import { startPostgres, stopOrphan } from '../src/embedded/postgres.ts'
 import { inspect } from '../src/embedded/process.ts'
 import { startTemporal } from '../src/embedded/temporal.ts'
+import { choosePorts } from '../src/start/ports.ts'
 import { newFolder, start } from './support/start.ts'
 
 const log = { info: () => undefined }
@@ -212,6 +214,22 @@ describe('npm start', () => {
     expect(taken.seen.error).toBe(
       `SIMULATOR_PORT is ${port}, but that port is taken. Stop the program that holds it, set SIMULATOR_PORT to another one, or unset it.\n`,
     )
+  })
+
+  test('chooses other ports than one that starts at the same moment, and the usual ones again when that is over', async () => {
+    const config = readConfig({})
+    const choose = () => choosePorts(config, newFolder())
+    const chosen = await Promise.all([choose(), choose(), choose()])
+    const numbers = chosen.flatMap(({ release: _, ...ports }) => Object.values(ports))
+    expect(new Set(numbers).size).toBe(21)
+    for (const { release } of chosen) release()
+    const folder = newFolder()
+    const again = await choosePorts(config, folder)
+    again.release()
+    const { release: _, ...ports } = again
+    const { release, ...same } = await choosePorts(config, folder)
+    release()
+    expect(same).toEqual(ports)
   })
 
   test(

@@ -1,6 +1,8 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import type { Config } from '../config.ts'
+import { takeLock, type Lock } from '../embedded/lock.ts'
 import { freePort, isFree } from '../embedded/port.ts'
 import { isSet } from './environment.ts'
 
@@ -18,14 +20,25 @@ export type Ports = Record<Name, number>
 
 const names = Object.keys(standard) as Name[]
 
-/** What was set must be free; else last time's port, else the usual one, else any. Remembered in `ports.json` for the next start. */
-export const choosePorts = async (config: Config, folder: string): Promise<Ports> => {
+const claims = join(tmpdir(), `fairlead-ports-${userInfo().username}`)
+
+/**
+ * What was set must be free; else last time's port, else the usual one, else any. Remembered in `ports.json` for the next start. A chosen port is
+ * claimed until `release`: seconds pass before somebody listens there, and a second start beside this one must not choose it, too.
+ */
+export const choosePorts = async (config: Config, folder: string): Promise<Ports & { release: () => void }> => {
+  mkdirSync(claims, { recursive: true })
+  const claimed: Lock[] = []
+  const claim = (port: number): boolean => {
+    const lock = takeLock(join(claims, `${port}.json`))
+    if (lock !== undefined) claimed.push(lock)
+    return lock !== undefined
+  }
   const file = join(folder, 'ports.json')
   const remembered = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Partial<Ports>) : {}
   const hostOf = (name: Name) => (name === 'PORT' ? config.HOST : '127.0.0.1')
   const chosen: Partial<Ports> = {}
-  const usable = async (name: Name, port: number) =>
-    !Object.values(chosen).includes(port) && (await isFree(port, hostOf(name)))
+  const usable = async (name: Name, port: number) => (await isFree(port, hostOf(name))) && claim(port)
   const choose = async (name: Name) => {
     const wanted = isSet(name) ? config[name] : undefined
     if (wanted !== undefined && wanted !== 0) {
@@ -37,10 +50,13 @@ export const choosePorts = async (config: Config, folder: string): Promise<Ports
     for (const port of [remembered[name], standard[name]]) {
       if (port !== undefined && (await usable(name, port))) return port
     }
-    return freePort(hostOf(name))
+    for (;;) {
+      const port = await freePort(hostOf(name))
+      if (claim(port)) return port
+    }
   }
   // Those that were set come first, so that a usual port of one is not in the way of what was set for another.
   for (const name of [...names].sort((a, b) => Number(isSet(b)) - Number(isSet(a)))) chosen[name] = await choose(name)
   writeFileSync(file, `${JSON.stringify({ ...remembered, ...chosen }, null, 2)}\n`)
-  return chosen as Ports
+  return { ...(chosen as Ports), release: () => claimed.forEach((lock) => lock.release()) }
 }
