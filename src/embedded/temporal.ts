@@ -80,6 +80,9 @@ const storeFlags = (folder: string, { temporalVersion }: Tools, log: TemporalOpt
   return ['--db-filename', join(folder, name), ...pragmas]
 }
 
+// The development server has one shard, which by default looks for new tasks 20 times a second: every step of a workflow waited for up to 50 ms.
+const looksASecond = ['--dynamic-config-value', 'history.transferProcessorMaxPollRPS=1000']
+
 type Launch = { folder: string; command: string; port: number; uiPort: number | undefined; store: string[]; lock: Lock }
 
 const launch = async ({ folder, command, port, uiPort, store, lock }: Launch): Promise<EmbeddedTemporal> => {
@@ -87,7 +90,9 @@ const launch = async ({ folder, command, port, uiPort, store, lock }: Launch): P
   const logFile = join(folder, 'server.log')
   const output = openLog(logFile)
   // Detached: Ctrl-C in a terminal must not end the server before its workers.
-  const server = spawn(command, ['server', 'start-dev', '--ip', '127.0.0.1', '--port', `${port}`, ...ui, ...store], {
+  const address = `127.0.0.1:${port}`
+  const flags = ['--ip', '127.0.0.1', '--port', `${port}`, ...ui, ...store, ...looksASecond]
+  const server = spawn(command, ['server', 'start-dev', ...flags], {
     detached: true,
     stdio: ['ignore', output, output],
   })
@@ -102,7 +107,6 @@ const launch = async ({ folder, command, port, uiPort, store, lock }: Launch): P
     await stopProcess(pid, 'SIGTERM', 10_000)
     await exited
   }
-  const address = `127.0.0.1:${port}`
   try {
     noteProcess(join(folder, 'server.json'), pid)
     await listening(server, port, logFile)
