@@ -38,7 +38,7 @@ const main = async (
     if (isSet(name)) say(`${name} is set, but npm start brings its own servers and does not use it.`)
   }
   await stopLeftovers(folder)
-  const { release, ...ports } = await choosePorts(config, folder)
+  const { ports, release } = await choosePorts(config, folder)
   started.push(async () => release())
   const secretKeys = config.FAIRLEAD_SECRET_KEYS ?? keep(join(folder, 'secret-keys'), newSecretKeys)
   say('Starting Fairlead …')

@@ -26,7 +26,7 @@ const claims = join(tmpdir(), `fairlead-ports-${userInfo().username}`)
  * What was set must be free; else last time's port, else the usual one, else any. Remembered in `ports.json` for the next start. A chosen port is
  * claimed until `release`: seconds pass before somebody listens there, and a second start beside this one must not choose it, too.
  */
-export const choosePorts = async (config: Config, folder: string): Promise<Ports & { release: () => void }> => {
+export const choosePorts = async (config: Config, folder: string): Promise<{ ports: Ports; release: () => void }> => {
   mkdirSync(claims, { recursive: true })
   const claimed: Lock[] = []
   const claim = (port: number): boolean => {
@@ -58,5 +58,5 @@ export const choosePorts = async (config: Config, folder: string): Promise<Ports
   // Those that were set come first, so that a usual port of one is not in the way of what was set for another.
   for (const name of [...names].sort((a, b) => Number(isSet(b)) - Number(isSet(a)))) chosen[name] = await choose(name)
   writeFileSync(file, `${JSON.stringify({ ...remembered, ...chosen }, null, 2)}\n`)
-  return { ...(chosen as Ports), release: () => claimed.forEach((lock) => lock.release()) }
+  return { ports: chosen as Ports, release: () => claimed.forEach((lock) => lock.release()) }
 }

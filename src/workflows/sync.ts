@@ -27,17 +27,21 @@ const sync = async (input: RunInput, held: Held, say: Say): Promise<void> => {
   const pulled = await readLanes(lanes, pull, (rows) => say(pulling, { rows }))
   if (!pulled || !push) return
   say(pushing)
-  await held(() => crm.beginPush.executeWithOptions({ summary: 'plan the push' }, [input]))
-  for (const lane of [0, 1]) {
-    const send = (_: number, segment: number) =>
-      held(() =>
+  const { lanes: pushed } = await held(() => crm.beginPush.executeWithOptions({ summary: 'plan the push' }, [input]))
+  let last = false
+  for (const lane of pushed) {
+    const send = async (_: number, segment: number) => {
+      const sent = await held(() =>
         writing.pushSegment.executeWithOptions(
           { summary: lane === 0 ? `push, segment ${segment}` : `push what was put off, segment ${segment}` },
           [{ ...input, lane }],
         ),
       )
+      last = sent.last === true
+      return sent
+    }
     const done = await readLanes([lane], send, (rows) => say(pushing, { rows }))
-    if (!done) return
+    if (!done || last) return
   }
 }
 

@@ -4,7 +4,7 @@ import { loadErased } from '../../db/erasure/known.ts'
 import * as lanes from '../../db/lane.ts'
 import * as quarantine from '../../db/quarantine.ts'
 import * as runs from '../../db/run/state.ts'
-import { countPending, pagePending, pagePutOff, type PutOff } from '../../db/sync/pending.ts'
+import { countPending, hasPutOff, pagePending, pagePutOff, type PutOff } from '../../db/sync/pending.ts'
 import { planOf, type SyncPlan } from '../../db/sync/plan.ts'
 import { pageShownRecords } from '../../db/sync/shown.ts'
 import { storeOutcomes } from '../../db/sync/push.ts'
@@ -38,8 +38,11 @@ const areApart = (a: Page, b: Page): boolean => {
 /** A page of what is to be pushed, looked up in the CRM. `next`: the cursor behind it, null at the end. */
 type Turn = { page: Page; next: string | null; cursors: Map<string, string> }
 
+/** `last`: nothing was put off, so that there is no other lane to send */
+export type PushResult = SegmentResult & { last?: boolean }
+
 /** Everything pending in the order of ids, or what a preview has shown, in the order of its entries. The next page is looked up while the last records of this one are sent. */
-const sendPending = async (push: Push, cursor: string | null): Promise<SegmentResult> => {
+const sendPending = async (push: Push, cursor: string | null): Promise<PushResult> => {
   const { deps, plan } = push
   const read = async (after: string | null, signal = push.options.signal): Promise<Turn> => {
     const { rows, next }: { rows: Page['rows']; next: string | null } =
@@ -74,7 +77,7 @@ const sendPending = async (push: Push, cursor: string | null): Promise<SegmentRe
     }
     if (after === null) {
       await storeOutcomes(deps.db, plan, push.key, [], { cursor: null, done: true })
-      return { done: true, rows: count, stop: false }
+      return { done: true, rows: count, stop: false, last: !(await hasPutOff(deps.db, push.runId)) }
     }
     if (isLate(push)) return { done: false, rows: count, stop: false }
     const next = await ahead
@@ -106,15 +109,15 @@ export const sendPutOff = async (push: Push, lookAgain = look): Promise<SegmentR
   }
 }
 
-/** How many records the push will look at, for the progress. A retry takes those that it was given, once. */
-const takePending = async (deps: Dependencies, run: runs.Run): Promise<number> => {
+/** How many records the push will look at, for the progress, and whether it is certain that there are none. A retry takes those that it was given, once. */
+const takePending = async (deps: Dependencies, run: runs.Run): Promise<{ count: number; none: boolean }> => {
   const { db, secrets } = deps
-  if (isRetry(run)) return takeRetried(deps, run)
+  if (isRetry(run)) return { count: await takeRetried(deps, run), none: false }
   const pending = await countPending(db, run)
-  if (run.settings.source !== undefined) return pending
+  if (run.settings.source !== undefined) return { count: pending, none: false }
   const leaveOut = run.kind === 'preview' ? quarantine.leaveOut : quarantine.begin
   const parked = await leaveOut(db, await planOf(db, secrets, run), run.id)
-  return Math.max(0, pending - parked)
+  return { count: Math.max(0, pending - parked), none: pending === 0 && run.kind === 'sync' }
 }
 
 type Opening = { plan: SyncPlan; run: runs.Run; lane: lanes.Lane; width: number }
@@ -142,19 +145,21 @@ export const openPush = (deps: Dependencies, crm: Crm, { plan, run, lane, width 
 }
 
 export const pushActivities = (deps: Dependencies) => ({
-  /** Plans the push: lane 0 is what is pending, lane 1 what was put off on the way. */
+  /** Plans the push: lane 0 is what is pending, lane 1 what was put off on the way. Answers the lanes that are to be sent: none where nothing is pending. */
   beginPush: ({ accountId, runId }: RunInput): Promise<{ lanes: number[] }> =>
     working(deps, { accountId, runId }, async (run) => {
       await runs.enter(deps.db, runId, 'push')
       const kind = run.settings.source === undefined ? ('pending' as const) : ('given' as const)
       const open = { after: null, upTo: null, kind }
-      const pending = run.settings.source?.as === 'preview' ? 0 : await takePending(deps, run)
-      const plan = { ranges: [open, open], fixed: { total: (run.total ?? 0) + pending } }
-      return { lanes: await lanes.plan(deps.db, { accountId, runId, phase: 'push' }, plan) }
+      const shown = run.settings.source?.as === 'preview'
+      const { count, none } = shown ? { count: 0, none: false } : await takePending(deps, run)
+      const plan = { ranges: [open, open], fixed: { total: (run.total ?? 0) + count } }
+      const planned = await lanes.plan(deps.db, { accountId, runId, phase: 'push' }, plan)
+      return { lanes: none ? [] : planned }
     }),
 
   /** Pushes up to a segment of records (R3–R13), from the cursor that was committed last. */
-  pushSegment: ({ accountId, runId, lane: number }: RunInput & { lane: number }): Promise<SegmentResult> =>
+  pushSegment: ({ accountId, runId, lane: number }: RunInput & { lane: number }): Promise<PushResult> =>
     working(deps, { accountId, runId }, (run) =>
       withCrm(deps, accountId, run.connectionId!, async (crm, connection) => {
         const planned = await planOf(deps.db, deps.secrets, run)

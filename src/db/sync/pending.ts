@@ -164,6 +164,10 @@ const foreseenPutOff = async (sql: Sql, plan: SyncPlan, limit: number): Promise<
   return due.flatMap(({ id, tries }) => (found.has(id) ? [{ ...found.get(id)!, tries }] : []))
 }
 
+/** Whether something waits, due or not. */
+export const hasPutOff = async (db: Database, runId: string): Promise<boolean> =>
+  (await db.$client`select from put_off where run_id = ${runId}::uuid limit 1`).length > 0
+
 /** Those put off whose time has come, the longest waiting first, and when the next one is due (milliseconds from now; null for none). */
 export const pagePutOff = async (
   db: Database,
