@@ -112,6 +112,7 @@ export const sendPutOff = async (push: Push, lookAgain = look): Promise<SegmentR
 /** How many records the push will look at, for the progress, and whether it is certain that there are none. A retry takes those that it was given, once. */
 const takePending = async (deps: Dependencies, run: runs.Run): Promise<{ count: number; none: boolean }> => {
   const { db, secrets } = deps
+  if (run.settings.source?.as === 'preview') return { count: 0, none: false }
   if (isRetry(run)) return { count: await takeRetried(deps, run), none: false }
   const pending = await countPending(db, run)
   if (run.settings.source !== undefined) return { count: pending, none: false }
@@ -151,8 +152,7 @@ export const pushActivities = (deps: Dependencies) => ({
       await runs.enter(deps.db, runId, 'push')
       const kind = run.settings.source === undefined ? ('pending' as const) : ('given' as const)
       const open = { after: null, upTo: null, kind }
-      const shown = run.settings.source?.as === 'preview'
-      const { count, none } = shown ? { count: 0, none: false } : await takePending(deps, run)
+      const { count, none } = await takePending(deps, run)
       const plan = { ranges: [open, open], fixed: { total: (run.total ?? 0) + count } }
       const planned = await lanes.plan(deps.db, { accountId, runId, phase: 'push' }, plan)
       return { lanes: none ? [] : planned }
