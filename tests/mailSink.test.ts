@@ -7,7 +7,7 @@ import { createTransport } from 'nodemailer'
 import { chromium, type Browser, type Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startMailSink, type MailSink } from '../src/embedded/mail.ts'
-import { findBrowser } from './support/browser.ts'
+import { browserMs, findBrowser } from './support/browser.ts'
 
 let sink: MailSink
 let browser: Browser
@@ -31,9 +31,9 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => outside.listen(0, '127.0.0.1', resolve))
   outsideUrl = `http://127.0.0.1:${(outside.address() as { port: number }).port}`
   sink = await startMailSink({ dir: folder() })
-  browser = await chromium.launch({ executablePath: findBrowser(), args: ['--no-sandbox'] })
+  browser = await chromium.launch({ executablePath: await findBrowser(), args: ['--no-sandbox'] })
   page = await browser.newPage({ viewport: { width: 320, height: 700 } })
-}, 120_000)
+}, browserMs)
 afterAll(async () => {
   await browser.close()
   await sink.stop()

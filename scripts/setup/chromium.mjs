@@ -20,12 +20,15 @@ const fromPlaywright = async () => {
   return chromium.executablePath()
 }
 
+/** Other programs may be installing something just now. */
+const patient = ['-o', 'DPkg::Lock::Timeout=120']
+
 const fromDebian = () => {
   if (!existsSync('/etc/debian_version')) throw new Error('this is not Debian')
   if (process.getuid?.() !== 0) throw new Error('only root may install packages')
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  run('apt-get', ['update', '-q'], { timeout: 300_000, env })
-  run('apt-get', ['install', '-q', '-y', '--no-install-recommends', 'chromium'], { timeout: 600_000, env })
+  run('apt-get', [...patient, 'update', '-q'], { timeout: 300_000, env })
+  run('apt-get', [...patient, 'install', '-q', '-y', '--no-install-recommends', 'chromium'], { timeout: 600_000, env })
   return onPath(...names)
 }
 

@@ -6,7 +6,7 @@ import { chromium, type Browser, type BrowserContextOptions, type Page } from 'p
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { Form } from '../../src/db/form.ts'
 import { openApi, type TestApi } from '../support/api.ts'
-import { findBrowser } from '../support/browser.ts'
+import { browserMs, findBrowser } from '../support/browser.ts'
 import { openForms } from '../support/form.ts'
 
 let api: TestApi
@@ -20,8 +20,8 @@ beforeAll(async () => {
   api = await openApi({ pages: { fastestMs: 0 } })
   pages = openForms(api)
   base = await api.app.listen({ host: '127.0.0.1', port: 0 })
-  browser = await chromium.launch({ executablePath: findBrowser(), args: ['--no-sandbox'] })
-})
+  browser = await chromium.launch({ executablePath: await findBrowser(), args: ['--no-sandbox'] })
+}, browserMs)
 afterAll(async () => {
   await browser.close()
   await api.close()

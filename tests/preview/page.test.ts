@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { openApi, type TestApi } from '../support/api.ts'
-import { findBrowser } from '../support/browser.ts'
+import { browserMs, findBrowser } from '../support/browser.ts'
 import { openDeliveries } from '../support/preview.ts'
 
 let api: TestApi
@@ -32,8 +32,8 @@ beforeAll(async () => {
   elsewhere.listen(0, '127.0.0.1')
   await once(elsewhere, 'listening')
   foreign = `http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}`
-  browser = await chromium.launch({ executablePath: findBrowser(), args: ['--no-sandbox'] })
-})
+  browser = await chromium.launch({ executablePath: await findBrowser(), args: ['--no-sandbox'] })
+}, browserMs)
 afterAll(async () => {
   await browser.close()
   elsewhere.closeAllConnections()
