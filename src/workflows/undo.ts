@@ -11,16 +11,21 @@ export const undo = async (
 ): Promise<void> => {
   say('planning')
   const { push, pull } = await held(() => crm.beginUndo.executeWithOptions({ summary: 'plan the undo' }, [input]))
+  let last = false
   for (const lane of push) {
-    const restore = (_: number, segment: number) =>
-      held(() =>
+    const restore = async (_: number, segment: number) => {
+      const sent = await held(() =>
         writing.undoPushSegment.executeWithOptions(
           { summary: lane === 0 ? `set back in the CRM, segment ${segment}` : `what was put off, segment ${segment}` },
           [{ ...input, lane }],
         ),
       )
+      last = sent.last === true
+      return sent
+    }
     const done = await readLanes([lane], restore, (rows) => say('setting values back in the CRM', { rows }))
     if (!done) return
+    if (last) break
   }
   const restore = (lane: number, segment: number) =>
     held(() =>

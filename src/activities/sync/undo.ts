@@ -2,6 +2,7 @@ import { pageGiven } from '../../db/run/given.ts'
 import * as lanes from '../../db/lane.ts'
 import * as lists from '../../db/list.ts'
 import * as runs from '../../db/run/state.ts'
+import { hasPutOff } from '../../db/sync/pending.ts'
 import { planOf } from '../../db/sync/plan.ts'
 import { storeOutcomes } from '../../db/sync/push.ts'
 import { lockedRows, type SyncRow } from '../../db/sync/rows.ts'
@@ -19,7 +20,7 @@ import { begunOn, chainsOf, deedsOf, type Chains } from './deed.ts'
 import { settled, type Job } from './job.ts'
 import { readLinked } from './linked.ts'
 import { columnsOf } from './restore.ts'
-import { isLate, openPush, sendPutOff } from './push.ts'
+import { isLate, openPush, sendPutOff, type PushResult } from './push.ts'
 import { sendPage, type Page, type Push } from './send.ts'
 
 /** Entries that are read together. */
@@ -68,7 +69,7 @@ const lookAt = async (push: Push, chains: Chains): Promise<Page> => {
 }
 
 /** Everything that the run has pushed, in the order of its entries. */
-const sendGiven = async (push: Push, source: RunSource, cursor: string): Promise<SegmentResult> => {
+const sendGiven = async (push: Push, source: RunSource, cursor: string): Promise<PushResult> => {
   const { deps, plan, key } = push
   const of = { accountId: plan.accountId, listId: plan.listId, source }
   let count = 0
@@ -82,7 +83,7 @@ const sendGiven = async (push: Push, source: RunSource, cursor: string): Promise
     if (stop) return { done: false, rows: count, stop }
     if (page.length < pageSize) {
       await storeOutcomes(deps.db, plan, key, [], { cursor: null, done: true })
-      return { done: true, rows: count, stop: false }
+      return { done: true, rows: count, stop: false, last: !(await hasPutOff(deps.db, push.runId)) }
     }
     after = page.at(-1)!.id
     if (isLate(push)) return { done: false, rows: count, stop: false }
@@ -122,7 +123,7 @@ export const undoActivities = (deps: Dependencies) => ({
     }),
 
   /** Sets back what the run has written in the CRM, up to a segment of records, from the cursor that was committed last. */
-  undoPushSegment: ({ accountId, runId, lane: number }: RunInput & { lane: number }): Promise<SegmentResult> =>
+  undoPushSegment: ({ accountId, runId, lane: number }: RunInput & { lane: number }): Promise<PushResult> =>
     working(deps, { accountId, runId }, (run) =>
       withCrm(deps, accountId, run.connectionId!, async (crm, connection) => {
         const source = sourceOf(run)
