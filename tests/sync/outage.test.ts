@@ -55,6 +55,8 @@ test('R21: a CRM that goes away during a push is waited for, visibly, and the ru
     return run.error !== null && run
   })
   expect(waiting).toMatchObject({ state: 'running', error: { code: 'crmUnreachable', since: expect.any(String) } })
+  const counted = await fairlead.db.$client`select record_id, tries from put_off where run_id = ${runId} and tries > 0`
+  expect([...counted], 'what everybody waits for counts against nobody').toEqual([])
   control().clearFaults(fault)
   const run = await fairlead.finished(runId)
   expect(run).toMatchObject({ state: 'succeeded', error: null })

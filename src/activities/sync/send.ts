@@ -23,8 +23,6 @@ import { writePerson } from './write.ts'
 const fewLeft = 60
 /** R21: failures of one record, while others succeed, before it is given up. */
 const mostTries = 5
-/** After so many failures in a row, without a success between, the CRM is asked whether it lives. */
-const mostInARow = 8
 
 export type Push = Question & {
   key: LaneKey
@@ -74,14 +72,12 @@ const perform = async (push: Push, job: Job): Promise<Outcome> => {
 const entityOf = (job: Job): CrmEntity =>
   job.kind === 'write' || job.kind === 'restore' ? (job.person?.entity ?? 'lead') : 'lead'
 
-/** Many failures in a row: the CRM's, unless it delivers people; then they are the records' own, however many there are (R21). */
-const proveAlive = async (push: Push, job: Job, streak: { failures: number }, cause: FairleadError): Promise<void> => {
-  try {
-    await push.crm.total(entityOf(job), push.options)
-  } catch {
-    throw cause
-  }
-  streak.failures = 0
+/** Asks whether the CRM answers others; those who fail at the same time share one question. */
+type ProveOthers = (job: Job) => Promise<unknown>
+
+const proof = ({ crm, options }: Pick<Push, 'crm' | 'options'>): ProveOthers => {
+  let asked: Promise<unknown> | undefined
+  return (job) => (asked ??= crm.total(entityOf(job), options).finally(() => (asked = undefined)))
 }
 
 /** The CRM has what was shown to be written, and it is pending here: done by an attempt that could not write it down, or by somebody else. */
@@ -116,28 +112,28 @@ const differing = async (push: Push, job: Job): Promise<Outcome | undefined> => 
   return key.lane === 0 ? { record, kind: 'delayed', code: null, warnings: [] } : changedSince(record)
 }
 
-/** What one record came to. A failure that may pass puts it off; one that is the record's own rejects it, and the run goes on (R21, R22). */
-const attempt = async (push: Push, job: Job, tries: number, streak: { failures: number }): Promise<Outcome> => {
+/**
+ * What one record came to. A failure that may pass puts it off; one that is the record's own rejects it, and the run goes on (R21, R22). It counts for
+ * the record only while the CRM answers others: what falls into an outage of all is nobody's.
+ */
+const attempt = async (push: Push, job: Job, tries: number, proveOthers: ProveOthers): Promise<Outcome> => {
   const record = job.row
   try {
     const outcome = (await differing(push, job)) ?? (await perform(push, job))
-    streak.failures = 0
     if (outcome.kind !== 'delayed') return outcome
     const { afterMs = 0 } = outcome.delay ?? {}
     return { ...outcome, delay: { tries, afterMs } }
   } catch (error) {
     if (!isFairleadError(error) || push.signal.aborted) throw error
     const { code, kind, details } = error
-    if (kind === 'record')
-      return { record, kind: 'rejected', code, warnings: [], ...(details.crm && { crm: details.crm }) }
+    const said = { record, warnings: [], ...(details.crm && { crm: details.crm }) }
+    if (kind === 'record') return { ...said, kind: 'rejected', code }
     if (kind !== 'transient' || code === 'leaseLost' || code === 'entityDisabled') throw error
-    streak.failures += 1
-    if (streak.failures >= mostInARow) await proveAlive(push, job, streak, error)
-    if (tries + 1 < mostTries)
-      return { record, kind: 'delayed', code, warnings: [], delay: { tries: tries + 1, afterMs: backOffMs(tries) } }
-    // others must succeed, else it is not this record's
-    await push.crm.total(entityOf(job), push.options)
-    return { record, kind: 'rejected', code: 'crmFailed', warnings: [], ...(details.crm && { crm: details.crm }) }
+    await proveOthers(job).catch(() => {
+      throw error
+    })
+    if (tries + 1 >= mostTries) return { ...said, kind: 'rejected', code: 'crmFailed' }
+    return { record, kind: 'delayed', code, warnings: [], delay: { tries: tries + 1, afterMs: backOffMs(tries) } }
   }
 }
 
@@ -169,7 +165,6 @@ export const sendPage = async (
   const said: CrmWarning[] = [...warnings]
   let left = rows.length
   let stop = false
-  const streak = { failures: 0 }
   const items = jobs.map((job, index) => ({ job, tries: rows[index]!.tries ?? 0 }))
   const store = async (outcomes: Outcome[], next: boolean): Promise<void> => {
     const last = outcomes.at(-1)!.record as SyncRow
@@ -190,7 +185,7 @@ export const sendPage = async (
   const begin = (by: Push, { job, tries }: (typeof items)[number]): Promise<Outcome> => {
     left -= 1
     if (left === fewLeft) onFewLeft()
-    return attempt(by, job, tries, streak)
+    return attempt(by, job, tries, proveOthers)
   }
   const send = (part: typeof items, width: number, by: Push): Promise<void> =>
     inOrder(part, width, (item) => begin(by, item), store, { stopped })
@@ -201,6 +196,7 @@ export const sendPage = async (
     options: { signal: late },
     say: (found) => void said.push(...found),
   }
+  const proveOthers = proof(writing)
   const batching = { ...writing, crm: together(push.crm) }
   const trial = push.mayTry && push.crm.batchable() === null && items.length > 2 * batchSize ? batchSize : 0
   await send(items.slice(0, trial), trial, batching)
