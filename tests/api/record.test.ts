@@ -54,6 +54,39 @@ describe('pages', () => {
     expect([...large].sort()).toEqual(rows.map(({ id }) => id).sort())
   })
 
+  test('by id are read by their index, before and after the table is analysed, whatever other lists hold', async () => {
+    const { db, secrets, account } = api
+    const sql = db.$client
+    const other = await addList(db, account.id, { name: 'older' })
+    const newest = await addList(db, account.id, { name: 'newest' })
+    const [one] = await addRecords(db, secrets, account.id, other, [{ fields: {} }])
+    for (const list of [other, newest])
+      await sql`
+        insert into records (account_id, list_id, fields, agreed) select account_id, ${list}, fields, agreed
+        from records, generate_series(1, 4000) where id = ${one!}`
+    const ids = (await sql`select id from records where list_id = ${newest} order by id`).map(({ id }) => id as string)
+    const pages: Record<string, [name: string, beyond: string, ids: string[]]> = {
+      first: ['list_page', '00000000-0000-0000-0000-000000000000', ids.slice(0, 51)],
+      deep: ['list_page', ids[2999]!, ids.slice(3000, 3051)],
+      last: ['list_page', ids.at(-2)!, ids.slice(-1)],
+      'first of the other order': ['list_page_back', 'ffffffff-ffff-ffff-ffff-ffffffffffff', ids.slice(-51).reverse()],
+      'last of the other order': ['list_page_back', ids[1]!, ids.slice(0, 1)],
+    }
+    await sql.begin(async (sql) => {
+      for (const state of ['never analysed', 'analysed']) {
+        for (const [name, [page, beyond, expected]] of Object.entries(pages)) {
+          const read = sql`${sql(page)}(${newest}, ${beyond}, 51)`
+          // once before, for what planning reads
+          expect((await sql`select ${read} as id`).map(({ id }) => id)).toEqual(expected)
+          const [found] = await sql`explain (analyze, buffers, format json) select ${read}`
+          const { Plan: plan } = found!['QUERY PLAN'][0]
+          expect(plan['Shared Hit Blocks'] + plan['Shared Read Blocks'], `${name}, ${state}`).toBeLessThan(20)
+        }
+        await sql`analyze records`
+      }
+    })
+  })
+
   test('text sorts as people expect, numbers by size, blanks and misfits last either way', async () => {
     const listId = await addList(api.db, api.account.id, { name: 'sorted', columns: types })
     const { secrets, account, db } = api

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { RecordRow } from '../../db/record/read.ts'
+import type { RecordRow } from '../../db/record/row.ts'
 import { nameOf, ownNames } from '../../domain/record.ts'
 import { Entity, Id, Instant, instant, instantOrNull } from '../schemas.ts'
 

@@ -55,8 +55,8 @@ export const recordRoutes: FastifyPluginAsyncZod<Services> = async (app, service
   const { searching } = app
 
   const columnsOf = async (accountId: string, listId: string) => {
-    const list = await lists.get(db, accountId, listId)
-    return { accountId, list, known: await columns.all(db, accountId, listId) }
+    const [list, known] = await Promise.all([lists.get(db, accountId, listId), columns.all(db, accountId, listId)])
+    return { accountId, list, known }
   }
 
   const sourceOf = async (accountId: string, listId: string, filter: unknown) => {

@@ -4,7 +4,8 @@ import type { Database } from '../database.ts'
 import type { Transaction } from '../outbox.ts'
 import { lists, records } from '../schema.ts'
 import type { SecretBox } from '../secret.ts'
-import { matching, type ListOf, type Query } from './read.ts'
+import { matching, type Query } from './read.ts'
+import type { ListOf } from './row.ts'
 import { within } from './walk.ts'
 
 /** `low` and `high` hold the true number in 99 of 100 cases. */

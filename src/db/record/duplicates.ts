@@ -20,7 +20,8 @@ import {
   type Scope,
 } from './edit.ts'
 import { folded, text, value } from '../filter/value.ts'
-import { live, some, type ListOf, type RecordRow } from './read.ts'
+import { some } from './read.ts'
+import { live, type ListOf, type RecordRow } from './row.ts'
 import { within } from './walk.ts'
 
 /** The columns in which duplicates are equal; records with a blank among them are nobody's duplicates. */

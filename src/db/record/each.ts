@@ -1,7 +1,7 @@
 import { and, asc, gt, lte, type SQL } from 'drizzle-orm'
 import type { Database } from '../database.ts'
 import { records } from '../schema.ts'
-import { crmState, live, selection, toRow, type ListOf, type RecordRow } from './read.ts'
+import { crmState, live, selection, toRow, type ListOf, type RecordRow } from './row.ts'
 import { endOfPiece, within } from './walk.ts'
 
 type Options = {

@@ -1,81 +1,21 @@
 import { and, eq, inArray, isNotNull, isNull, sql, type SQL } from 'drizzle-orm'
-import type { CrmEntity } from '../../domain/crm.ts'
 import { FairleadError } from '../../domain/errors.ts'
 import type { Clock, Filter } from '../../domain/filter.ts'
-import { isEdited, type AgreedValues } from '../../domain/sync.ts'
-import { parseValues } from '../../domain/values.ts'
 import type { Database } from '../database.ts'
 import { emailKeyOf, hashKeyOf } from '../emailKey.ts'
 import type { Transaction } from '../outbox.ts'
 import { records } from '../schema.ts'
 import type { SecretBox } from '../secret.ts'
-import { filterSql, isIndexed, suppressedSql } from '../filter.ts'
+import { filterSql, isIndexed } from '../filter.ts'
+import { crmState, live, ofList, selection, toRow, type ListOf, type RecordRow } from './row.ts'
 import { sortSql, type RecordKey, type Sort } from './sort.ts'
 import { walk, within, type ReadPart } from './walk.ts'
 
-export type RecordRow = {
-  id: string
-  crmEntity: CrmEntity | null
-  crmId: string | null
-  crmState: 'linked' | 'deletedInCrm' | 'converted' | 'merged'
-  /** column key → value; numbers that a double cannot hold are text */
-  values: Record<string, string | number | boolean | null>
-  /** a version 7 id begins with the time of its making */
-  createdAt: Date
-  updatedAt: Date | null
-  removedAt: Date | null
-  externalId: string | null
-  /** an active suppression of the account for the address (R34) */
-  suppressed: boolean
-  version: number
-  /** keys of values that were edited here, and that the CRM has not agreed to yet */
-  pending: string[]
-  /** keys of values that an undo has set back on one side, and that are neither pushed nor pulled until either side changes */
-  held: string[]
-}
+const { id } = records
 
-/** The list as the caller has read it, so that a million rows need not be joined with it. */
-export type ListOf = { id: string; connectionId: string | null }
-
-/** Looked up per row of the answer, so after the limit, as suppressions are. Spelled out: in a select from one table drizzle drops table names. */
-export const crmState = ({ connectionId }: ListOf): SQL<RecordRow['crmState']> =>
-  sql`coalesce((select p.state from crm_people p where p.connection_id = ${connectionId}::uuid
-    and p.entity = records.crm_entity and p.crm_id = records.crm_id), 'linked')`
-
-const { id, crmEntity, crmId, updatedAt, removedAt, externalId, version } = records
-const createdAt = sql<Date>`uuid_extract_timestamp(${id})`.mapWith(updatedAt)
-export const selection = {
-  id,
-  crmEntity,
-  crmId,
-  createdAt,
-  updatedAt,
-  removedAt,
-  externalId,
-  version,
-  fields: sql<string>`${records.fields}::text`,
-  agreed: sql<string>`${records.agreed}::text`,
-  suppressed: suppressedSql,
-}
-
-const openOf = (agreed: string): Pick<RecordRow, 'pending' | 'held'> => {
-  if (agreed === '{}') return { pending: [], held: [] }
-  const open = Object.entries(JSON.parse(agreed) as AgreedValues)
-  const keys = (wanted: boolean): string[] => open.filter(([, each]) => isEdited(each) === wanted).map(([key]) => key)
-  return { pending: keys(true), held: keys(false) }
-}
-
-export const toRow = <Row extends { fields: string; agreed: string }>({ fields, agreed, ...row }: Row) => ({
-  ...row,
-  values: parseValues(fields),
-  ...openOf(agreed),
-})
-
-const of = (accountId: string, listId: string) => and(eq(records.accountId, accountId), eq(records.listId, listId))
-export const live = (accountId: string, listId: string) => and(of(accountId, listId), isNull(removedAt))
 /** What can be restored (R17): not those that were merged into another record. */
 const gone = (accountId: string, listId: string) =>
-  and(of(accountId, listId), isNotNull(removedAt), isNull(records.mergedInto))
+  and(ofList(accountId, listId), isNotNull(records.removedAt), isNull(records.mergedInto))
 
 export const get = async (db: Database, accountId: string, list: ListOf, recordId: string): Promise<RecordRow> => {
   const [found] = await db
@@ -132,15 +72,26 @@ export const matching = async (
   return and(live(accountId, list.id), filterSql(filter, { accountId, connectionId, hashEmail, clock }))
 }
 
-/**
- * By the index that has the order already. Of a list that has grown since the last analysis Postgres expects one row, and would fetch and sort
- * them all.
- */
-const inOrder = <T>(db: Database, work: (tx: Transaction) => Promise<T>): Promise<T> =>
-  db.transaction(async (tx) => {
-    await tx.execute(sql`select set_config('enable_bitmapscan', 'off', true), set_config('enable_sort', 'off', true)`)
-    return work(tx)
-  })
+/** The ids before and after all others. */
+const [first, last] = ['00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-ffff-ffff-ffffffffffff']
+
+/** Live records by id, in one statement and by their index (migrations/0001_list_page.sql). */
+const pageById = async (
+  db: Database,
+  accountId: string,
+  list: ListOf,
+  { sort, limit, after }: Query,
+): Promise<Page['rows']> => {
+  const isBack = sort.order === 'desc'
+  const beyond = after?.id ?? (isBack ? last : first)
+  const ids = sql`array(select ${sql.raw(isBack ? 'list_page_back' : 'list_page')}(${list.id}, ${beyond}, ${limit}))`
+  const found = await db
+    .select({ ...selection, crmState: crmState(list) })
+    .from(records)
+    .where(and(eq(records.accountId, accountId), sql`${id} = any(${ids})`))
+    .orderBy(...sortSql(sort, undefined).orderBy)
+  return found.map((row) => ({ row: toRow(row), key: { id: row.id, value: null } }))
+}
 
 /** How long a page is looked for before it is answered as far as it came, and how long any statement may take. */
 export type Patience = { budgetMs?: number; timeoutMs?: number }
@@ -157,6 +108,7 @@ export const page = async (
   query: Query,
   { budgetMs = 1000, timeoutMs = 10_000 }: Patience = {},
 ): Promise<Page> => {
+  if (!isAdHoc(query)) return { rows: await pageById(db, accountId, list, query), ranOut: null }
   const { filter, sort, limit, after, removed = false } = query
   const matches = removed ? gone(accountId, list.id) : await matching(db, secrets, accountId, list, query)
   const sorting = sortSql(sort, after)
@@ -178,7 +130,6 @@ export const page = async (
       .orderBy(...sorting.orderBy)
     return found.map(({ value, ...row }) => ({ row: toRow(row), key: { id: row.id, value } }))
   }
-  if (!isAdHoc(query)) return { rows: await inOrder(db, (tx) => read(tx, sorting.after, limit)), ranOut: null }
   if (filter === undefined || sort.column !== undefined || removed || isIndexed(filter)) {
     return { rows: await within(db, timeoutMs, (tx) => read(tx, sorting.after, limit)), ranOut: null }
   }
@@ -190,6 +141,6 @@ export const listOf = async (db: Database, accountId: string, recordId: string):
   const [found] = await db
     .select({ listId: records.listId })
     .from(records)
-    .where(and(eq(records.accountId, accountId), eq(records.id, recordId)))
+    .where(and(eq(records.accountId, accountId), eq(id, recordId)))
   return found?.listId ?? null
 }
