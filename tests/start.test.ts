@@ -12,6 +12,7 @@ import { startMailSink } from '../src/embedded/mail.ts'
 import { startPostgres, stopOrphan } from '../src/embedded/postgres.ts'
 import { inspect } from '../src/embedded/process.ts'
 import { startTemporal } from '../src/embedded/temporal.ts'
+import { stopLeftovers } from '../src/start/parts.ts'
 import { choosePorts } from '../src/start/ports.ts'
 import { newFolder, start } from './support/start.ts'
 
@@ -232,6 +233,17 @@ describe('npm start', () => {
     const takers = locks.map((_, n) => taken.filter((each) => each[n]).length)
     expect(takers).toEqual(locks.map(() => 1))
     expect(readdirSync(folder)).toHaveLength(locks.length)
+  })
+
+  test('forgets the ports and the processes of last time where their files were cut off', async () => {
+    const folder = newFolder()
+    for (const text of ['', '{"PORT":', 'null', '[]', '{"PORT":"http","SMTP_PORT":70000}']) {
+      for (const name of ['ports.json', 'api.json', 'worker.json']) writeFileSync(join(folder, name), text)
+      await stopLeftovers(folder)
+      const { ports, release } = await choosePorts(readConfig({}), folder)
+      release()
+      expect(Object.values(ports).every((port) => Number.isInteger(port) && port > 0 && port < 65_536)).toBe(true)
+    }
   })
 
   test('chooses other ports than one that starts at the same moment, and the usual ones again when that is over', async () => {

@@ -5,11 +5,23 @@ import { inspect, stopProcess } from './process.ts'
 export const noteProcess = (file: string, pid: number): void =>
   writeFileSync(file, JSON.stringify({ pid, startedAt: inspect(pid)?.startedAt }), { mode: 0o600 })
 
+type Noted = { pid: number; startedAt?: string }
+
+/** Nobody where the note cannot be read: power may fail while it is written, and then the process is gone as well. */
+const readNote = (file: string): Noted | undefined => {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Noted
+  } catch {
+    return undefined
+  }
+}
+
 /** Ends the process noted in `file` if it still lives and its command line holds `mark`; a recycled process id is left alone. */
 export const stopLeftover = async (file: string, mark: string): Promise<void> => {
   if (!existsSync(file)) return
-  const { pid, startedAt } = JSON.parse(readFileSync(file, 'utf8')) as { pid: number; startedAt?: string }
-  const found = inspect(pid)
-  if (found?.startedAt === startedAt && found?.command.includes(mark)) await stopProcess(pid, 'SIGTERM', 10_000)
+  const noted = readNote(file)
+  const found = noted && inspect(noted.pid)
+  if (found && found.startedAt === noted.startedAt && found.command.includes(mark))
+    await stopProcess(noted.pid, 'SIGTERM', 10_000)
   rmSync(file, { force: true })
 }

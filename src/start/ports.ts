@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import type { Config } from '../config.ts'
@@ -20,7 +20,19 @@ export type Ports = Record<Name, number>
 
 const names = Object.keys(standard) as Name[]
 
-const claims = join(tmpdir(), `fairlead-ports-${userInfo().username}`)
+// By number: a user of a container may have no name.
+const claims = join(tmpdir(), `fairlead-ports-${process.getuid?.() ?? userInfo().username}`)
+
+/** Last time's ports; none where the file cannot be read: power may fail while it is written. */
+const readRemembered = (file: string): Partial<Ports> => {
+  try {
+    const known = Object.entries(JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>)
+    const isPort = (port: unknown): boolean => Number.isInteger(port) && Number(port) > 0 && Number(port) < 65_536
+    return Object.fromEntries(known.filter(([, port]) => isPort(port))) as Partial<Ports>
+  } catch {
+    return {}
+  }
+}
 
 /**
  * What was set must be free; else last time's port, else the usual one, else any. Remembered in `ports.json` for the next start. A chosen port is
@@ -35,7 +47,7 @@ export const choosePorts = async (config: Config, folder: string): Promise<{ por
     return lock !== undefined
   }
   const file = join(folder, 'ports.json')
-  const remembered = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Partial<Ports>) : {}
+  const remembered = readRemembered(file)
   const hostOf = (name: Name) => (name === 'PORT' ? config.HOST : '127.0.0.1')
   const chosen: Partial<Ports> = {}
   const usable = async (name: Name, port: number) => (await isFree(port, hostOf(name))) && claim(port)
