@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { FairleadError } from '../domain/errors.ts'
 
@@ -16,6 +16,29 @@ const isTooDeep = (value: unknown): boolean => {
   return false
 }
 
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
+/**
+ * Lets a scope read JSON by its text. Bytes that are no UTF-8 are refused: decoded leniently, they would be stored as something that nobody sent.
+ * An empty body is none.
+ */
+export const readJson = (
+  app: Pick<FastifyInstance, 'removeContentTypeParser' | 'addContentTypeParser'>,
+  read: (request: FastifyRequest, text: string, done: (error: Error | null, value?: unknown) => void) => void,
+): void => {
+  app.removeContentTypeParser('application/json')
+  app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, bytes, done) => {
+    let text: string
+    try {
+      text = utf8.decode(bytes)
+    } catch (error) {
+      return done(new FairleadError('invalidJson', { detail: 'The body is not UTF-8.', cause: error }))
+    }
+    if (text.trim() === '') return done(null, undefined)
+    read(request, text, done)
+  })
+}
+
 /** What every route refuses (R39): unknown query parameters, a body where none is expected, JSON that is nested absurdly deep. */
 export const refuseSurprises = (app: FastifyInstance): void => {
   app.addHook('onRoute', (route) => {
@@ -24,10 +47,8 @@ export const refuseSurprises = (app: FastifyInstance): void => {
     route.schema = { querystring: NoQuery, ...(writes ? { body: NoBody } : {}), ...route.schema }
   })
   app.removeContentTypeParser('text/plain')
-  app.removeContentTypeParser('application/json')
   const parse = app.getDefaultJsonParser('error', 'error')
-  app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
-    if (body.trim() === '') return done(null, undefined)
+  readJson(app, (request, body, done) => {
     // Declared as perhaps returning a promise, which it does not.
     void parse(request, body, (error, value) => {
       if (error !== null) return done(new FairleadError('invalidJson', { cause: error }))

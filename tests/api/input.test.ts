@@ -64,6 +64,24 @@ describe('bad input', () => {
     }
   })
 
+  test('JSON that is not UTF-8 is refused, and nothing of it is stored', async () => {
+    const headers = { 'content-type': 'application/json; charset=iso-8859-1' }
+    const raw = Buffer.from('{"name":"Müller","email":"m@example.com","lastName":"Müller"}', 'latin1')
+    const records = `/v1/lists/${listId}/records`
+    const before = (await api.call('GET', records)).body.items
+    for (const url of ['/v1/folders', records, `${records}/bulk`, `${records}/search`]) {
+      const answer = await api.call('POST', url, { headers, raw })
+      expect([url, answer.status, answer.body]).toMatchObject([
+        url,
+        400,
+        { code: 'invalidJson', detail: 'The body is not UTF-8.', remedy: expect.stringContaining('UTF-8') },
+      ])
+    }
+    expect((await api.call('GET', records)).body.items).toEqual(before)
+    const marked = await api.call('POST', '/v1/folders', { headers, raw: Buffer.from('\uFEFF{"name":"Müller"}') })
+    expect([marked.status, marked.body.name]).toEqual([201, 'Müller'])
+  })
+
   test('JSON of another shape or absurd depth is refused with a sentence', async () => {
     const headers = { 'content-type': 'application/json' }
     for (const raw of [

@@ -33,7 +33,7 @@ export type TestApi = {
 }
 
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
-type CallOptions = { key?: string | null; body?: unknown; headers?: Record<string, string>; raw?: string }
+type CallOptions = { key?: string | null; body?: unknown; headers?: Record<string, string>; raw?: string | Buffer }
 // oxlint-disable-next-line typescript/no-explicit-any -- tests look into whatever came back
 export type Answer = { status: number; body: any; headers: LightMyRequestResponse['headers']; text: string }
 

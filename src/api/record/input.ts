@@ -8,6 +8,7 @@ import { createReader, labelsOf, type RecordInput, type RecordRead } from '../..
 import { guardNumbers } from '../../domain/values.ts'
 import { Id, text } from '../schemas.ts'
 import type { Services } from '../services.ts'
+import { readJson } from '../strict.ts'
 
 export const ListParams = z.strictObject({ listId: Id })
 export const RecordParams = ListParams.extend({ recordId: Id })
@@ -80,9 +81,7 @@ type Parsers = Pick<FastifyInstance, 'getDefaultJsonParser' | 'removeContentType
 /** A numeral that a double would change arrives as `{ bigDecimal }`, digit by digit (R8); only a number column takes it. */
 export const keepDigits = (app: Parsers): void => {
   const parse = app.getDefaultJsonParser('error', 'error')
-  app.removeContentTypeParser('application/json')
-  app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
-    if (body.trim() === '') return done(null, undefined)
+  readJson(app, (request, body, done) => {
     const exact = guardNumbers(body, (numeral) => `{"bigDecimal":"${numeral}"}`)
     // Declared as perhaps returning a promise, which it does not.
     void parse(request, exact, (error, value) =>
