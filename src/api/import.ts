@@ -42,7 +42,7 @@ export const importRoutes: FastifyPluginAsyncZod<Services> = async (app, service
         tags: ['Imports'],
         summary: 'Import all leads or all contacts into a new list',
         description:
-          'The list appears at once at the top of the folder Default and fills while the run works. While an import of the entity is under way, the answer is 200 with that run.',
+          'The list appears at once at the top of the folder Default and fills while the run works. While an import of the entity is under way, the answer is 200 with that run, unless `newList` asks for a further list.',
         headers: IdempotencyHeaders,
         body: NewImport,
         response: { 200: Run, 202: Run },
