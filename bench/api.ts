@@ -6,6 +6,8 @@ import { percentile } from './measure.ts'
 import type { Stage } from './stage.ts'
 import { sizeOf, type Line } from './table.ts'
 
+/** Asked one after another before anything is measured: the first requests of a process that has just started wait for connections and compilers. */
+const warmUp = 25
 /** Requests a second for each kind of read: what a few dozen people at work and a poller or two make. */
 const perSecond = 5
 const mostMs = 100
@@ -108,7 +110,12 @@ export const watchApi = async (stage: Stage, target: Target, during: string): Pr
   while ((await count())[0].n < waitRows) await sleep(200, undefined, { signal: stage.signal })
   const loads: Load[] = []
   for (const [name, paths] of Object.entries(await pathsOf(stage, target))) {
-    const { status } = await fetch(`${url}${paths[0]}`, { headers })
+    let status = 200
+    for (let n = 0; n < warmUp && status === 200; n += 1) {
+      const reply = await fetch(`${url}${paths[n % paths.length]}`, { headers, signal: stage.signal })
+      await reply.arrayBuffer()
+      status = reply.status
+    }
     if (status === 200) loads.push(beginLoad(url, headers, name, paths, during))
     else stage.say(`  skipped: ${name} answers ${status}`)
   }

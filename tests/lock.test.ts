@@ -1,8 +1,8 @@
-import { execFile } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
+import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { holderOf, takeLock } from '../src/embedded/lock.ts'
 
@@ -34,20 +34,25 @@ test('what a dead process left, or what is no lock at all, is taken over', () =>
   }
 })
 
-test('of processes that take over the lock of a dead one at the same instant, exactly one gets it', async () => {
-  const rounds = 200
-  for (let round = 0; round < rounds; round += 1) writeFileSync(join(folder, `${round}.json`), dead)
+test('of processes that want a lock at the same instant, exactly one gets it, also where a dead one held it', async () => {
+  const files = Array.from({ length: 200 }, (_, round) => join(folder, `${round}.json`))
+  for (const file of files.slice(100)) writeFileSync(file, dead)
   const program = `
     import { takeLock } from ${JSON.stringify(new URL('../src/embedded/lock.ts', import.meta.url).href)}
-    const won = []
     await new Promise((resolve) => setTimeout(resolve, ${Date.now() + 2500} - Date.now()))
-    for (let round = 0; round < ${rounds}; round += 1) if (takeLock(${JSON.stringify(folder)} + '/' + round + '.json')) won.push(round)
-    console.log(JSON.stringify(won))
-    setTimeout(() => process.exit(0), 1500)`
-  const one = async (): Promise<number[]> => {
-    const args = ['--import', 'tsx', '--input-type=module', '-e', program]
-    return JSON.parse((await promisify(execFile)(process.execPath, args)).stdout)
-  }
-  const won = (await Promise.all([one(), one(), one()])).flat().sort((a, b) => a - b)
-  expect(won).toEqual([...Array(rounds).keys()])
+    console.log(JSON.stringify(${JSON.stringify(files)}.flatMap((file, round) => (takeLock(file) ? [round] : []))))
+    process.stdin.resume()`
+  const children = [1, 2, 3].map(() =>
+    spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program]),
+  )
+  const taken = await Promise.all(
+    children.map(async ({ stdout }) => {
+      for await (const line of createInterface(stdout)) return JSON.parse(line) as number[]
+      throw new Error('it ended without a word')
+    }),
+  )
+  // until all have looked, each of them lives
+  for (const { stdin } of children) stdin.end()
+  expect(taken.flat().sort((a, b) => a - b)).toEqual([...files.keys()])
+  expect(readdirSync(folder).filter((name) => /^\d+\.json/.test(name))).toHaveLength(files.length)
 }, 30_000)

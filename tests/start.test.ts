@@ -217,24 +217,6 @@ describe('npm start', () => {
     )
   })
 
-  test('a lock goes to one of several processes that want it at the same moment, also where a dead one held it', async () => {
-    const folder = newFolder()
-    const locks = Array.from({ length: 60 }, (_, n) => join(folder, `${n}.json`))
-    for (const file of locks.slice(30)) writeFileSync(file, JSON.stringify({ pid: 2 ** 22 + 1, startedAt: '1' }))
-    const at = Date.now() + 5000
-    const code = `import { takeLock } from './src/embedded/lock.ts'
-      const taken = ${JSON.stringify(locks)}.map((file, n) => {
-        while (Date.now() < ${at} + n * 20);
-        return takeLock(file) !== undefined
-      })
-      console.log(JSON.stringify(taken))
-      setTimeout(() => undefined, 60_000)`
-    const taken = await Promise.all([1, 2].map(async () => JSON.parse(await firstLine(runCode(code))) as boolean[]))
-    const takers = locks.map((_, n) => taken.filter((each) => each[n]).length)
-    expect(takers).toEqual(locks.map(() => 1))
-    expect(readdirSync(folder)).toHaveLength(locks.length)
-  })
-
   test('forgets the ports and the processes of last time where their files were cut off', async () => {
     const folder = newFolder()
     for (const text of ['', '{"PORT":', 'null', '[]', '{"PORT":"http","SMTP_PORT":70000}']) {

@@ -34,15 +34,27 @@ const readRemembered = (file: string): Partial<Ports> => {
   }
 }
 
+/** Undefined where somebody else has claimed the port; `nowhere` where claims cannot be kept, since they only keep two starts out of each other's way. */
+const claimPort = (port: number, host: string): Lock | 'nowhere' | undefined => {
+  const isUsual = ['127.0.0.1', 'localhost', '0.0.0.0', '::'].includes(host)
+  try {
+    mkdirSync(claims, { recursive: true })
+    return takeLock(join(claims, isUsual ? `${port}.json` : `${encodeURIComponent(host)}-${port}.json`))
+  } catch (error) {
+    if (!['EACCES', 'EPERM', 'EROFS'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+    return 'nowhere'
+  }
+}
+
 /**
  * What was set must be free; else last time's port, else the usual one, else any. Remembered in `ports.json` for the next start. A chosen port is
  * claimed until `release`: seconds pass before somebody listens there, and a second start beside this one must not choose it, too.
  */
 export const choosePorts = async (config: Config, folder: string): Promise<{ ports: Ports; release: () => void }> => {
-  mkdirSync(claims, { recursive: true })
   const claimed: Lock[] = []
-  const claim = (port: number): boolean => {
-    const lock = takeLock(join(claims, `${port}.json`))
+  const claim = (port: number, host: string): boolean => {
+    const lock = claimPort(port, host)
+    if (lock === 'nowhere') return true
     if (lock !== undefined) claimed.push(lock)
     return lock !== undefined
   }
@@ -50,7 +62,7 @@ export const choosePorts = async (config: Config, folder: string): Promise<{ por
   const remembered = readRemembered(file)
   const hostOf = (name: Name) => (name === 'PORT' ? config.HOST : '127.0.0.1')
   const chosen: Partial<Ports> = {}
-  const usable = async (name: Name, port: number) => (await isFree(port, hostOf(name))) && claim(port)
+  const usable = async (name: Name, port: number) => (await isFree(port, hostOf(name))) && claim(port, hostOf(name))
   const choose = async (name: Name) => {
     const wanted = isSet(name) ? config[name] : undefined
     if (wanted !== undefined && wanted !== 0) {
@@ -64,7 +76,7 @@ export const choosePorts = async (config: Config, folder: string): Promise<{ por
     }
     for (;;) {
       const port = await freePort(hostOf(name))
-      if (claim(port)) return port
+      if (claim(port, hostOf(name))) return port
     }
   }
   // Those that were set come first, so that a usual port of one is not in the way of what was set for another.
