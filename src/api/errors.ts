@@ -3,6 +3,7 @@ import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod'
 import { failureCode } from '../db/failure.ts'
 import { errorTable, FairleadError, isFairleadError, type ErrorCode } from '../domain/errors.ts'
 import type { Problem } from './schemas.ts'
+import { wordsOf } from './wording.ts'
 
 const fastifyCodes: Record<string, ErrorCode> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'bodyTooLarge',
@@ -34,7 +35,12 @@ const invalidInput = (error: FastifyError): FairleadError => {
     const at = pathOf(issue.instancePath)
     const keys = (issue.params as { keys?: unknown }).keys
     if (issue.keyword !== 'unrecognized_keys' || !Array.isArray(keys)) {
-      return [{ path: at || (error.validationContext ?? ''), message: issue.message ?? 'is not valid' }]
+      return [
+        {
+          path: at || (error.validationContext ?? ''),
+          message: wordsOf({ ...issue.params, code: issue.keyword, message: issue.message }),
+        },
+      ]
     }
     return keys.map((key) => ({ path: at === '' ? `${key}` : `${at}.${key}`, message: 'There is no such property.' }))
   })

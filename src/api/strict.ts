@@ -28,6 +28,14 @@ export const readJson = (
 ): void => {
   app.removeContentTypeParser('application/json')
   app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, bytes, done) => {
+    const encoding = request.headers['content-encoding'] ?? 'identity'
+    if (encoding !== 'identity')
+      return done(
+        new FairleadError('unsupportedMediaType', {
+          detail: `The body has the content encoding ${encoding.slice(0, 40)}.`,
+          remedy: 'Send JSON as it is, without Content-Encoding.',
+        }),
+      )
     let text: string
     try {
       text = utf8.decode(bytes)

@@ -3,7 +3,7 @@ import type { Ours } from './decide.ts'
 import type { FilterColumn } from './filter.ts'
 import { emailKeyColumn, lockedFields, systemFields } from './list.ts'
 import { agreedBefore } from './sync.ts'
-import { readTyped } from './typed.ts'
+import { columnNoun, readTyped } from './typed.ts'
 import { sameValue } from './values.ts'
 
 export type RecordColumn = FilterColumn & { system: boolean }
@@ -92,7 +92,7 @@ export const createReader = (columns: readonly RecordColumn[]): ((input: RecordI
       if (column.key in values) return refuse(path, 'This column is given twice.')
       const type = column.key === emailKeyColumn ? 'email' : column.type
       const [found, expects] = readTyped(type, value)
-      if (found === undefined) refuse(path, `A ${type} column ${expects}.`)
+      if (found === undefined) refuse(path, `${columnNoun(type)} ${expects}.`)
       else values[column.key] = found
     }
     for (const [name, key] of Object.entries(ownNames)) {

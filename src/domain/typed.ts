@@ -84,3 +84,6 @@ export const readTyped = (type: FieldType, value: unknown): readonly [CrmValue |
   const [read, expects] = readers[type]
   return [isNothing(value) ? null : read(value), expects]
 }
+
+/** How a sentence about a column begins. */
+export const columnNoun = (type: FieldType): string => `${/^[aeiou]/.test(type) ? 'An' : 'A'} ${type} column`

@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib'
 import { connect, type AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openApi, type TestApi } from '../support/api.ts'
@@ -80,6 +81,15 @@ describe('bad input', () => {
     expect((await api.call('GET', records)).body.items).toEqual(before)
     const marked = await api.call('POST', '/v1/folders', { headers, raw: Buffer.from('\uFEFF{"name":"Müller"}') })
     expect([marked.status, marked.body.name]).toEqual([201, 'Müller'])
+  })
+
+  test('JSON that is compressed is refused with a sentence that says so', async () => {
+    const headers = { 'content-type': 'application/json', 'content-encoding': 'gzip' }
+    const answer = await api.call('POST', '/v1/folders', { headers, raw: gzipSync('{"name":"Packed"}') })
+    expect([answer.status, answer.body]).toMatchObject([
+      415,
+      { code: 'unsupportedMediaType', detail: 'The body has the content encoding gzip.', remedy: expect.any(String) },
+    ])
   })
 
   test('JSON of another shape or absurd depth is refused with a sentence', async () => {

@@ -47,6 +47,32 @@ const triesOf = (id: string): number =>
     .journal()
     .filter(({ method, path }) => method === 'PUT' && path.includes(id)).length
 
+test('a sync asks only for the parts of a push that hold something', async () => {
+  const sent = async (runId: string): Promise<boolean[]> => {
+    const sql = fairlead.db.$client
+    const lanes = await sql<{ done: boolean }[]>`
+      select done from lanes where run_id = ${runId} and phase = 'push' order by lane`
+    return lanes.map(({ done }) => done)
+  }
+  const nothing = await leads.run()
+  expect(nothing).toMatchObject({ state: 'succeeded', counts: { push: { read: 0 } } })
+  expect(await sent(nothing.id)).toEqual([false, false])
+
+  const records = await known(0, 3)
+  await editAll(records, 'In one go')
+  const smooth = await leads.run()
+  expect(smooth.counts!['push']).toMatchObject({ read: 3, updated: 3 })
+  expect(await sent(smooth.id)).toEqual([true, false])
+
+  await editAll(records, 'In two goes')
+  // as often as one request is repeated, so that the record is put off
+  control().addFault({ kind: 'htmlError', times: 3, match: { method: 'PUT', contains: records[1]!.crmId! } })
+  const rough = await leads.run()
+  expect(rough.counts!['push']).toMatchObject({ read: 3, updated: 3 })
+  expect(await sent(rough.id)).toEqual([true, true])
+  await expectQuiet(fairlead, leads, 'lead')
+})
+
 test('R22: a row that the CRM cannot deliver is rejected by id, its neighbours are taken, and it is read again until it comes', async () => {
   const ids = control()
     .people({ entity: 'lead', count: 400, select: ['Id'] })

@@ -1,5 +1,6 @@
 import type { FieldType } from '../crm.ts'
 import { misplaced } from '../errors.ts'
+import { columnNoun } from '../typed.ts'
 import { columnIndex, type Condition, type Filter, type FilterColumn, type PropertyCondition } from './filter.ts'
 import { operatorsOf, properties, propertyNames, type FilterOperator, type Property } from './operators.ts'
 import { choiceReader, dayReaders, readerOf, type ValueReader } from './values.ts'
@@ -59,7 +60,7 @@ const readCondition = (
   if (column === undefined) return fail(`${path}.column`, 'The list has no such column.')
   const { key, type } = column
   const operators = operatorsOf[type]
-  const asked: Asked = { named: 'column', noun: `A ${type} column`, operators, reader: readerOf(type) }
+  const asked: Asked = { named: 'column', noun: columnNoun(type), operators, reader: readerOf(type) }
   return { key, ...readTest(input, type, asked, path) }
 }
 

@@ -3,7 +3,7 @@ import { readCell } from '../cell.ts'
 import type { CrmValue, FieldType } from '../crm.ts'
 import { emailKeyColumn } from '../list.ts'
 import type { RecordColumn } from '../record.ts'
-import { isText } from '../typed.ts'
+import { columnNoun, isText } from '../typed.ts'
 import { cutMark } from './cut.ts'
 import { externalIdTarget, idTarget, type UploadColumn, type UploadOptions } from '../upload.ts'
 
@@ -72,7 +72,7 @@ export const createRowReader = (
       }
       const [value, expects] = isBlank(cell) ? [null, ''] : readCell(type, cell, options)
       if (value === undefined) {
-        return { code: 'invalidCell', column: header, message: `A ${type} column ${expects}.` }
+        return { code: 'invalidCell', column: header, message: `${columnNoun(type)} ${expects}.` }
       }
       if (value !== null) something = true
       if (value !== null || clears) values[key] = value
