@@ -7,6 +7,7 @@ import * as lanes from '../db/lane.ts'
 import { balanceOf, unfinishedCode } from '../db/run/balance.ts'
 import * as runs from '../db/run/state.ts'
 import { warn } from '../db/run/warning.ts'
+import * as statistics from '../db/statistics.ts'
 import type { Dependencies, RunInput } from './dependencies.ts'
 
 /** `since`: when this cause was met first, as long as no other came between. */
@@ -139,6 +140,7 @@ export const runActivities = (deps: Dependencies) => ({
         ? await lanes.allDone(deps.db, runId, 'pull')
         : run.kind === 'import' && complete
     if (run.listId !== null && !standsAside(run.kind)) await decisions.closeSettled(deps.db, accountId, run.listId)
+    await statistics.refresh(deps.db, counts)
     await runs.finish(deps.db, run, {
       state,
       counts,

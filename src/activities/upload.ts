@@ -7,6 +7,7 @@ import { scopeOf } from '../db/record/edit.ts'
 import { balanceOf } from '../db/run/balance.ts'
 import * as runs from '../db/run/state.ts'
 import { warn } from '../db/run/warning.ts'
+import * as statistics from '../db/statistics.ts'
 import * as uploads from '../db/upload.ts'
 import { FairleadError, type ErrorCode } from '../domain/errors.ts'
 import { emailKeyColumn } from '../domain/list.ts'
@@ -127,6 +128,7 @@ export const uploadActivities = (deps: Dependencies) => ({
       lost.map((field) => ({ code: 'columnRemoved', field, count: 1 })),
     )
     await uploads.remove(deps.db, accountId, upload.fileId)
+    await statistics.refresh(deps.db, counts)
     await runs.finish(deps.db, run, { state, counts, balance, error, recordsAdded, ...nothing })
     await deps.deliverOutbox()
     return { state }

@@ -31,6 +31,12 @@ const ofOurs = (sql: Sql, alias: string) => sql`
     or (${sql(alias)}.reason = 'manual' and ${sql(alias)}.source = 'person'))`
 
 /**
+ * An account as `a.id`, whose value the planner does not see behind the offset: of one that the statistics do not know it expects a single row, and would
+ * read all that the account has for each address.
+ */
+const unplanned = (sql: Sql, accountId: string) => sql`(select ${accountId}::uuid as id offset 0) a`
+
+/**
  * The statement that suppresses who the CRM says wants no mail, if `when`. Our own DoNotEmail that comes back is no news, nor is one that a consent is about
  * to end, or has just ended: a page may have been read before. In the order of addresses, so that pages never wait for each other in a circle.
  */
@@ -42,15 +48,16 @@ export const suppressing = (
   when = sql`true`,
 ) => sql`
   insert into suppressions (account_id, email_key, email, reason, source, evidence)
-  select distinct on (x.key) ${accountId}::uuid, decode(x.key, 'hex'), x.email, 'optedOut', 'crm',
+  select distinct on (x.key) a.id, decode(x.key, 'hex'), x.email, 'optedOut', 'crm',
     'The CRM has ' || x.field || ' on the ' || ${entity}::text || ' ' || x.id || '; seen by run ' || ${runId}::text || '.'
   from jsonb_to_recordset(${JSON.stringify(told)}::text::jsonb) as x (key text, email text, id text, field text)
+    cross join ${unplanned(sql, accountId)}
     -- one by one, by the index: a table that was just filled has no statistics, and a join would read all of it for each page
     left join lateral (
-      select true as known from suppressions s where s.account_id = ${accountId}::uuid and s.email_key = decode(x.key, 'hex') and s.lifted_at is null
+      select true as known from suppressions s where s.account_id = a.id and s.email_key = decode(x.key, 'hex') and s.lifted_at is null
         and (s.source = 'crm' or (x.field = 'DoNotEmail' and ${ofOurs(sql, 's')})) limit 1) already on true
     left join lateral (
-      select true as known from opt_outs o where o.account_id = ${accountId}::uuid and o.email_key = decode(x.key, 'hex')
+      select true as known from opt_outs o where o.account_id = a.id and o.email_key = decode(x.key, 'hex')
         and not o.do_not_email and (o.state in ('waiting', 'held') or o.settled_at > now() - interval '10 minutes') limit 1) consent on x.field = 'DoNotEmail'
   where ${when} and already.known is null and consent.known is null
   order by x.key, x.id
@@ -75,7 +82,8 @@ export const liftCleared = async (
     with free as (
       select distinct on (x.key) s.id, x.id as crm_id
       from jsonb_to_recordset(${JSON.stringify(cleared)}::text::jsonb) as x (key text, id text)
-      join suppressions s on s.account_id = ${accountId}::uuid and s.email_key = decode(x.key, 'hex') and s.source = 'crm' and s.lifted_at is null
+      cross join ${unplanned(sql, accountId)}
+      join suppressions s on s.account_id = a.id and s.email_key = decode(x.key, 'hex') and s.source = 'crm' and s.lifted_at is null
       where not exists (select from records r where r.account_id = s.account_id and r.email_key = s.email_key and r.removed_at is null
         and (r.crm_entity, r.crm_id) is distinct from (${entity}::text, x.id)
         and ${refuses(sql, 'r')})
