@@ -19,7 +19,7 @@ test('the planner knows a list as soon as its import has succeeded', async () =>
   expect(await known()).toEqual([])
   const run = await fairlead.finished(await fairlead.startImport('lead', ['Title']))
   expect(run).toMatchObject({ state: 'succeeded', counts: { pull: { created: 10_000 } } })
-  expect(`${String(await known())}`).toContain(run.listId!)
+  expect(String(await known())).toContain(run.listId!)
 })
 
 test('R34: who wants no mail is looked up by address, also where the account is new to the planner', async () => {
