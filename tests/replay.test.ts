@@ -192,6 +192,17 @@ describe('what happens today replays, too', () => {
       await prove('syncList.sync', run.workflowId)
     })
 
+    test('that puts nothing off, and that has nothing to push', async () => {
+      const list = await open()
+      await edit(list, 'At once', 3)
+      const pushed = await list.run()
+      expect(pushed.counts).toMatchObject({ push: { updated: 3 } })
+      await prove('syncList.atOnce', pushed.workflowId)
+      const quiet = await list.run()
+      expect(quiet.counts).toMatchObject({ push: { read: 0 } })
+      await prove('syncList.nothing', quiet.workflowId)
+    })
+
     test('that is held, and resumed', async () => {
       const { control } = fairlead.simulator
       const list = await open()
@@ -240,7 +251,8 @@ describe('what happens today replays, too', () => {
     const { runId } = await requestUndo(fairlead.db, fairlead.accountId, undone!.id)
     const run = await fairlead.finished(runId)
     expect(run.counts).toMatchObject({ push: { skipped: expect.any(Number) as number }, pull: { read: 40 } })
-    await prove('syncList.undo', run.workflowId)
+    // nothing was put off, which the older history of an undo does not say
+    await prove('syncList.undoAtOnce', run.workflowId)
   })
 
   describe('an upload', () => {
