@@ -3,6 +3,7 @@ import { FairleadError, isFairleadError, type ErrorCode } from '../domain/errors
 import { comparesKeys, isOver, standsAside, type RunError, type RunState } from '../domain/run.ts'
 import * as connections from '../db/connection.ts'
 import * as decisions from '../db/decision.ts'
+import { failureCode } from '../db/failure.ts'
 import * as lanes from '../db/lane.ts'
 import { balanceOf, unfinishedCode } from '../db/run/balance.ts'
 import * as runs from '../db/run/state.ts'
@@ -98,6 +99,18 @@ const unfinishedOf = (code: string): RunError =>
     remedy: 'The next run tries them again; the run’s entries name them.',
   }
 
+/** As well as it goes: without them some later statements are slower, and nothing else. */
+export const refreshStatistics = async (
+  { db, log }: Dependencies,
+  counts: Parameters<typeof statistics.refresh>[1],
+): Promise<void> => {
+  try {
+    await statistics.refresh(db, counts)
+  } catch (error) {
+    log.warn({ pgCode: failureCode(error) }, 'the planner was not told of new records')
+  }
+}
+
 export const runActivities = (deps: Dependencies) => ({
   /** `held` until the login is reconfirmed; what the run waits for stands on the run. Answers whether it must wait at all. */
   async holdRun({ accountId, runId, code }: RunInput & { code: string }): Promise<{ wait: boolean }> {
@@ -140,7 +153,7 @@ export const runActivities = (deps: Dependencies) => ({
         ? await lanes.allDone(deps.db, runId, 'pull')
         : run.kind === 'import' && complete
     if (run.listId !== null && !standsAside(run.kind)) await decisions.closeSettled(deps.db, accountId, run.listId)
-    await statistics.refresh(deps.db, counts)
+    await refreshStatistics(deps, counts)
     await runs.finish(deps.db, run, {
       state,
       counts,

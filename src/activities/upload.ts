@@ -7,7 +7,6 @@ import { scopeOf } from '../db/record/edit.ts'
 import { balanceOf } from '../db/run/balance.ts'
 import * as runs from '../db/run/state.ts'
 import { warn } from '../db/run/warning.ts'
-import * as statistics from '../db/statistics.ts'
 import * as uploads from '../db/upload.ts'
 import { FairleadError, type ErrorCode } from '../domain/errors.ts'
 import { emailKeyColumn } from '../domain/list.ts'
@@ -16,7 +15,7 @@ import { externalIdTarget, idTarget, type RunUpload } from '../domain/upload.ts'
 import { createRowReader } from '../domain/upload/row.ts'
 import { beat } from './beat.ts'
 import type { Dependencies, RunInput } from './dependencies.ts'
-import { runErrorOf, working, type Outcome } from './run.ts'
+import { refreshStatistics, runErrorOf, working, type Outcome } from './run.ts'
 import { segmentLimits, type SegmentResult } from './segment.ts'
 import { openFile } from './upload/file.ts'
 
@@ -128,7 +127,7 @@ export const uploadActivities = (deps: Dependencies) => ({
       lost.map((field) => ({ code: 'columnRemoved', field, count: 1 })),
     )
     await uploads.remove(deps.db, accountId, upload.fileId)
-    await statistics.refresh(deps.db, counts)
+    await refreshStatistics(deps, counts)
     await runs.finish(deps.db, run, { state, counts, balance, error, recordsAdded, ...nothing })
     await deps.deliverOutbox()
     return { state }

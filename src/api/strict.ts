@@ -28,7 +28,7 @@ export const readJson = (
 ): void => {
   app.removeContentTypeParser('application/json')
   app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, bytes, done) => {
-    const encoding = request.headers['content-encoding'] ?? 'identity'
+    const encoding = request.headers['content-encoding']?.trim().toLowerCase() || 'identity'
     if (encoding !== 'identity')
       return done(
         new FairleadError('unsupportedMediaType', {

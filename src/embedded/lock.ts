@@ -37,14 +37,15 @@ const tryLock = (file: string): Holder | 'rival' | undefined => {
   if (holderOf(file)) return undefined
   const mine: Holder = { pid: process.pid, startedAt: inspect(process.pid)?.startedAt ?? '' }
   const claim = claimOf(file, mine)
-  writeFileSync(claim, JSON.stringify(mine))
-  const rival = hasRival(file, claim)
-  if (!rival && !holderOf(file)) {
+  try {
+    writeFileSync(claim, JSON.stringify(mine))
+    const rival = hasRival(file, claim)
+    if (rival || holderOf(file)) return rival ? 'rival' : undefined
     renameSync(claim, file)
     return mine
+  } finally {
+    rmSync(claim, { force: true })
   }
-  rmSync(claim, { force: true })
-  return rival ? 'rival' : undefined
 }
 
 const mostTries = 50

@@ -41,7 +41,7 @@ const claimPort = (port: number, host: string): Lock | 'nowhere' | undefined => 
     mkdirSync(claims, { recursive: true })
     return takeLock(join(claims, isUsual ? `${port}.json` : `${encodeURIComponent(host)}-${port}.json`))
   } catch (error) {
-    if (!['EACCES', 'EPERM', 'EROFS'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error
     return 'nowhere'
   }
 }

@@ -8,7 +8,7 @@ import { takeLock } from '../../src/embedded/lock.ts'
 import { readTools } from '../../src/embedded/tools.ts'
 
 /** Test files, and test runs of this machine, take turns: only one program at a time may install packages. */
-const turn = join(tmpdir(), `fairlead-chromium-${userInfo().username}.json`)
+const turn = join(tmpdir(), `fairlead-chromium-${process.getuid?.() ?? userInfo().username}.json`)
 
 /** Looking for it may mean to install it. */
 export const browserMs = 600_000

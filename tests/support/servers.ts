@@ -26,7 +26,7 @@ declare module 'vitest' {
 }
 
 const template = 'fairlead_template'
-const runs = join(tmpdir(), `fairlead-tests-${userInfo().username}`)
+const runs = join(tmpdir(), `fairlead-tests-${process.getuid?.() ?? userInfo().username}`)
 const log = { info: () => undefined }
 // A crash of the machine may cost a test run its data.
 const settings = { fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off' }

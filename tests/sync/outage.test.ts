@@ -32,6 +32,7 @@ const editSome = async (title: string): Promise<void> => {
 }
 const written = (title: string): number =>
   control().people({ entity: 'lead', count: 5000, where: `Title eq '${title}'`, select: ['Id'] }).total
+const entriesOf = (code: string) => fairlead.db.$client`select id from entries where code = ${code}`
 const stateOf = (runId: string) => runs.get(fairlead.db, fairlead.accountId, runId)
 
 /** Begins a sync and waits until it is in the middle of the push of `title`. */
@@ -70,6 +71,30 @@ test('R21: a CRM that goes away during a push is waited for, visibly, and the ru
   expect(sumsAgree(run)).toBe(true)
   expect(written('Away')).toBe(edits)
   await expectOneLeadEach(fairlead, [leads], people)
+  await expectInStep(fairlead, leads, 'lead')
+}, 60_000)
+
+test('R21: a CRM that asks for a pause again and again is waited for, and counts against no record', async () => {
+  await editSome('Slowed')
+  const before = (await entriesOf('crmFailed')).length
+  control().settings({ latencyMs: 0 })
+  const fault = control().addFault({ kind: 'tooMany', retryAfter: 1, match: { method: 'PUT' } })
+  const { runId } = await request(fairlead.db, fairlead.accountId, leads.listId, { kind: 'sync', trigger: 'api' })
+  await fairlead.wiring.relay()
+  const waiting = await until('the run says what it waits for', async () => {
+    const run = await stateOf(runId)
+    return run.error !== null && run
+  })
+  expect(waiting).toMatchObject({ state: 'running', error: { code: 'crmBusy', since: expect.any(String) } })
+  const asked = (): number => control().gauges().byStatus[429] ?? 0
+  const sofar = asked()
+  await until('it has been asked for a pause some times more', async () => asked() > sofar + 3)
+  expect((await fairlead.db.$client`select tries from put_off where run_id = ${runId} and tries > 0`).length).toBe(0)
+  control().clearFaults(fault)
+  const run = await fairlead.finished(runId)
+  expect(run).toMatchObject({ state: 'succeeded', error: null, counts: { push: { read: edits, rejected: 0 } } })
+  expect((await entriesOf('crmFailed')).length).toBe(before)
+  expect(written('Slowed')).toBe(edits)
   await expectInStep(fairlead, leads, 'lead')
 }, 60_000)
 

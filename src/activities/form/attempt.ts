@@ -2,28 +2,18 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Outcome } from '../../db/submission/settle.ts'
 import type { Claimed } from '../../db/submission/claim.ts'
 import type { SyncPlan } from '../../db/sync/plan.ts'
-import type { CallOptions, Crm } from '../../domain/crm.ts'
-import { isFairleadError, type ErrorCode, type FairleadError } from '../../domain/errors.ts'
+import { isFairleadError, type FairleadError } from '../../domain/errors.ts'
 import type { Values } from '../../domain/form/values.ts'
 import { isRefusal } from '../crm.ts'
+import { everybodys, mostTries, proving, type ProveOthers } from '../proof.ts'
 import type { Question } from '../sync/job.ts'
 import { pushOne, type Item } from './push.ts'
 
-/** R21: failures of one submission, while others succeed, before it is given up. */
-const mostTries = 5
 const askAgainMs = 1000
 
 /** Half a second, then twice as long each time, half of it by chance, so that those who failed together do not come back together. */
 export const backOffMs = (tries: number, mostMs: number): number =>
   Math.min(mostMs, 500 * 2 ** Math.min(Math.max(0, tries - 1), 12)) * (0.5 + Math.random() / 2)
-
-/** The CRM as a whole, and nothing about one person. */
-const everybodys: ReadonlySet<ErrorCode> = new Set([
-  'crmUnreachable',
-  'crmBusy',
-  'entityDisabled',
-  'databaseUnavailable',
-])
 
 export type Refuse = (error: FairleadError) => Promise<never>
 
@@ -42,13 +32,7 @@ const judged = async (item: Item, refuse: Refuse): Promise<Outcome> => {
   }
 }
 
-type Failing = { submission: Claimed; plan: SyncPlan; values: Values; proveOthers: () => Promise<unknown> }
-
-/** Whether the CRM answers others: what fails while it does is this submission's own (R21). */
-const proof = (crm: Crm, options: CallOptions): (() => Promise<unknown>) => {
-  let asked: Promise<unknown> | undefined
-  return () => (asked ??= crm.total('lead', options))
-}
+type Failing = { submission: Claimed; plan: SyncPlan; values: Values; proveOthers: ProveOthers }
 
 /** What a failure means for a submission: it is put off, or rejected. Throws what everybody's submissions wait for. */
 const judge = async ({ submission, plan, values, proveOthers }: Failing, error: FairleadError): Promise<Outcome> => {
@@ -58,9 +42,8 @@ const judge = async ({ submission, plan, values, proveOthers }: Failing, error: 
   if (kind === 'record') return { ...said, code, state: 'rejected', tries: submission.tries, afterMs: 0 }
   if (kind !== 'transient' || everybodys.has(code)) throw error
   if (code === 'leaseLost') return { ...said, code, state: 'waiting', tries: submission.tries, afterMs: 500 }
-  // at every try: one that fell into an outage of all counts as none, else the first answer after it would give up who was under way
   try {
-    await proveOthers()
+    await proveOthers('lead')
   } catch {
     throw error
   }
@@ -79,8 +62,7 @@ export const attempt = async (item: Item, refuse: Refuse): Promise<Outcome> => {
     return await judged(item, refuse)
   } catch (error) {
     if (!isFairleadError(error) || question.options.signal?.aborted === true) throw error
-    const { plan, crm, options } = question
-    return judge({ submission, plan, values, proveOthers: proof(crm, options) }, error)
+    return judge({ submission, plan: question.plan, values, proveOthers: proving(question) }, error)
   }
 }
 
@@ -90,6 +72,6 @@ export const failedLook = (
   submissions: readonly Claimed[],
   error: FairleadError,
 ): Promise<Outcome[]> => {
-  const proveOthers = proof(crm, options)
+  const proveOthers = proving({ crm, options })
   return Promise.all(submissions.map((submission) => judge({ submission, plan, values: {}, proveOthers }, error)))
 }

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as claims from '../../db/note/claim.ts'
 import { settle, type Outcome, type Settling } from '../../db/note/settle.ts'
-import { FairleadError, isFairleadError, type ErrorCode } from '../../domain/errors.ts'
+import { FairleadError, isFairleadError } from '../../domain/errors.ts'
 import { noteText } from '../../domain/note.ts'
 import { isRefusal } from '../crm.ts'
+import { everybodys, mostTries, proving, type ProveOthers } from '../proof.ts'
 import { backOffMs } from '../form/attempt.ts'
 import { piling } from '../pile.ts'
 import { isUnsure } from '../sync/create.ts'
@@ -15,19 +16,7 @@ const chunkSize = 40
 const freshMs = 1500
 /** So many left keep every slot at work while the next page is looked up. */
 const fewLeft = 60
-/** R21: failures of one note, while others succeed, before it is given up. */
-const mostTries = 5
-/** After so many failures in a row the CRM is asked whether it lives. */
-const mostInARow = 8
 const askAgainMs = 1000
-/** The CRM as a whole, and nothing about one person. */
-const everybodys: ReadonlySet<ErrorCode> = new Set([
-  'crmUnreachable',
-  'crmBusy',
-  'entityDisabled',
-  'databaseUnavailable',
-])
-
 export type Sending = Asking & {
   of: Settling
   userId: string | null
@@ -95,13 +84,10 @@ const judged = async ({ refuse, options }: Sending, post: () => Promise<{ id: st
   }
 }
 
-type Streak = { failures: number }
-
 /** What a failure means for a note: it is looked for later, put off, or rejected. Throws what all notes wait for. */
 const judge = async (
-  { crm, options }: Sending,
   { note, person, warnings }: Job,
-  { error, isSent, streak }: { error: FairleadError; isSent: boolean; streak: Streak },
+  { error, isSent, proveOthers }: { error: FairleadError; isSent: boolean; proveOthers: ProveOthers },
 ): Promise<Outcome> => {
   const { code, kind, details } = error
   const link = { entity: person.entity, id: person.id }
@@ -112,19 +98,12 @@ const judge = async (
   if (code === 'leaseLost') return { ...said, state: maybe ? 'creating' : 'waiting', tries: note.tries, afterMs: 500 }
   if (!maybe && everybodys.has(code)) throw error
   const tries = note.tries + 1
-  const isLast = tries >= mostTries && !maybe
-  streak.failures += 1
-  // others must succeed, else it is not this note's
-  if (isLast || streak.failures >= mostInARow) {
-    try {
-      await crm.total(person.entity, options)
-    } catch {
-      if (!maybe) throw error
-    }
-    if (!maybe) streak.failures = 0
-  }
-  if (isLast) return { ...said, code: 'crmFailed', state: 'rejected', tries }
-  return { ...said, state: maybe ? 'creating' : 'waiting', tries, afterMs: backOffMs(tries, 60_000) }
+  if (maybe) return { ...said, state: 'creating', tries, afterMs: backOffMs(tries, 60_000) }
+  await proveOthers(person.entity).catch(() => {
+    throw error
+  })
+  if (tries >= mostTries) return { ...said, code: 'crmFailed', state: 'rejected', tries }
+  return { ...said, state: 'waiting', tries, afterMs: backOffMs(tries, 60_000) }
 }
 
 /** Makes the notes of a page, side by side. Throws what all notes wait for, when nothing is under way any more. */
@@ -135,7 +114,7 @@ export const sendAll = async (
   onFewLeft: () => void,
 ): Promise<void> => {
   const marks = marking(sending, jobs)
-  const streak: Streak = { failures: 0 }
+  const proveOthers = proving(sending)
   let next = 0
   let failed: { error: unknown } | undefined
   const one = async (index: number): Promise<void> => {
@@ -160,14 +139,13 @@ export const sendAll = async (
     const made = { ...names, crmId, userId: sending.userId, sentAt: note.sentAt, subject, text }
     try {
       const { id: noteId } = await judged(sending, () => sending.crm.createNote(made, options))
-      streak.failures = 0
       const link = { entity: person.entity, id: crmId }
       store.add({ id: note.id, state: 'written', code: null, noteId, person: link, warnings, tries: note.tries })
     } catch (error) {
       if (!isFairleadError(error)) throw error
       // the CRM has said that it did nothing
       if (isSent && !isUnsure(error)) sending.marked.add(note.id)
-      store.add(await judge(sending, job, { error, isSent, streak }))
+      store.add(await judge(job, { error, isSent, proveOthers }))
     }
   }
   const worker = async (): Promise<void> => {

@@ -9,6 +9,7 @@ import { changedSince, changesOf, type Outcome } from '../../domain/push.ts'
 import { sameValue } from '../../domain/values.ts'
 import { beat } from '../beat.ts'
 import { isRefusal } from '../crm.ts'
+import { mostTries, proving, type ProveOthers } from '../proof.ts'
 import { refusedAddress, refusesAddress, withLeftOut } from './address.ts'
 import { createPerson } from './create.ts'
 import type { Job, Question } from './job.ts'
@@ -21,8 +22,6 @@ import { writePerson } from './write.ts'
 
 /** So many are enough to keep every slot at work while the next page is looked up. */
 const fewLeft = 60
-/** R21: failures of one record, while others succeed, before it is given up. */
-const mostTries = 5
 
 export type Push = Question & {
   key: LaneKey
@@ -72,13 +71,9 @@ const perform = async (push: Push, job: Job): Promise<Outcome> => {
 const entityOf = (job: Job): CrmEntity =>
   job.kind === 'write' || job.kind === 'restore' ? (job.person?.entity ?? 'lead') : 'lead'
 
-/** Asks whether the CRM answers others; those who fail at the same time share one question. */
-type ProveOthers = (job: Job) => Promise<unknown>
-
-const proof = ({ crm, options }: Pick<Push, 'crm' | 'options'>): ProveOthers => {
-  let asked: Promise<unknown> | undefined
-  return (job) => (asked ??= crm.total(entityOf(job), options).finally(() => (asked = undefined)))
-}
+/** What no record is to blame for: it waits for all, and goes on when that is over. A 503 may be one record's, a pause that was asked for is not. */
+const isEverybodys = ({ code, details }: FairleadError): boolean =>
+  code === 'leaseLost' || code === 'entityDisabled' || code === 'databaseUnavailable' || details.crm?.status === 429
 
 /** The CRM has what was shown to be written, and it is pending here: done by an attempt that could not write it down, or by somebody else. */
 const isDone = ({ shown, plan }: Push, job: Job): boolean => {
@@ -128,8 +123,8 @@ const attempt = async (push: Push, job: Job, tries: number, proveOthers: ProveOt
     const { code, kind, details } = error
     const said = { record, warnings: [], ...(details.crm && { crm: details.crm }) }
     if (kind === 'record') return { ...said, kind: 'rejected', code }
-    if (kind !== 'transient' || code === 'leaseLost' || code === 'entityDisabled') throw error
-    await proveOthers(job).catch(() => {
+    if (kind !== 'transient' || isEverybodys(error)) throw error
+    await proveOthers(entityOf(job)).catch(() => {
       throw error
     })
     if (tries + 1 >= mostTries) return { ...said, kind: 'rejected', code: 'crmFailed' }
@@ -196,7 +191,7 @@ export const sendPage = async (
     options: { signal: late },
     say: (found) => void said.push(...found),
   }
-  const proveOthers = proof(writing)
+  const proveOthers = proving(writing)
   const batching = { ...writing, crm: together(push.crm) }
   const trial = push.mayTry && push.crm.batchable() === null && items.length > 2 * batchSize ? batchSize : 0
   await send(items.slice(0, trial), trial, batching)
