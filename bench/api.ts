@@ -2,6 +2,7 @@ import autocannon from 'autocannon'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { writeCursor } from '../src/api/cursor.ts'
 import * as apiKeys from '../src/db/apiKey.ts'
+import { apiFlags, memoryEnvironment } from '../src/start/memory.ts'
 import { percentile } from './measure.ts'
 import type { Stage } from './stage.ts'
 import { sizeOf, type Line } from './table.ts'
@@ -86,7 +87,7 @@ const startApi = async (
   accountId: string,
 ): Promise<{ url: string; headers: Record<string, string> } | undefined> => {
   const url = `http://127.0.0.1:${stage.environment['PORT']}`
-  const api = stage.start('api', 'src/serve.ts')
+  const api = stage.start('api', 'src/serve.ts', { node: apiFlags, environment: memoryEnvironment })
   const { key } = await apiKeys.insert(stage.wiring.db, accountId, { name: 'bench', role: 'viewer' })
   for (const deadline = Date.now() + 30_000; Date.now() < deadline;) {
     stage.signal.throwIfAborted()

@@ -6,7 +6,7 @@ import { migrate } from '../src/db/database.ts'
 import { freePort } from '../src/embedded/port.ts'
 import { startPostgres } from '../src/embedded/postgres.ts'
 import { startTemporal } from '../src/embedded/temporal.ts'
-import { workerEnvironment, workerFlags } from '../src/start/worker.ts'
+import { memoryEnvironment, workerFlags } from '../src/start/memory.ts'
 import { wire, type Wiring } from '../src/wiring.ts'
 import { startChild, type Child, type ChildOptions } from './child.ts'
 import { openFolder } from './folder.ts'
@@ -88,7 +88,7 @@ export const openStage = async (options: Options, signal: AbortSignal, say: Stag
 
 /** A worker in a process of its own, as `npm run worker` starts it with a bundle. */
 export const startWorker = async (stage: Stage): Promise<Child> => {
-  const worker = stage.start('worker', 'worker.ts', { node: workerFlags, environment: workerEnvironment })
+  const worker = stage.start('worker', 'worker.ts', { node: workerFlags, environment: memoryEnvironment })
   await worker.untilSays('worker ready')
   return worker
 }

@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { readConfig, variables } from '../src/config.ts'
-import { workerEnvironment, workerFlags } from '../src/start/worker.ts'
+import { apiFlags, memoryEnvironment, workerFlags } from '../src/start/memory.ts'
 import { searchAttributes } from '../src/temporal/flows.ts'
 
 type Service = {
@@ -88,12 +88,17 @@ describe('docker-compose.yml', () => {
     expect(fill(text, given)).not.toContain('${')
   })
 
-  test('a worker is started by the same flags and variables everywhere', () => {
+  test('API and worker are started by the same flags and variables everywhere', () => {
     const flags = workerFlags.join(' ')
     expect(service('worker').command).toEqual(['node', ...workerFlags, 'worker.ts'])
     expect(scripts['worker']).toBe(`node ${flags} --import tsx worker.ts`)
     expect(read('docs/operating.md')).toContain(`\`node ${flags} worker.ts\``)
-    expect(imageEnvironment).toMatchObject(workerEnvironment)
+    const api = apiFlags.join(' ')
+    expect(service('api').command).toEqual(['node', ...apiFlags, 'src/serve.ts'])
+    expect(scripts['serve']).toBe(`node ${api} --import tsx src/serve.ts`)
+    expect(read('docs/operating.md')).toContain(`\`node ${api} src/serve.ts\``)
+    expect(dockerfile).toContain(`CMD ${JSON.stringify(['node', ...apiFlags, 'src/serve.ts']).replaceAll(',', ', ')}`)
+    expect(imageEnvironment).toMatchObject(memoryEnvironment)
   })
 
   test('every variable that may be set is named in its head', () => {

@@ -9,7 +9,7 @@ import * as temporal from '../embedded/temporal.ts'
 import { logOf, startChild, stopLeftoverChild } from './child.ts'
 import type { Ports } from './ports.ts'
 import { supervise, type Part } from './supervisor.ts'
-import { workerEnvironment, workerFlags } from './worker.ts'
+import { apiFlags, memoryEnvironment, workerFlags } from './memory.ts'
 
 const entries = { worker: 'worker.ts', api: 'src/serve.ts', simulator: 'src/simulator/main.ts' }
 const people = ['--leads', '5000', '--contacts', '5000', '--seed', '1']
@@ -99,8 +99,8 @@ export const startParts = async (options: Options, started: (() => Promise<void>
       }),
     )
   if (simulator) await child('simulator', { args: ['--port', `${ports.SIMULATOR_PORT}`, ...people] })
-  await child('api')
-  await child('worker', { flags: workerFlags, environment: workerEnvironment })
+  await child('api', { flags: apiFlags, environment: memoryEnvironment })
+  await child('worker', { flags: workerFlags, environment: memoryEnvironment })
   if (simulator) await until(() => answers(ports.SIMULATOR_PORT), 'simulator', folder, signal)
   await until(() => isReady(parts.apiUrl), 'api', folder, signal)
   return parts

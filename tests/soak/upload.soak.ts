@@ -5,6 +5,7 @@ import { request } from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { freePort } from '../../src/embedded/port.ts'
+import { apiFlags, memoryEnvironment } from '../../src/start/memory.ts'
 import { until } from '../support/fairlead.ts'
 import { openUploads, type Json } from '../support/upload.ts'
 import { expectAllThere, peopleFile } from '../support/uploadKills.ts'
@@ -21,8 +22,8 @@ test('1 million rows: the memory of API and worker is bounded, a SIGKILL in the 
   onTestFinished(() => uploads.close())
   const { fairlead } = uploads
   const port = await freePort()
-  const api = spawn(process.execPath, ['--import', 'tsx', 'src/serve.ts'], {
-    env: { ...process.env, ...fairlead.environment, PORT: String(port) },
+  const api = spawn(process.execPath, [...apiFlags, '--import', 'tsx', 'src/serve.ts'], {
+    env: { ...process.env, ...memoryEnvironment, ...fairlead.environment, PORT: String(port) },
     stdio: 'ignore',
   })
   onTestFinished(async () => {
