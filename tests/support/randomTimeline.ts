@@ -121,7 +121,8 @@ export const createWitness = (world: World, timelines: Timelines): Witness => {
             (deeds.links.get(record.id)?.size ?? 0) > 1 ||
             lists.length > 1
           const isRead = settings.pull.enabled && /^(Create|Modify)Date$|^DoNot/.test(column)
-          if (!pulled && !isRead && wasEdited) continue
+          // our own pushes set the date of the last change, too
+          if (!pulled && !isRead && (wasEdited || column === 'ModifyDate')) continue
           const theirs = valueAt(person.person, person.entity === own ? column : fieldOf(person.entity, name))
           if (!sameInCrm(crm.values[column], theirs, type))
             troubles.push(
