@@ -1,5 +1,5 @@
 import type { CallOptions, Crm, CrmEntity } from '../domain/crm.ts'
-import type { ErrorCode } from '../domain/errors.ts'
+import type { ErrorCode, FairleadError } from '../domain/errors.ts'
 
 /** R21: failures of one person, while others succeed, before it is given up. */
 export const mostTries = 5
@@ -12,8 +12,8 @@ export const everybodys: ReadonlySet<ErrorCode> = new Set([
   'databaseUnavailable',
 ])
 
-/** Rejects where the CRM does not answer others either. */
-export type ProveOthers = (entity: CrmEntity) => Promise<unknown>
+/** Throws the cause where the CRM does not answer others either. */
+export type ProveOthers = (entity: CrmEntity, cause: FairleadError) => Promise<void>
 
 /**
  * Asks whether the CRM answers others: what fails while it does is the person's own (R21). Asked at every failure: one that falls into an outage of all
@@ -21,9 +21,13 @@ export type ProveOthers = (entity: CrmEntity) => Promise<unknown>
  */
 export const proving = ({ crm, options }: { crm: Crm; options: CallOptions }): ProveOthers => {
   const asked = new Map<CrmEntity, Promise<unknown>>()
-  return (entity) => {
+  return async (entity, cause) => {
     const under = asked.get(entity) ?? crm.total(entity, options).finally(() => asked.delete(entity))
     asked.set(entity, under)
-    return under
+    try {
+      await under
+    } catch {
+      throw cause
+    }
   }
 }

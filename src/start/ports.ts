@@ -1,9 +1,9 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import type { Config } from '../config.ts'
 import { takeLock, type Lock } from '../embedded/lock.ts'
 import { freePort, isFree } from '../embedded/port.ts'
+import { ownTemp } from '../embedded/temp.ts'
 import { isSet } from './environment.ts'
 
 const standard = {
@@ -20,8 +20,7 @@ export type Ports = Record<Name, number>
 
 const names = Object.keys(standard) as Name[]
 
-// By number: a user of a container may have no name.
-const claims = join(tmpdir(), `fairlead-ports-${process.getuid?.() ?? userInfo().username}`)
+const claims = ownTemp('ports')
 
 /** Last time's ports; none where the file cannot be read: power may fail while it is written. */
 const readRemembered = (file: string): Partial<Ports> => {

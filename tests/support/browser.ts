@@ -1,14 +1,13 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { tmpdir, userInfo } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { takeLock } from '../../src/embedded/lock.ts'
+import { ownTemp } from '../../src/embedded/temp.ts'
 import { readTools } from '../../src/embedded/tools.ts'
 
 /** Test files, and test runs of this machine, take turns: only one program at a time may install packages. */
-const turn = join(tmpdir(), `fairlead-chromium-${process.getuid?.() ?? userInfo().username}.json`)
+const turn = ownTemp('chromium')
 
 /** Looking for it may mean to install it. */
 export const browserMs = 600_000

@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
-import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -10,6 +9,7 @@ import { inject } from 'vitest'
 import type { TestProject } from 'vitest/node'
 import { holderOf, takeLock } from '../../src/embedded/lock.ts'
 import * as databases from '../../src/embedded/postgres.ts'
+import { ownTemp } from '../../src/embedded/temp.ts'
 import * as temporals from '../../src/embedded/temporal.ts'
 import { bundlePrograms } from './programs.ts'
 
@@ -26,7 +26,7 @@ declare module 'vitest' {
 }
 
 const template = 'fairlead_template'
-const runs = join(tmpdir(), `fairlead-tests-${process.getuid?.() ?? userInfo().username}`)
+const runs = ownTemp('tests')
 const log = { info: () => undefined }
 // A crash of the machine may cost a test run its data.
 const settings = { fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off' }

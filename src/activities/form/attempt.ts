@@ -42,11 +42,7 @@ const judge = async ({ submission, plan, values, proveOthers }: Failing, error: 
   if (kind === 'record') return { ...said, code, state: 'rejected', tries: submission.tries, afterMs: 0 }
   if (kind !== 'transient' || everybodys.has(code)) throw error
   if (code === 'leaseLost') return { ...said, code, state: 'waiting', tries: submission.tries, afterMs: 500 }
-  try {
-    await proveOthers('lead')
-  } catch {
-    throw error
-  }
+  await proveOthers('lead', error)
   const tries = submission.tries + 1
   if (tries < mostTries) return { ...said, code, state: 'waiting', tries, afterMs: backOffMs(tries, 60_000) }
   return { ...said, code: 'crmFailed', state: 'rejected', tries, afterMs: 0 }

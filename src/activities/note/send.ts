@@ -17,6 +17,7 @@ const freshMs = 1500
 /** So many left keep every slot at work while the next page is looked up. */
 const fewLeft = 60
 const askAgainMs = 1000
+
 export type Sending = Asking & {
   of: Settling
   userId: string | null
@@ -99,9 +100,7 @@ const judge = async (
   if (!maybe && everybodys.has(code)) throw error
   const tries = note.tries + 1
   if (maybe) return { ...said, state: 'creating', tries, afterMs: backOffMs(tries, 60_000) }
-  await proveOthers(person.entity).catch(() => {
-    throw error
-  })
+  await proveOthers(person.entity, error)
   if (tries >= mostTries) return { ...said, code: 'crmFailed', state: 'rejected', tries }
   return { ...said, state: 'waiting', tries, afterMs: backOffMs(tries, 60_000) }
 }

@@ -124,9 +124,7 @@ const attempt = async (push: Push, job: Job, tries: number, proveOthers: ProveOt
     const said = { record, warnings: [], ...(details.crm && { crm: details.crm }) }
     if (kind === 'record') return { ...said, kind: 'rejected', code }
     if (kind !== 'transient' || isEverybodys(error)) throw error
-    await proveOthers(entityOf(job)).catch(() => {
-      throw error
-    })
+    await proveOthers(entityOf(job), error)
     if (tries + 1 >= mostTries) return { ...said, kind: 'rejected', code: 'crmFailed' }
     return { record, kind: 'delayed', code, warnings: [], delay: { tries: tries + 1, afterMs: backOffMs(tries) } }
   }
