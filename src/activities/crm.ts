@@ -5,19 +5,9 @@ import * as connections from '../db/connection.ts'
 import { untilAlone } from '../db/budget/lease.ts'
 import { slowToOne } from '../db/budget/pace.ts'
 import type { CallOptions, Crm, CrmIdentity } from '../domain/crm.ts'
-import { FairleadError, isFairleadError, type ErrorCode } from '../domain/errors.ts'
+import { FairleadError, isFairleadError } from '../domain/errors.ts'
 import type { Dependencies } from './dependencies.ts'
-
-const refusals: ReadonlySet<ErrorCode> = new Set([
-  'loginRefused',
-  'passwordExpired',
-  'mfaRequired',
-  'notAdministrator',
-  'noRight',
-])
-
-/** A 401 or 403 in the middle of work: the login is checked before anything is concluded (R21). */
-export const isRefusal = (error: FairleadError): boolean => refusals.has(error.code)
+import { isRefusal } from './refusal.ts'
 
 type Connection = connections.Connection
 
@@ -135,7 +125,7 @@ export const withCrm = async <T>(
     return await work(deps.crms.of(connection), connection)
   } catch (error) {
     if (!isFairleadError(error)) throw error
-    if (refusals.has(error.code)) return judgeRefusal(deps, error, { connection, beganAt })
+    if (isRefusal(error)) return judgeRefusal(deps, error, { connection, beganAt })
     if (error.kind === 'held' && error.code !== 'connectorDisabled')
       await connections.needReconfirm(deps.db, connection, connections.problemOf(error))
     throw error

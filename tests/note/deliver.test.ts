@@ -129,6 +129,19 @@ test('R21, R22: a person about whom the CRM refuses notes is listed with its wor
   })
 })
 
+test('R21: a person about whose notes the CRM never answers is given up after some tries, and said so', async () => {
+  const message = await openNotes(fairlead, listOf.lead!)
+  const [given] = await message.recipients(1)
+  const fault: Fault = { kind: 'drop', match: onNotes }
+  fairlead.simulator.control.addFault(fault)
+  await message.accept([given!])
+  const [runId] = await message.runs()
+  const run = await fairlead.finished(runId!)
+  expect(run).toMatchObject({ balance: { balanced: true }, counts: { notes: { read: 1, created: 0, rejected: 1 } } })
+  const entries = await fairlead.db.$client`select kind, code, crm from entries where last_run_id = ${run.id}`
+  expect(entries).toMatchObject([{ kind: 'rejected', code: 'crmFailed', crm: { code: expect.any(String) } }])
+})
+
 test('C2, C4: notes wait for a login that is refused, and then arrive', async () => {
   const message = await openNotes(fairlead, listOf.lead!)
   fairlead.simulator.control.addFault({ kind: 'expired' })

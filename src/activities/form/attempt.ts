@@ -1,36 +1,16 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Outcome } from '../../db/submission/settle.ts'
 import type { Claimed } from '../../db/submission/claim.ts'
 import type { SyncPlan } from '../../db/sync/plan.ts'
 import { isFairleadError, type FairleadError } from '../../domain/errors.ts'
 import type { Values } from '../../domain/form/values.ts'
-import { isRefusal } from '../crm.ts'
 import { everybodys, mostTries, proving, type ProveOthers } from '../proof.ts'
+import { judged, type Refuse } from '../refusal.ts'
 import type { Question } from '../sync/job.ts'
 import { pushOne, type Item } from './push.ts'
-
-const askAgainMs = 1000
 
 /** Half a second, then twice as long each time, half of it by chance, so that those who failed together do not come back together. */
 export const backOffMs = (tries: number, mostMs: number): number =>
   Math.min(mostMs, 500 * 2 ** Math.min(Math.max(0, tries - 1), 12)) * (0.5 + Math.random() / 2)
-
-export type Refuse = (error: FairleadError) => Promise<never>
-
-/** A refusal is judged by asking again while nobody else does: what is refused even then is a missing right (R21). */
-const judged = async (item: Item, refuse: Refuse): Promise<Outcome> => {
-  for (let tried = 0; ; tried += 1) {
-    try {
-      return await pushOne(item)
-    } catch (error) {
-      if (!isFairleadError(error) || !isRefusal(error)) throw error
-      const verdict = await refuse(error).catch((said: unknown) => said)
-      const slowed = isFairleadError(verdict) && verdict.details.extra?.['slowed'] === 'slowed'
-      if (!slowed || tried > 0) throw verdict
-      await sleep(askAgainMs, undefined, { signal: item.question.options.signal })
-    }
-  }
-}
 
 type Failing = { submission: Claimed; plan: SyncPlan; values: Values; proveOthers: ProveOthers }
 
@@ -55,7 +35,7 @@ const judge = async ({ submission, plan, values, proveOthers }: Failing, error: 
 export const attempt = async (item: Item, refuse: Refuse): Promise<Outcome> => {
   const { submission, question, values } = item
   try {
-    return await judged(item, refuse)
+    return await judged(refuse, question.options.signal, () => pushOne(item))
   } catch (error) {
     if (!isFairleadError(error) || question.options.signal?.aborted === true) throw error
     return judge({ submission, plan: question.plan, values, proveOthers: proving(question) }, error)

@@ -1,10 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import * as claims from '../../db/note/claim.ts'
 import { settle, type Outcome, type Settling } from '../../db/note/settle.ts'
 import { FairleadError, isFairleadError } from '../../domain/errors.ts'
 import { noteText } from '../../domain/note.ts'
-import { isRefusal } from '../crm.ts'
 import { everybodys, mostTries, proving, type ProveOthers } from '../proof.ts'
+import { judged, type Refuse } from '../refusal.ts'
 import { backOffMs } from '../form/attempt.ts'
 import { piling } from '../pile.ts'
 import { isUnsure } from '../sync/create.ts'
@@ -16,7 +15,6 @@ const chunkSize = 40
 const freshMs = 1500
 /** So many left keep every slot at work while the next page is looked up. */
 const fewLeft = 60
-const askAgainMs = 1000
 
 export type Sending = Asking & {
   of: Settling
@@ -25,7 +23,7 @@ export type Sending = Asking & {
   width: number
   /** nothing new is begun */
   stopped: () => boolean
-  refuse: (error: FairleadError) => Promise<never>
+  refuse: Refuse
   /** marked, and certainly not carried out */
   marked: Set<string>
 }
@@ -70,21 +68,6 @@ const marking = ({ deps, of, marked }: Sending, jobs: readonly Job[]) => {
   }
 }
 
-/** A refusal is judged at once, by asking again while nobody else does: what is refused even then is a missing right (R21). */
-const judged = async ({ refuse, options }: Sending, post: () => Promise<{ id: string | null }>) => {
-  for (let tried = 0; ; tried += 1) {
-    try {
-      return await post()
-    } catch (error) {
-      if (!isFairleadError(error) || !isRefusal(error)) throw error
-      const verdict = await refuse(error).catch((said: unknown) => said)
-      const slowed = isFairleadError(verdict) && verdict.details.extra?.['slowed'] === 'slowed'
-      if (!slowed || tried > 0) throw verdict
-      await sleep(askAgainMs, undefined, { signal: options.signal })
-    }
-  }
-}
-
 /** What a failure means for a note: it is looked for later, put off, or rejected. Throws what all notes wait for. */
 const judge = async (
   { note, person, warnings }: Job,
@@ -99,8 +82,14 @@ const judge = async (
   if (code === 'leaseLost') return { ...said, state: maybe ? 'creating' : 'waiting', tries: note.tries, afterMs: 500 }
   if (!maybe && everybodys.has(code)) throw error
   const tries = note.tries + 1
-  if (maybe) return { ...said, state: 'creating', tries, afterMs: backOffMs(tries, 60_000) }
-  await proveOthers(person.entity, error)
+  const proven = proveOthers(person.entity, error)
+  // looked for before it is given up: the page goes on, and the next look finds out whether the CRM is there
+  if (maybe)
+    return proven.then(
+      () => ({ ...said, state: 'creating', tries }),
+      () => ({ ...said, state: 'creating', tries: note.tries }),
+    )
+  await proven
   if (tries >= mostTries) return { ...said, code: 'crmFailed', state: 'rejected', tries }
   return { ...said, state: 'waiting', tries, afterMs: backOffMs(tries, 60_000) }
 }
@@ -137,7 +126,7 @@ export const sendAll = async (
     const { id: crmId, ...names } = person
     const made = { ...names, crmId, userId: sending.userId, sentAt: note.sentAt, subject, text }
     try {
-      const { id: noteId } = await judged(sending, () => sending.crm.createNote(made, options))
+      const { id: noteId } = await judged(sending.refuse, options.signal, () => sending.crm.createNote(made, options))
       const link = { entity: person.entity, id: crmId }
       store.add({ id: note.id, state: 'written', code: null, noteId, person: link, warnings, tries: note.tries })
     } catch (error) {

@@ -1,7 +1,8 @@
 import type { CrmEntity, CrmFound } from '../../domain/crm.ts'
 import { FairleadError, isFairleadError, type ErrorCode } from '../../domain/errors.ts'
 import { truthy } from '../../domain/truthy.ts'
-import { isRefusal, withCrm } from '../crm.ts'
+import { withCrm } from '../crm.ts'
+import { isRefusal } from '../refusal.ts'
 import { hasField, type Of, type Seen, type Target } from './look.ts'
 
 /** What the CRM said of one person: confirmed, gone meanwhile, or why not. */

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { LaneKey } from '../../db/lane.ts'
 import { entryOf, storeOutcomes } from '../../db/sync/push.ts'
 import type { SyncRow } from '../../db/sync/rows.ts'
@@ -8,8 +7,8 @@ import { isFairleadError, type FairleadError } from '../../domain/errors.ts'
 import { changedSince, changesOf, type Outcome } from '../../domain/push.ts'
 import { sameValue } from '../../domain/values.ts'
 import { beat } from '../beat.ts'
-import { isRefusal } from '../crm.ts'
 import { mostTries, proving, type ProveOthers } from '../proof.ts'
+import { judged, type Refuse } from '../refusal.ts'
 import { refusedAddress, refusesAddress, withLeftOut } from './address.ts'
 import { createPerson } from './create.ts'
 import type { Job, Question } from './job.ts'
@@ -30,7 +29,7 @@ export type Push = Question & {
   late: AbortSignal
   width: number
   endAt: number
-  refuse: (error: FairleadError) => Promise<never>
+  refuse: Refuse
   /** what a preview has shown of the records of a page, for a run that applies it */
   shown?: Shown
   /** records that the run has settled before */
@@ -39,7 +38,6 @@ export type Push = Question & {
   mayTry: boolean
 }
 
-const askAgainMs = 1000
 const backOffMs = (tries: number): number => Math.min(30_000, 500 * 2 ** tries)
 
 const work = async (push: Push, job: Job): Promise<Outcome> => {
@@ -48,24 +46,6 @@ const work = async (push: Push, job: Job): Promise<Outcome> => {
   if (refusesAddress(push.plan, job)) return refusedAddress(push.plan, job.row)
   const outcome = await (job.kind === 'create' ? createPerson(push, job) : writePerson(push, job))
   return withLeftOut(push.plan, outcome)
-}
-
-/**
- * A refusal is judged at once, by asking again while nobody else does: what is refused even then is a missing right of this record (R21), and no sign of
- * a server that allows one session at a time.
- */
-const perform = async (push: Push, job: Job): Promise<Outcome> => {
-  for (let tried = 0; ; tried += 1) {
-    try {
-      return await work(push, job)
-    } catch (error) {
-      if (!isFairleadError(error) || !isRefusal(error)) throw error
-      const verdict = await push.refuse(error).catch((said: unknown) => said)
-      const slowed = isFairleadError(verdict) && verdict.details.extra?.['slowed'] === 'slowed'
-      if (!slowed || tried > 0) throw verdict
-      await sleep(askAgainMs, undefined, { signal: push.options.signal })
-    }
-  }
 }
 
 const entityOf = (job: Job): CrmEntity =>
@@ -114,7 +94,8 @@ const differing = async (push: Push, job: Job): Promise<Outcome | undefined> => 
 const attempt = async (push: Push, job: Job, tries: number, proveOthers: ProveOthers): Promise<Outcome> => {
   const record = job.row
   try {
-    const outcome = (await differing(push, job)) ?? (await perform(push, job))
+    const outcome =
+      (await differing(push, job)) ?? (await judged(push.refuse, push.options.signal, () => work(push, job)))
     if (outcome.kind !== 'delayed') return outcome
     const { afterMs = 0 } = outcome.delay ?? {}
     return { ...outcome, delay: { tries, afterMs } }
