@@ -24,7 +24,7 @@ test('a lock is held once, says what its holder noted, and is free again after r
 })
 
 test('what a dead process left, or what is no lock at all, is taken over', () => {
-  for (const text of [dead, '', '{"pid":', 'null']) {
+  for (const text of [dead, '', '{"pid":', 'null', '{}', '{"pid":1}']) {
     const file = join(folder, 'left.json')
     writeFileSync(file, text)
     const lock = takeLock(file)

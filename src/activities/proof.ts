@@ -1,16 +1,34 @@
 import type { CallOptions, Crm, CrmEntity } from '../domain/crm.ts'
-import type { ErrorCode, FairleadError } from '../domain/errors.ts'
+import { FairleadError, type ErrorCode } from '../domain/errors.ts'
 
 /** R21: failures of one person, while others succeed, before it is given up. */
 export const mostTries = 5
 
-/** The CRM as a whole, or our own side, and nothing about one person. */
-export const everybodys: ReadonlySet<ErrorCode> = new Set([
-  'crmUnreachable',
-  'crmBusy',
-  'entityDisabled',
-  'databaseUnavailable',
-])
+const everybodys: ReadonlySet<ErrorCode> = new Set(['leaseLost', 'entityDisabled', 'databaseUnavailable'])
+
+/**
+ * What nobody is to blame for: it waits for all, and goes on when that is over. A 503 or a connection that is dropped may be one person's, which is to be
+ * proven; a pause that was asked for is not.
+ */
+export const isEverybodys = ({ code, details }: FairleadError): boolean =>
+  everybodys.has(code) || details.crm?.status === 429
+
+const neverConnected = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT'])
+
+/** The CRM may have carried the request out, or may still do so. */
+export const isUnsure = (error: FairleadError): boolean => {
+  const { status, code } = error.details.crm ?? {}
+  if (error.code === 'crmUnreachable') return !neverConnected.has(code ?? '')
+  return ['crmTimeout', 'crmAnswer', 'leaseLost'].includes(error.code) || (error.code === 'crmFailed' && status === 502)
+}
+
+/** R7, R21: whether a person is given up after so many failures. What the CRM may have done all the same is looked for once more, by `looking`. */
+export const isGivenUp = (error: FairleadError, failures: number): boolean =>
+  failures >= mostTries + (isUnsure(error) ? 1 : 0)
+
+/** The CRM for a try after the last one: whoever is there by now is found, and nobody is created. */
+export const looking = (crm: Crm, failures: number): Crm =>
+  failures < mostTries ? crm : { ...crm, createLead: () => Promise.reject(new FairleadError('crmFailed')) }
 
 /** Throws the cause where the CRM does not answer others either. */
 export type ProveOthers = (entity: CrmEntity, cause: FairleadError) => Promise<void>

@@ -9,7 +9,8 @@ export type Lock = { note: (text: string) => void; release: () => void }
 export const holderOf = (file: string): Holder | undefined => {
   try {
     const holder = JSON.parse(readFileSync(file, 'utf8')) as Holder
-    return inspect(holder.pid)?.startedAt === holder.startedAt ? holder : undefined
+    const process = inspect(holder.pid)
+    return process !== undefined && process.startedAt === holder.startedAt ? holder : undefined
   } catch {
     return undefined
   }

@@ -94,6 +94,36 @@ test('R21: a submission that alone keeps failing is rejected, and holds nobody u
   expect(createsAt(fairlead) - before).toBe(1)
 })
 
+test('R7, R21: a lead that the CRM made at the last try, without an answer, is found before the submission is given up', async () => {
+  const form = await open()
+  const match = { method: 'POST', kind: 'leads' }
+  fairlead.simulator.control.addFault({ kind: 'drop', times: 4, match })
+  fairlead.simulator.control.addFault({ kind: 'dropAfterWrite', after: 4, times: 1, match })
+  const email = 'last.try@form.example'
+  const id = await form.submit({ email, last: 'Try', firm: 'Ltd' })
+  expect(await form.settled(id, 60_000)).toMatchObject({ state: 'pushed', code: null })
+  expect(leadsByEmail(fairlead).get(email)).toHaveLength(1)
+})
+
+test('R21: a submission to whose lead the CRM never answers is given up, and holds nobody up', async () => {
+  const form = await open()
+  const { control } = fairlead.simulator
+  const person = (email: string) =>
+    control.add({ entity: 'lead', values: { Email: email, LastName: 'Dropped' } }).ids[0]!
+  control.addFault({ kind: 'drop', match: { method: 'PUT', contains: person('dropped@form.example') } })
+  control.addFault({ kind: 'drop', match: { method: 'POST', kind: 'leads' } })
+  person('served@form.example')
+  const known = await form.store({ email: 'dropped@form.example', firm: 'Ltd' })
+  const unknown = await form.store({ email: 'never@form.example', last: 'Never', firm: 'Ltd' })
+  await form.wake()
+  await until('it was tried', async () => (await form.all()).find(({ id, tries }) => id === known && tries > 0))
+  const good = await form.submit({ email: 'served@form.example', firm: 'Ltd' })
+  expect(await form.settled(good)).toMatchObject({ state: 'pushed' })
+  for (const bad of [known, unknown])
+    expect(await form.settled(bad, 90_000)).toMatchObject({ state: 'rejected', code: 'crmFailed' })
+  expect(leadsByEmail(fairlead).get('never@form.example')).toBeUndefined()
+}, 120_000)
+
 test('C2, C4: a login that is refused holds submissions, and they go on when it was reconfirmed', async () => {
   const form = await open()
   const { control } = fairlead.simulator

@@ -142,6 +142,16 @@ test('R21: a person about whose notes the CRM never answers is given up after so
   expect(entries).toMatchObject([{ kind: 'rejected', code: 'crmFailed', crm: { code: expect.any(String) } }])
 })
 
+test('R7, R21: a note that the CRM made at the last try, without an answer, is found', async () => {
+  const message = await openNotes(fairlead, listOf.lead!)
+  fairlead.simulator.control.addFault({ kind: 'drop', times: 4, match: onNotes })
+  fairlead.simulator.control.addFault({ kind: 'dropAfterWrite', after: 4, times: 1, match: onNotes })
+  await message.accept(await message.recipients(1))
+  expect(await fairlead.finished((await message.runs())[0]!)).toMatchObject({ counts: { notes: { created: 1 } } })
+  const [note] = await message.all()
+  expect(inCrm(fairlead).get(note!.token)).toHaveLength(1)
+})
+
 test('C2, C4: notes wait for a login that is refused, and then arrive', async () => {
   const message = await openNotes(fairlead, listOf.lead!)
   fairlead.simulator.control.addFault({ kind: 'expired' })

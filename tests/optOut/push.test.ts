@@ -167,6 +167,23 @@ describe('R21: an opt-out waits, and is not lost', () => {
   }, 60_000)
 })
 
+test('R21: somebody about whom the CRM never answers holds nobody else up, and is written once it does', async () => {
+  const email = mail('dropped')
+  const lead = add('lead', email)
+  crm.control.addFault({ kind: 'drop', match: { method: 'PUT', contains: lead } })
+  await optOuts.out(email)
+  await until('it was tried twice', async () => (await optOuts.of(email))[0]!.tries >= 2)
+  const others = Array.from({ length: 12 }, () => mail('served'))
+  const ids = others.map((each) => add('lead', each))
+  await Promise.all(others.map((each) => optOuts.out(each)))
+  for (const each of others) await optOuts.reaches(each, 'written')
+  expect(ids.map(flag)).toEqual(ids.map(() => true))
+  expect((await optOuts.of(email))[0]).toMatchObject({ state: 'waiting', code: 'crmUnreachable' })
+  crm.control.clearFaults()
+  await optOuts.reaches(email, 'written')
+  expect(flag(lead)).toBe(true)
+}, 120_000)
+
 test('R22: somebody whom the CRM refuses to change is shown with its words, the others are written, and a retry heals it', async () => {
   const email = mail('refused')
   const lead = add('lead', email)

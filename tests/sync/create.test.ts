@@ -69,6 +69,25 @@ describe('R7: a create without an answer makes one lead, not two', () => {
   })
 })
 
+test('R7, R21: who is created at the last try, without an answer, is found; who never is, is rejected', async () => {
+  const people = unknownPeople(1)
+  await addAll(leads, people)
+  fairlead.simulator.control.addFault({ kind: 'drop', times: 4, match: onCreate })
+  fairlead.simulator.control.addFault({ kind: 'dropAfterWrite', after: 4, times: 1, match: onCreate })
+  expect(await leads.run()).toMatchObject({ counts: { push: { read: 1, created: 1, rejected: 0 } } })
+  await expectOneLeadEach(fairlead, [leads], people)
+
+  const never = unknownPeople(1)
+  await addAll(leads, never)
+  const id = fairlead.simulator.control.addFault({ kind: 'drop', match: onCreate })
+  const run = await leads.run()
+  expect(run.counts!['push']).toMatchObject({ read: 1, created: 0, rejected: 1 })
+  expect(sumsAgree(run)).toBe(true)
+  fairlead.simulator.control.clearFaults(id)
+  expect(await leads.run()).toMatchObject({ counts: { push: { read: 1, created: 1 } } })
+  await expectOneLeadEach(fairlead, [leads], never)
+}, 180_000)
+
 describe('R7: two lists push the same new people at once', () => {
   test.each<[string, Fault | null]>([
     ['', null],

@@ -3,7 +3,7 @@ import type { Claimed } from '../../db/submission/claim.ts'
 import type { SyncPlan } from '../../db/sync/plan.ts'
 import { isFairleadError, type FairleadError } from '../../domain/errors.ts'
 import type { Values } from '../../domain/form/values.ts'
-import { everybodys, mostTries, proving, type ProveOthers } from '../proof.ts'
+import { isEverybodys, isGivenUp, looking, proving, type ProveOthers } from '../proof.ts'
 import { judged, type Refuse } from '../refusal.ts'
 import type { Question } from '../sync/job.ts'
 import { pushOne, type Item } from './push.ts'
@@ -20,12 +20,12 @@ const judge = async ({ submission, plan, values, proveOthers }: Failing, error: 
   const { warnings, results } = submission
   const said = { submission, plan, values, warnings, results, ...(details.crm && { crm: { ...details.crm } }) }
   if (kind === 'record') return { ...said, code, state: 'rejected', tries: submission.tries, afterMs: 0 }
-  if (kind !== 'transient' || everybodys.has(code)) throw error
   if (code === 'leaseLost') return { ...said, code, state: 'waiting', tries: submission.tries, afterMs: 500 }
+  if (kind !== 'transient' || isEverybodys(error)) throw error
   await proveOthers('lead', error)
   const tries = submission.tries + 1
-  if (tries < mostTries) return { ...said, code, state: 'waiting', tries, afterMs: backOffMs(tries, 60_000) }
-  return { ...said, code: 'crmFailed', state: 'rejected', tries, afterMs: 0 }
+  if (isGivenUp(error, tries)) return { ...said, code: 'crmFailed', state: 'rejected', tries, afterMs: 0 }
+  return { ...said, code, state: 'waiting', tries, afterMs: backOffMs(tries, 60_000) }
 }
 
 /**
@@ -34,8 +34,9 @@ const judge = async ({ submission, plan, values, proveOthers }: Failing, error: 
  */
 export const attempt = async (item: Item, refuse: Refuse): Promise<Outcome> => {
   const { submission, question, values } = item
+  const crm = looking(question.crm, submission.tries)
   try {
-    return await judged(refuse, question.options.signal, () => pushOne(item))
+    return await judged(refuse, question.options.signal, () => pushOne({ ...item, question: { ...question, crm } }))
   } catch (error) {
     if (!isFairleadError(error) || question.options.signal?.aborted === true) throw error
     return judge({ submission, plan: question.plan, values, proveOthers: proving(question) }, error)

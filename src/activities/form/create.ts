@@ -4,7 +4,8 @@ import type { SyncRow } from '../../db/sync/rows.ts'
 import type { CrmEntity, CrmFound } from '../../domain/crm.ts'
 import { FairleadError, isFairleadError } from '../../domain/errors.ts'
 import type { Candidate } from '../../domain/match.ts'
-import { draft, isThere, isUnsure, type Draft } from '../sync/create.ts'
+import { isUnsure } from '../proof.ts'
+import { draft, isThere, type Draft } from '../sync/create.ts'
 import type { Question } from '../sync/job.ts'
 
 /** Created; somebody who is there after all; to be looked up again after so long; or not made, since the record was erased meanwhile. */

@@ -2,11 +2,10 @@ import * as claims from '../../db/note/claim.ts'
 import { settle, type Outcome, type Settling } from '../../db/note/settle.ts'
 import { FairleadError, isFairleadError } from '../../domain/errors.ts'
 import { noteText } from '../../domain/note.ts'
-import { everybodys, mostTries, proving, type ProveOthers } from '../proof.ts'
+import { isEverybodys, isUnsure, mostTries, proving, type ProveOthers } from '../proof.ts'
 import { judged, type Refuse } from '../refusal.ts'
 import { backOffMs } from '../form/attempt.ts'
 import { piling } from '../pile.ts'
-import { isUnsure } from '../sync/create.ts'
 import type { Asking, Job } from './resolve.ts'
 
 /** Notes that are marked together before they go out: no slot waits for a commit. */
@@ -80,7 +79,7 @@ const judge = async (
   if (kind !== 'transient') throw error
   const maybe = isSent && isUnsure(error)
   if (code === 'leaseLost') return { ...said, state: maybe ? 'creating' : 'waiting', tries: note.tries, afterMs: 500 }
-  if (!maybe && everybodys.has(code)) throw error
+  if (!maybe && isEverybodys(error)) throw error
   const tries = note.tries + 1
   const proven = proveOthers(person.entity, error)
   // looked for before it is given up: the page goes on, and the next look finds out whether the CRM is there

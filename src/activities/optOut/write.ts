@@ -1,20 +1,14 @@
 import type { CrmEntity, CrmFound } from '../../domain/crm.ts'
-import { FairleadError, isFairleadError, type ErrorCode } from '../../domain/errors.ts'
+import { FairleadError, isFairleadError } from '../../domain/errors.ts'
 import { truthy } from '../../domain/truthy.ts'
 import { withCrm } from '../crm.ts'
+import { isEverybodys, proving } from '../proof.ts'
 import { isRefusal } from '../refusal.ts'
 import { hasField, type Of, type Seen, type Target } from './look.ts'
 
 /** What the CRM said of one person: confirmed, gone meanwhile, or why not. */
 export type Said = { wrote: boolean; at: string } | 'gone' | { error: FairleadError }
 
-/** The CRM as a whole, and nothing about one person. */
-const everybodys: ReadonlySet<ErrorCode> = new Set([
-  'crmUnreachable',
-  'crmBusy',
-  'entityDisabled',
-  'databaseUnavailable',
-])
 /** So many failures, and no success, are not those of single people. */
 const mostFailures = 5
 const mostReads = 4
@@ -99,6 +93,12 @@ export const writeAll = async (of: Of, seen: Seen, width: number) => {
     else said.set(target, { error: new FairleadError('noDoNotEmail') })
   }
   const end: { stopped?: FairleadError } = {}
+  const proveOthers = proving(of)
+  const isOwn = (entity: CrmEntity, error: FairleadError): Promise<boolean> =>
+    proveOthers(entity, error).then(
+      () => true,
+      () => false,
+    )
   let failures = 0
   let successes = 0
   const attempt = async (target: Target): Promise<void> => {
@@ -109,10 +109,10 @@ export const writeAll = async (of: Of, seen: Seen, width: number) => {
       if (!isFairleadError(thrown) || of.options.signal?.aborted === true) throw thrown
       const error = await judge(of, thrown)
       failures += error.kind === 'transient' ? 1 : 0
-      const isEverybodys =
-        error.kind === 'held' || everybodys.has(error.code) || (failures >= mostFailures && successes === 0)
-      if (isEverybodys) end.stopped ??= error
-      else said.set(target, { error })
+      const stops = error.kind === 'held' || isEverybodys(error) || (failures >= mostFailures && successes === 0)
+      const isTheirs = !stops && (error.kind !== 'transient' || (await isOwn(target.entity, error)))
+      if (isTheirs) said.set(target, { error })
+      else end.stopped ??= error
     }
   }
   const queue: Target[] = []

@@ -4,12 +4,13 @@ import type { SyncPlan } from '../../db/sync/plan.ts'
 import type { SyncRow } from '../../db/sync/rows.ts'
 import type { CrmChanges, CrmEntity, CrmField, CrmFound } from '../../domain/crm.ts'
 import { decide, fit, type Decision, type SyncColumn } from '../../domain/decide.ts'
-import { isFairleadError, type FairleadError } from '../../domain/errors.ts'
+import { isFairleadError } from '../../domain/errors.ts'
 import { changedSince, comparedWith, type Outcome } from '../../domain/push.ts'
 import type { EntryWarning } from '../../domain/run.ts'
 import { leadRelationNamed } from '../../domain/settings.ts'
 import type { Candidate } from '../../domain/match.ts'
 import { isBlank, sameValue } from '../../domain/values.ts'
+import { isUnsure } from '../proof.ts'
 import type { Job, Question } from './job.ts'
 import { isPushable } from '../../domain/counterpart.ts'
 import { keptOf, writePerson } from './write.ts'
@@ -98,15 +99,6 @@ const foreseenLead = (plan: SyncPlan, row: SyncRow, made: Draft): Outcome => {
   const decision = outcome.decision!
   const changes = Object.fromEntries(Object.entries(decision.changes).filter(([, { after }]) => after !== null))
   return { ...outcome, decision: { ...decision, changes } }
-}
-
-const neverConnected = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT'])
-
-/** The CRM may have carried the request out, or may still do so. */
-export const isUnsure = (error: FairleadError): boolean => {
-  const { status, code } = error.details.crm ?? {}
-  if (error.code === 'crmUnreachable') return !neverConnected.has(code ?? '')
-  return ['crmTimeout', 'crmAnswer', 'leaseLost'].includes(error.code) || (error.code === 'crmFailed' && status === 502)
 }
 
 export const isThere = async ({ crm, plan, options }: Question, email: string): Promise<boolean> => {

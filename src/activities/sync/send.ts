@@ -3,11 +3,11 @@ import { entryOf, storeOutcomes } from '../../db/sync/push.ts'
 import type { SyncRow } from '../../db/sync/rows.ts'
 import { settledBy, shownOf, type Shown } from '../../db/sync/shown.ts'
 import type { CrmEntity, CrmValue, CrmWarning } from '../../domain/crm.ts'
-import { isFairleadError, type FairleadError } from '../../domain/errors.ts'
+import { isFairleadError } from '../../domain/errors.ts'
 import { changedSince, changesOf, type Outcome } from '../../domain/push.ts'
 import { sameValue } from '../../domain/values.ts'
 import { beat } from '../beat.ts'
-import { mostTries, proving, type ProveOthers } from '../proof.ts'
+import { isEverybodys, isGivenUp, looking, proving, type ProveOthers } from '../proof.ts'
 import { judged, type Refuse } from '../refusal.ts'
 import { refusedAddress, refusesAddress, withLeftOut } from './address.ts'
 import { createPerson } from './create.ts'
@@ -51,10 +51,6 @@ const work = async (push: Push, job: Job): Promise<Outcome> => {
 const entityOf = (job: Job): CrmEntity =>
   job.kind === 'write' || job.kind === 'restore' ? (job.person?.entity ?? 'lead') : 'lead'
 
-/** What no record is to blame for: it waits for all, and goes on when that is over. A 503 may be one record's, a pause that was asked for is not. */
-const isEverybodys = ({ code, details }: FairleadError): boolean =>
-  code === 'leaseLost' || code === 'entityDisabled' || code === 'databaseUnavailable' || details.crm?.status === 429
-
 /** The CRM has what was shown to be written, and it is pending here: done by an attempt that could not write it down, or by somebody else. */
 const isDone = ({ shown, plan }: Push, job: Job): boolean => {
   if (job.kind !== 'write') return false
@@ -91,8 +87,9 @@ const differing = async (push: Push, job: Job): Promise<Outcome | undefined> => 
  * What one record came to. A failure that may pass puts it off; one that is the record's own rejects it, and the run goes on (R21, R22). It counts for
  * the record only while the CRM answers others: what falls into an outage of all is nobody's.
  */
-const attempt = async (push: Push, job: Job, tries: number, proveOthers: ProveOthers): Promise<Outcome> => {
+const attempt = async (by: Push, job: Job, tries: number, proveOthers: ProveOthers): Promise<Outcome> => {
   const record = job.row
+  const push = { ...by, crm: looking(by.crm, tries) }
   try {
     const outcome =
       (await differing(push, job)) ?? (await judged(push.refuse, push.options.signal, () => work(push, job)))
@@ -106,7 +103,7 @@ const attempt = async (push: Push, job: Job, tries: number, proveOthers: ProveOt
     if (kind === 'record') return { ...said, kind: 'rejected', code }
     if (kind !== 'transient' || isEverybodys(error)) throw error
     await proveOthers(entityOf(job), error)
-    if (tries + 1 >= mostTries) return { ...said, kind: 'rejected', code: 'crmFailed' }
+    if (isGivenUp(error, tries + 1)) return { ...said, kind: 'rejected', code: 'crmFailed' }
     return { record, kind: 'delayed', code, warnings: [], delay: { tries: tries + 1, afterMs: backOffMs(tries) } }
   }
 }
