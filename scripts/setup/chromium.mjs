@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { find, onPath, run } from './ways.mjs'
 
@@ -20,14 +21,25 @@ const fromPlaywright = async () => {
   return chromium.executablePath()
 }
 
-/** Other programs may be installing something just now. */
+/** Other programs may be installing something just now. Of the lists of packages no option waits for the lock. */
 const patient = ['-o', 'DPkg::Lock::Timeout=120']
 
-const fromDebian = () => {
+const update = async (env) => {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return run('apt-get', [...patient, 'update', '-q'], { timeout: 300_000, env })
+    } catch (error) {
+      if (tries >= 40 || !/lock/i.test(error.message)) throw error
+      await sleep(3000)
+    }
+  }
+}
+
+const fromDebian = async () => {
   if (!existsSync('/etc/debian_version')) throw new Error('this is not Debian')
   if (process.getuid?.() !== 0) throw new Error('only root may install packages')
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  run('apt-get', [...patient, 'update', '-q'], { timeout: 300_000, env })
+  await update(env)
   run('apt-get', [...patient, 'install', '-q', '-y', '--no-install-recommends', 'chromium'], { timeout: 600_000, env })
   return onPath(...names)
 }
