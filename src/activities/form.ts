@@ -5,10 +5,10 @@ import * as claims from '../db/submission/claim.ts'
 import { isWaiting } from '../db/submission/take.ts'
 import { fallAsleep, stayAwake, wakeDrainer } from '../db/submission/wake.ts'
 import { isFairleadError, type FairleadError } from '../domain/errors.ts'
-import { backOffMs } from './form/attempt.ts'
 import { alive, drainAll, takeAll, type Drain } from './form/drain.ts'
 import { withCrm } from './crm.ts'
 import type { Dependencies } from './dependencies.ts'
+import { backOffMs } from './proof.ts'
 
 /** How long to wait before looking again, null for nothing that is open; `paused`: whatever comes waits with it. */
 export type Drained = { waitMs: number | null; paused: boolean }

@@ -8,8 +8,8 @@ import { isFairleadError, type FairleadError } from '../domain/errors.ts'
 import { beat } from './beat.ts'
 import { withCrm } from './crm.ts'
 import type { Dependencies } from './dependencies.ts'
-import { backOffMs } from './form/attempt.ts'
 import { pushBatch } from './optOut/push.ts'
+import { backOffMs } from './proof.ts'
 
 /** How long to wait before looking again, null for nothing that is open; `paused`: the CRM as a whole does not work. */
 export type Pushed = { waitMs: number | null; paused: boolean }

@@ -76,6 +76,24 @@ describe('F3, R21: every submission arrives, once and in order', () => {
   })
 })
 
+test('R21: a pause that the CRM asks for counts against nobody, also where only changes are refused', async () => {
+  const form = await open()
+  const { control } = fairlead.simulator
+  const emails = [1, 2, 3].map((n) => `pause${n}@form.example`)
+  for (const email of emails) control.add({ entity: 'lead', values: { Email: email, LastName: 'Person' } })
+  const refusals = () => control.gauges().byStatus[503] ?? 0
+  const before = refusals()
+  control.addFault({ kind: 'unavailable', retryAfter: 1, match: { method: 'PUT' } })
+  for (const email of emails) await form.store({ email, last: 'Person', firm: 'Ltd', job: '3' })
+  await form.wake()
+  await until('it was refused again and again', async () => refusals() - before >= 12)
+  expect((await form.all()).map(({ state, tries }) => [state === 'rejected', tries])).toEqual(
+    emails.map(() => [false, 0]),
+  )
+  control.clearFaults()
+  await expectArrived(form, emails)
+}, 120_000)
+
 test('R21: a submission that alone keeps failing is rejected, and holds nobody up', async () => {
   const form = await open()
   const before = createsAt(fairlead)

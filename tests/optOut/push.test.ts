@@ -184,6 +184,18 @@ test('R21: somebody about whom the CRM never answers holds nobody else up, and i
   expect(flag(lead)).toBe(true)
 }, 120_000)
 
+test('R21: many whom the CRM fails to change do not keep it from others', async () => {
+  const emails = Array.from({ length: 12 }, () => mail('failing'))
+  for (const email of emails)
+    crm.control.addFault({ kind: 'errorArray', status: 500, match: { method: 'PUT', contains: add('contact', email) } })
+  await Promise.all(emails.map((email) => optOuts.out(email)))
+  const email = mail('healthy')
+  const lead = add('lead', email)
+  await optOuts.out(email)
+  await optOuts.reaches(email, 'written')
+  expect(flag(lead)).toBe(true)
+}, 120_000)
+
 test('R22: somebody whom the CRM refuses to change is shown with its words, the others are written, and a retry heals it', async () => {
   const email = mail('refused')
   const lead = add('lead', email)

@@ -2,9 +2,8 @@ import * as claims from '../../db/note/claim.ts'
 import { settle, type Outcome, type Settling } from '../../db/note/settle.ts'
 import { FairleadError, isFairleadError } from '../../domain/errors.ts'
 import { noteText } from '../../domain/note.ts'
-import { isEverybodys, isUnsure, mostTries, proving, type ProveOthers } from '../proof.ts'
+import { isEverybodys, isUnsure, mostTries, proving, retryMs, type Proof } from '../proof.ts'
 import { judged, type Refuse } from '../refusal.ts'
-import { backOffMs } from '../form/attempt.ts'
 import { piling } from '../pile.ts'
 import type { Asking, Job } from './resolve.ts'
 
@@ -67,10 +66,17 @@ const marking = ({ deps, of, marked }: Sending, jobs: readonly Job[]) => {
   }
 }
 
-/** What a failure means for a note: it is looked for later, put off, or rejected. Throws what all notes wait for. */
+type Failure = { error: FairleadError; isSent: boolean; proof: Proof }
+
+/**
+ * What a failure means for a note: it is looked for later, put off, or rejected. Throws what all notes wait for, after `looksLater` has kept what the CRM may
+ * have done.
+ */
 const judge = async (
+  sending: Sending,
   { note, person, warnings }: Job,
-  { error, isSent, proveOthers }: { error: FairleadError; isSent: boolean; proveOthers: ProveOthers },
+  { error, isSent, proof }: Failure,
+  looksLater: (outcome: Outcome) => void,
 ): Promise<Outcome> => {
   const { code, kind, details } = error
   const link = { entity: person.entity, id: person.id }
@@ -81,16 +87,15 @@ const judge = async (
   if (code === 'leaseLost') return { ...said, state: maybe ? 'creating' : 'waiting', tries: note.tries, afterMs: 500 }
   if (!maybe && isEverybodys(error)) throw error
   const tries = note.tries + 1
-  const proven = proveOthers(person.entity, error)
-  // looked for before it is given up: the page goes on, and the next look finds out whether the CRM is there
-  if (maybe)
-    return proven.then(
-      () => ({ ...said, state: 'creating', tries }),
-      () => ({ ...said, state: 'creating', tries: note.tries }),
-    )
-  await proven
+  try {
+    await proof.others(sending, { entity: person.entity, id: note.id }, error)
+  } catch (cause) {
+    if (maybe) looksLater({ ...said, state: 'creating', tries: note.tries })
+    throw cause
+  }
+  if (maybe) return { ...said, state: 'creating', tries }
   if (tries >= mostTries) return { ...said, code: 'crmFailed', state: 'rejected', tries }
-  return { ...said, state: 'waiting', tries, afterMs: backOffMs(tries, 60_000) }
+  return { ...said, state: 'waiting', tries, afterMs: retryMs(tries, sending.deps.creationWaitMs) }
 }
 
 /** Makes the notes of a page, side by side. Throws what all notes wait for, when nothing is under way any more. */
@@ -101,7 +106,7 @@ export const sendAll = async (
   onFewLeft: () => void,
 ): Promise<void> => {
   const marks = marking(sending, jobs)
-  const proveOthers = proving(sending)
+  const proof = proving()
   let next = 0
   let failed: { error: unknown } | undefined
   const one = async (index: number): Promise<void> => {
@@ -127,12 +132,13 @@ export const sendAll = async (
     try {
       const { id: noteId } = await judged(sending.refuse, options.signal, () => sending.crm.createNote(made, options))
       const link = { entity: person.entity, id: crmId }
+      proof.worked()
       store.add({ id: note.id, state: 'written', code: null, noteId, person: link, warnings, tries: note.tries })
     } catch (error) {
       if (!isFairleadError(error)) throw error
       // the CRM has said that it did nothing
       if (isSent && !isUnsure(error)) sending.marked.add(note.id)
-      store.add(await judge(job, { error, isSent, proveOthers }))
+      store.add(await judge(sending, job, { error, isSent, proof }, (outcome) => store.add(outcome)))
     }
   }
   const worker = async (): Promise<void> => {

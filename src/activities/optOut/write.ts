@@ -9,8 +9,6 @@ import { hasField, type Of, type Seen, type Target } from './look.ts'
 /** What the CRM said of one person: confirmed, gone meanwhile, or why not. */
 export type Said = { wrote: boolean; at: string } | 'gone' | { error: FairleadError }
 
-/** So many failures, and no success, are not those of single people. */
-const mostFailures = 5
 const mostReads = 4
 const batchSize = 25
 const leastBatch = 20
@@ -93,25 +91,23 @@ export const writeAll = async (of: Of, seen: Seen, width: number) => {
     else said.set(target, { error: new FairleadError('noDoNotEmail') })
   }
   const end: { stopped?: FairleadError } = {}
-  const proveOthers = proving(of)
-  const isOwn = (entity: CrmEntity, error: FairleadError): Promise<boolean> =>
-    proveOthers(entity, error).then(
+  const proof = proving()
+  const isOwn = async ({ entity, person: { id } }: Target, error: FairleadError): Promise<boolean> => {
+    if (error.kind !== 'transient' || error.code === 'leaseLost') return error.kind !== 'held'
+    if (isEverybodys(error)) return false
+    return proof.others(of, { entity, id }, error).then(
       () => true,
       () => false,
     )
-  let failures = 0
-  let successes = 0
+  }
   const attempt = async (target: Target): Promise<void> => {
     try {
       said.set(target, await writeOne(of, seen, target))
-      successes += 1
+      proof.worked()
     } catch (thrown) {
       if (!isFairleadError(thrown) || of.options.signal?.aborted === true) throw thrown
       const error = await judge(of, thrown)
-      failures += error.kind === 'transient' ? 1 : 0
-      const stops = error.kind === 'held' || isEverybodys(error) || (failures >= mostFailures && successes === 0)
-      const isTheirs = !stops && (error.kind !== 'transient' || (await isOwn(target.entity, error)))
-      if (isTheirs) said.set(target, { error })
+      if (await isOwn(target, error)) said.set(target, { error })
       else end.stopped ??= error
     }
   }
@@ -125,6 +121,8 @@ export const writeAll = async (of: Of, seen: Seen, width: number) => {
       queue.push(...ofEntity.filter((each) => !said.has(each)))
     }
   }
+  // who has failed before lets the others go first
+  queue.sort((a, b) => a.row.tries - b.row.tries)
   const worker = async (): Promise<void> => {
     for (let next = queue.shift(); next !== undefined && end.stopped === undefined; next = queue.shift())
       await attempt(next)

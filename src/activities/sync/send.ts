@@ -7,7 +7,7 @@ import { isFairleadError } from '../../domain/errors.ts'
 import { changedSince, changesOf, type Outcome } from '../../domain/push.ts'
 import { sameValue } from '../../domain/values.ts'
 import { beat } from '../beat.ts'
-import { isEverybodys, isGivenUp, looking, proving, type ProveOthers } from '../proof.ts'
+import { isEverybodys, isGivenUp, looking, proving, type Proof } from '../proof.ts'
 import { judged, type Refuse } from '../refusal.ts'
 import { refusedAddress, refusesAddress, withLeftOut } from './address.ts'
 import { createPerson } from './create.ts'
@@ -87,7 +87,7 @@ const differing = async (push: Push, job: Job): Promise<Outcome | undefined> => 
  * What one record came to. A failure that may pass puts it off; one that is the record's own rejects it, and the run goes on (R21, R22). It counts for
  * the record only while the CRM answers others: what falls into an outage of all is nobody's.
  */
-const attempt = async (by: Push, job: Job, tries: number, proveOthers: ProveOthers): Promise<Outcome> => {
+const attempt = async (by: Push, job: Job, tries: number, proof: Proof): Promise<Outcome> => {
   const record = job.row
   const push = { ...by, crm: looking(by.crm, tries) }
   try {
@@ -102,7 +102,7 @@ const attempt = async (by: Push, job: Job, tries: number, proveOthers: ProveOthe
     const said = { record, warnings: [], ...(details.crm && { crm: details.crm }) }
     if (kind === 'record') return { ...said, kind: 'rejected', code }
     if (kind !== 'transient' || isEverybodys(error)) throw error
-    await proveOthers(entityOf(job), error)
+    await proof.others(push, { entity: entityOf(job), id: record.id }, error)
     if (isGivenUp(error, tries + 1)) return { ...said, kind: 'rejected', code: 'crmFailed' }
     return { record, kind: 'delayed', code, warnings: [], delay: { tries: tries + 1, afterMs: backOffMs(tries) } }
   }
@@ -156,7 +156,7 @@ export const sendPage = async (
   const begin = (by: Push, { job, tries }: (typeof items)[number]): Promise<Outcome> => {
     left -= 1
     if (left === fewLeft) onFewLeft()
-    return attempt(by, job, tries, proveOthers)
+    return attempt(by, job, tries, proof)
   }
   const send = (part: typeof items, width: number, by: Push): Promise<void> =>
     inOrder(part, width, (item) => begin(by, item), store, { stopped })
@@ -167,7 +167,8 @@ export const sendPage = async (
     options: { signal: late },
     say: (found) => void said.push(...found),
   }
-  const proveOthers = proving(writing)
+  // who is rejected is tried again by the next run
+  const proof = proving(Infinity)
   const batching = { ...writing, crm: together(push.crm) }
   const trial = push.mayTry && push.crm.batchable() === null && items.length > 2 * batchSize ? batchSize : 0
   await send(items.slice(0, trial), trial, batching)

@@ -1,4 +1,5 @@
 import type { CrmEntity } from '../../domain/crm.ts'
+import type { CrmSaid } from '../../domain/errors.ts'
 import type { Database, Sql } from '../database.ts'
 
 export type Link = { entity: CrmEntity; id: string }
@@ -12,7 +13,7 @@ export type Claimed = {
   /** whom an earlier request, which has had no answer, was about */
   asked: Link | null
   /** what the CRM said to the last try */
-  crm: Record<string, unknown> | null
+  crm: CrmSaid | null
   email: string | null
   token: string | null
   /** when the mail was sent, ISO */

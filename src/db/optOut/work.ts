@@ -14,7 +14,7 @@ export type Due = {
   results: OptOutResult[]
 }
 
-/** What is to be written now, oldest first; of those that came for one address at the same moment the last one. */
+/** What is to be written now: who has not failed, the oldest first; of those that came for one address at the same moment the last one. */
 export const due = async (db: Database, { connectionId }: Pusher, limit: number): Promise<Due[]> => {
   const sql = db.$client
   const later = sql`
@@ -23,7 +23,7 @@ export const due = async (db: Database, { connectionId }: Pusher, limit: number)
   return [
     ...(await sql<Due[]>`
       with b as materialized (
-        select * from opt_outs where connection_id = ${connectionId}::uuid and state in ('waiting', 'held') and due_at <= now() order by id limit ${limit}),
+        select * from opt_outs where connection_id = ${connectionId}::uuid and state in ('waiting', 'held') and due_at <= now() order by tries, id limit ${limit}),
       old as (update opt_outs o set state = 'superseded', settled_at = now() from b where o.id = b.id and ${later})
       select id::text, encode(email_key, 'hex') as "emailKey", email, do_not_email as "doNotEmail", tries, results from b where not ${later} order by id`),
   ]
