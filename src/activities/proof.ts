@@ -1,5 +1,5 @@
 import type { CallOptions, Crm, CrmEntity } from '../domain/crm.ts'
-import { FairleadError, type ErrorCode, type CrmSaid } from '../domain/errors.ts'
+import { FairleadError, type ErrorCode } from '../domain/errors.ts'
 
 /** R21: failures of one person, while others succeed, before it is given up. */
 export const mostTries = 5
@@ -11,7 +11,7 @@ const everybodys: ReadonlySet<ErrorCode> = new Set(['leaseLost', 'entityDisabled
  * proven; a pause that the CRM asks for is not.
  */
 export const isEverybodys = ({ code, details: { crm, retryAfterMs } }: FairleadError): boolean =>
-  everybodys.has(code) || crm?.status === 429 || (crm?.status !== undefined && retryAfterMs !== undefined)
+  everybodys.has(code) || crm?.status === 429 || (crm?.status === 503 && retryAfterMs !== undefined)
 
 const neverConnected = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT'])
 
@@ -22,15 +22,18 @@ export const isUnsure = (error: FairleadError): boolean => {
   return ['crmTimeout', 'crmAnswer', 'leaseLost'].includes(error.code) || (error.code === 'crmFailed' && status === 502)
 }
 
-/** R7, R21: whether a person is given up after so many failures. What the CRM may have done all the same is looked for once more, by `looking`. */
-export const isGivenUp = (error: FairleadError, failures: number): boolean =>
-  failures >= mostTries + (isUnsure(error) ? 1 : 0)
+/** So many failures are the end also where nothing shows that the CRM takes changes: of a single person, say, whom nobody comes after. */
+const hopeless = 60
 
-/** The CRM for a try after the last one: whoever is there by now is found, and nobody is created. `said`: by the CRM at the last one. */
-export const looking = (crm: Crm, failures: number, said?: CrmSaid | null): Crm => {
-  if (failures < mostTries) return crm
-  return { ...crm, createLead: () => Promise.reject(new FairleadError('crmFailed', said ? { crm: said } : {})) }
-}
+/**
+ * R21: whether a person who has failed so often is given up. That the CRM can be read proves nothing: it may take no changes from anybody. So it must have
+ * taken one `withinMs`, a time that is shorter than the person's tries took together, by `retryMs`.
+ */
+export const isEnough = (failures: number, crm: Crm, withinMs: number): boolean =>
+  failures >= hopeless || (failures >= mostTries && crm.wroteMsAgo() < withinMs)
+
+/** R7: the CRM for the look after the last try, which may have been carried out: whoever is there by now is found, and nobody is created. */
+export const looking = (crm: Crm): Crm => ({ ...crm, createLead: () => Promise.reject(new FairleadError('crmFailed')) })
 
 /** Half of it by chance, so that those who failed together do not come back together. */
 const jittered = (ms: number): number => ms * (0.5 + Math.random() / 2)
@@ -39,47 +42,26 @@ const jittered = (ms: number): number => ms * (0.5 + Math.random() / 2)
 export const backOffMs = (tries: number, mostMs: number): number =>
   jittered(Math.min(mostMs, 500 * 2 ** Math.min(Math.max(0, tries - 1), 12)))
 
-/**
- * When one person is tried again: soon after a hitch, and then so late that a CRM that takes no changes for some minutes, although it can be read, has
- * nobody given up. `waitMs`: how late the CRM may be.
- */
+/** When one person is tried again: soon after a hitch; all tries together take more than one and a half times `waitMs`, how late the CRM may be. */
 export const retryMs = (failures: number, waitMs: number): number =>
   jittered([500, waitMs / 4, waitMs, 2 * waitMs][failures - 1] ?? waitMs)
 
-/** So many who fail, and nobody in between who does not, are not those of single people. */
-const mostFailures = 5
-
-type Asking = { crm: Crm; options: CallOptions }
-
-export type Proof = {
-  /** Throws the cause where the CRM does not work for others either. */
-  others: (asking: Asking, subject: { entity: CrmEntity; id: string }, cause: FairleadError) => Promise<void>
-  /** Something was written. */
-  worked: () => void
-}
+/** Throws the cause where the CRM does not answer others either. */
+export type ProveOthers = (entity: CrmEntity, cause: FairleadError) => Promise<void>
 
 /**
- * Asks whether the CRM works for others: what fails while it does is the person's own (R21). It is asked at every failure: one that falls into an outage
- * of all counts against nobody, else the first failure after it would give up who was under way. Those that fail at the same time share the question. That
- * the CRM can be read proves nothing where `most` fail one after the other: then it is everybody's, too.
- * Those before them count, so that an end is reached all the same.
+ * Asks whether the CRM answers others: what fails while it does is the person's own (R21). Asked at every failure: one that falls into an outage of all
+ * counts against nobody, else the first failure after it would give up who was under way. Those that fail at the same time share the question.
  */
-export const proving = (most = mostFailures): Proof => {
+export const proving = ({ crm, options }: { crm: Crm; options: CallOptions }): ProveOthers => {
   const asked = new Map<CrmEntity, Promise<unknown>>()
-  const failing = new Set<string>()
-  return {
-    async others({ crm, options }, { entity, id }, cause) {
-      if (failing.add(id).size >= most) throw cause
-      const under = asked.get(entity) ?? crm.total(entity, options).finally(() => asked.delete(entity))
-      asked.set(entity, under)
-      try {
-        await under
-      } catch {
-        throw cause
-      }
-    },
-    worked() {
-      failing.clear()
-    },
+  return async (entity, cause) => {
+    const under = asked.get(entity) ?? crm.total(entity, options).finally(() => asked.delete(entity))
+    asked.set(entity, under)
+    try {
+      await under
+    } catch {
+      throw cause
+    }
   }
 }

@@ -196,6 +196,8 @@ export type Crm = {
     range: { from: string; to: string },
     options?: CallOptions,
   ): Promise<CrmNoteFound[]>
+  /** how long ago the CRM last took a change of ours, in milliseconds, as far as this process knows; Infinity for never */
+  wroteMsAgo(): number
   /** whether `updateMany` is faster; null until that has been found out */
   batchable(): boolean | null
   /** the CRM's clock minus ours in milliseconds, by the last reply; null before the first */

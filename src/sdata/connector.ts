@@ -1,3 +1,4 @@
+import { isFairleadError } from '../domain/errors.ts'
 import type { CallOptions, Crm, CrmConnector, CrmIdentity } from '../domain/crm.ts'
 import { createClient, type Client, type ClientOptions, type Log } from './http/client.ts'
 import { readPeopleByEmail } from './email.ts'
@@ -55,6 +56,12 @@ const openCrm = (url: string, options: ClientOptions): Crm => {
     return identify(client, options.username, call)
   }
 
+  const taken = async <Result>(change: Promise<Result>): Promise<Result> => {
+    const result = await change
+    session.memory.writes.at = performance.now()
+    return result
+  }
+
   return {
     check: (call = {}) => client.alone(() => check({ priority: 'interactive', ...call })),
     fields: (entity, call = {}) => readFields(session, entity, call),
@@ -66,17 +73,18 @@ const openCrm = (url: string, options: ClientOptions): Crm => {
     keys: (entity, range, call = {}) => readKeys(session, entity, range, call),
     peopleById: (entity, fields, ids, call = {}) => readPeopleById(session, entity, fields, ids, call),
     peopleByEmail: (entity, fields, emails, call = {}) => readPeopleByEmail(session, entity, fields, emails, call),
-    createLead: (fields, changes, call = {}) => createLead(session, fields, changes, call),
+    createLead: (fields, changes, call = {}) => taken(createLead(session, fields, changes, call)),
     update: (entity, fields, person, changes, call = {}) =>
-      updatePerson(session, { entity, fields, person, changes }, call),
-    updateMany: (entity, fields, items, call = {}) =>
-      updateBatch(
-        session,
-        items.map(({ person, changes }) => ({ entity, fields, person, changes })),
-        call,
-      ),
-    createNote: (note, call = {}) => createNote(session, note, call),
+      taken(updatePerson(session, { entity, fields, person, changes }, call)),
+    updateMany: async (entity, fields, items, call = {}) => {
+      const changes = items.map(({ person, changes }) => ({ entity, fields, person, changes }))
+      const answers = await updateBatch(session, changes, call)
+      if (answers?.some((answer) => !isFairleadError(answer))) session.memory.writes.at = performance.now()
+      return answers
+    },
+    createNote: (note, call = {}) => taken(createNote(session, note, call)),
     notesOf: (entity, crmIds, range, call = {}) => readNotes(session, entity, crmIds, range, call),
+    wroteMsAgo: () => performance.now() - session.memory.writes.at,
     batchable: () => session.memory.writes.batch,
     skewMs: () => client.habits.skewMs,
     conversions: (leadIds, call = {}) => readConversions(session, leadIds, call),

@@ -36,6 +36,8 @@ export type Memory = {
     /** single changes so far, and how long the latest took, on average */
     singles: number
     singleMs: number
+    /** when the server last took a change, by the monotonic clock */
+    at: number
   }
 }
 
@@ -60,7 +62,7 @@ export const createMemory = (): Memory => ({
   emailForms: createCache(6 * rememberMs),
   picklists: createCache(rememberMs),
   keys: createCache(rememberMs),
-  writes: { ifMatch: true, batch: null, singles: 0, singleMs: 0 },
+  writes: { ifMatch: true, batch: null, singles: 0, singleMs: 0, at: -Infinity },
 })
 
 /** One page of a feed. */

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import * as runs from '../../src/db/run/state.ts'
 import type { Fault } from '../../src/simulator/faults.ts'
 import { openFairlead, until, type Fairlead } from '../support/fairlead.ts'
+import { whileOthersAreWritten } from '../support/others.ts'
 import { inCrm, openNotes } from '../support/note.ts'
 import { plainList } from '../support/plain.ts'
 import { fetchHistory } from '../support/history.ts'
@@ -136,10 +137,10 @@ test('R21: a person about whose notes the CRM never answers is given up after so
   fairlead.simulator.control.addFault(fault)
   await message.accept([given!])
   const [runId] = await message.runs()
-  const run = await fairlead.finished(runId!)
+  const run = await whileOthersAreWritten(fairlead, () => fairlead.finished(runId!))
   expect(run).toMatchObject({ balance: { balanced: true }, counts: { notes: { read: 1, created: 0, rejected: 1 } } })
-  const entries = await fairlead.db.$client`select kind, code, crm from entries where last_run_id = ${run.id}`
-  expect(entries).toMatchObject([{ kind: 'rejected', code: 'crmFailed', crm: { code: expect.any(String) } }])
+  const entries = await fairlead.db.$client`select kind, code from entries where last_run_id = ${run.id}`
+  expect(entries).toMatchObject([{ kind: 'rejected', code: 'crmFailed' }])
 })
 
 test('R7, R21: a note that the CRM made at the last try, without an answer, is found', async () => {

@@ -3,12 +3,11 @@ import { queueLate } from '../../db/optOut/late.ts'
 import { settle, type Outcome } from '../../db/submission/settle.ts'
 import type { SyncPlan } from '../../db/sync/plan.ts'
 import type { CallOptions, Crm } from '../../domain/crm.ts'
-import { isFairleadError } from '../../domain/errors.ts'
+import { isFairleadError, type FairleadError } from '../../domain/errors.ts'
 import { withCrm } from '../crm.ts'
 import { piling } from '../pile.ts'
-import { proving } from '../proof.ts'
 import { lingering } from '../sync/linger.ts'
-import { attempt, failedLook, type Judging } from './attempt.ts'
+import { attempt, failedLook } from './attempt.ts'
 import type { Drain } from './drain.ts'
 import { look } from './look.ts'
 import { planner } from './plan.ts'
@@ -86,16 +85,13 @@ export const pushing = (drain: Drain, { connectionId, width }: Connection) => {
       .finally(() => running.delete(tracked))
     running.add(tracked)
   }
-  const judging: Judging = {
-    refuse: (refused) =>
-      withCrm(deps, accountId, connectionId, async () => {
-        throw refused
-      }),
-    proof: proving(),
-  }
+  const refuse = (refused: FairleadError): Promise<never> =>
+    withCrm(deps, accountId, connectionId, async () => {
+      throw refused
+    })
   const work = async (): Promise<void> => {
     for (let item = waiting.shift(); item !== undefined && !stopped(); item = waiting.shift())
-      track(store(await attempt(item, judging)))
+      track(store(await attempt(item, refuse)))
   }
   const begin = (items: Item[]): void => {
     waiting.push(...items)
@@ -116,10 +112,7 @@ export const pushing = (drain: Drain, { connectionId, width }: Connection) => {
       if (!isFairleadError(thrown) || signal.aborted) throw thrown
       const alone = submissions.length === 1
       if (thrown.kind === 'record' && !alone) for (const one of submissions) await lookUp(crm, plan, [one])
-      else {
-        const failed = { error: thrown, proof: judging.proof }
-        for (const outcome of await failedLook(of, submissions, failed)) await store(outcome)
-      }
+      else for (const outcome of await failedLook(of, submissions, thrown)) await store(outcome)
     }
   }
   const lookUpAll = async (page: claims.Claimed[]): Promise<void> => {

@@ -2,7 +2,7 @@ import * as claims from '../../db/note/claim.ts'
 import { settle, type Outcome, type Settling } from '../../db/note/settle.ts'
 import { FairleadError, isFairleadError } from '../../domain/errors.ts'
 import { noteText } from '../../domain/note.ts'
-import { isEverybodys, isUnsure, mostTries, proving, retryMs, type Proof } from '../proof.ts'
+import { isEnough, isEverybodys, isUnsure, proving, retryMs, type ProveOthers } from '../proof.ts'
 import { judged, type Refuse } from '../refusal.ts'
 import { piling } from '../pile.ts'
 import type { Asking, Job } from './resolve.ts'
@@ -66,7 +66,7 @@ const marking = ({ deps, of, marked }: Sending, jobs: readonly Job[]) => {
   }
 }
 
-type Failure = { error: FairleadError; isSent: boolean; proof: Proof }
+type Failure = { error: FairleadError; isSent: boolean; proveOthers: ProveOthers }
 
 /**
  * What a failure means for a note: it is looked for later, put off, or rejected. Throws what all notes wait for, after `looksLater` has kept what the CRM may
@@ -75,7 +75,7 @@ type Failure = { error: FairleadError; isSent: boolean; proof: Proof }
 const judge = async (
   sending: Sending,
   { note, person, warnings }: Job,
-  { error, isSent, proof }: Failure,
+  { error, isSent, proveOthers }: Failure,
   looksLater: (outcome: Outcome) => void,
 ): Promise<Outcome> => {
   const { code, kind, details } = error
@@ -88,14 +88,15 @@ const judge = async (
   if (!maybe && isEverybodys(error)) throw error
   const tries = note.tries + 1
   try {
-    await proof.others(sending, { entity: person.entity, id: note.id }, error)
+    await proveOthers(person.entity, error)
   } catch (cause) {
     if (maybe) looksLater({ ...said, state: 'creating', tries: note.tries })
     throw cause
   }
   if (maybe) return { ...said, state: 'creating', tries }
-  if (tries >= mostTries) return { ...said, code: 'crmFailed', state: 'rejected', tries }
-  return { ...said, state: 'waiting', tries, afterMs: retryMs(tries, sending.deps.creationWaitMs) }
+  const { creationWaitMs } = sending.deps
+  if (isEnough(tries, sending.crm, creationWaitMs)) return { ...said, code: 'crmFailed', state: 'rejected', tries }
+  return { ...said, state: 'waiting', tries, afterMs: retryMs(tries, creationWaitMs) }
 }
 
 /** Makes the notes of a page, side by side. Throws what all notes wait for, when nothing is under way any more. */
@@ -106,7 +107,7 @@ export const sendAll = async (
   onFewLeft: () => void,
 ): Promise<void> => {
   const marks = marking(sending, jobs)
-  const proof = proving()
+  const proveOthers = proving(sending)
   let next = 0
   let failed: { error: unknown } | undefined
   const one = async (index: number): Promise<void> => {
@@ -132,13 +133,12 @@ export const sendAll = async (
     try {
       const { id: noteId } = await judged(sending.refuse, options.signal, () => sending.crm.createNote(made, options))
       const link = { entity: person.entity, id: crmId }
-      proof.worked()
       store.add({ id: note.id, state: 'written', code: null, noteId, person: link, warnings, tries: note.tries })
     } catch (error) {
       if (!isFairleadError(error)) throw error
       // the CRM has said that it did nothing
       if (isSent && !isUnsure(error)) sending.marked.add(note.id)
-      store.add(await judge(sending, job, { error, isSent, proof }, (outcome) => store.add(outcome)))
+      store.add(await judge(sending, job, { error, isSent, proveOthers }, (outcome) => store.add(outcome)))
     }
   }
   const worker = async (): Promise<void> => {

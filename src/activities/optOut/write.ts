@@ -9,6 +9,8 @@ import { hasField, type Of, type Seen, type Target } from './look.ts'
 /** What the CRM said of one person: confirmed, gone meanwhile, or why not. */
 export type Said = { wrote: boolean; at: string } | 'gone' | { error: FairleadError }
 
+/** So many who fail, and nobody who does not, are no single people. */
+const mostFailing = 5
 const mostReads = 4
 const batchSize = 25
 const leastBatch = 20
@@ -91,11 +93,14 @@ export const writeAll = async (of: Of, seen: Seen, width: number) => {
     else said.set(target, { error: new FairleadError('noDoNotEmail') })
   }
   const end: { stopped?: FairleadError } = {}
-  const proof = proving()
-  const isOwn = async ({ entity, person: { id } }: Target, error: FairleadError): Promise<boolean> => {
+  const proveOthers = proving(of)
+  const failing = new Set<string>()
+  let hasWorked = false
+  const isOwn = async ({ entity, row: { id } }: Target, error: FairleadError): Promise<boolean> => {
     if (error.kind !== 'transient' || error.code === 'leaseLost') return error.kind !== 'held'
     if (isEverybodys(error)) return false
-    return proof.others(of, { entity, id }, error).then(
+    if (failing.add(id).size >= mostFailing && !hasWorked) return false
+    return proveOthers(entity, error).then(
       () => true,
       () => false,
     )
@@ -103,7 +108,7 @@ export const writeAll = async (of: Of, seen: Seen, width: number) => {
   const attempt = async (target: Target): Promise<void> => {
     try {
       said.set(target, await writeOne(of, seen, target))
-      proof.worked()
+      hasWorked = true
     } catch (thrown) {
       if (!isFairleadError(thrown) || of.options.signal?.aborted === true) throw thrown
       const error = await judge(of, thrown)

@@ -7,7 +7,7 @@ import { isFairleadError } from '../../domain/errors.ts'
 import { changedSince, changesOf, type Outcome } from '../../domain/push.ts'
 import { sameValue } from '../../domain/values.ts'
 import { beat } from '../beat.ts'
-import { isEverybodys, isGivenUp, looking, proving, type Proof } from '../proof.ts'
+import { isEverybodys, isUnsure, looking, mostTries, proving, type ProveOthers } from '../proof.ts'
 import { judged, type Refuse } from '../refusal.ts'
 import { refusedAddress, refusesAddress, withLeftOut } from './address.ts'
 import { createPerson } from './create.ts'
@@ -87,9 +87,10 @@ const differing = async (push: Push, job: Job): Promise<Outcome | undefined> => 
  * What one record came to. A failure that may pass puts it off; one that is the record's own rejects it, and the run goes on (R21, R22). It counts for
  * the record only while the CRM answers others: what falls into an outage of all is nobody's.
  */
-const attempt = async (by: Push, job: Job, tries: number, proof: Proof): Promise<Outcome> => {
+const attempt = async (by: Push, job: Job, tries: number, proveOthers: ProveOthers): Promise<Outcome> => {
   const record = job.row
-  const push = { ...by, crm: looking(by.crm, tries) }
+  const isLook = tries >= mostTries
+  const push = isLook ? { ...by, crm: looking(by.crm) } : by
   try {
     const outcome =
       (await differing(push, job)) ?? (await judged(push.refuse, push.options.signal, () => work(push, job)))
@@ -102,8 +103,9 @@ const attempt = async (by: Push, job: Job, tries: number, proof: Proof): Promise
     const said = { record, warnings: [], ...(details.crm && { crm: details.crm }) }
     if (kind === 'record') return { ...said, kind: 'rejected', code }
     if (kind !== 'transient' || isEverybodys(error)) throw error
-    await proof.others(push, { entity: entityOf(job), id: record.id }, error)
-    if (isGivenUp(error, tries + 1)) return { ...said, kind: 'rejected', code: 'crmFailed' }
+    await proveOthers(entityOf(job), error)
+    const mayBeThere = job.kind === 'create' && isUnsure(error)
+    if (isLook || (tries + 1 >= mostTries && !mayBeThere)) return { ...said, kind: 'rejected', code: 'crmFailed' }
     return { record, kind: 'delayed', code, warnings: [], delay: { tries: tries + 1, afterMs: backOffMs(tries) } }
   }
 }
@@ -156,7 +158,7 @@ export const sendPage = async (
   const begin = (by: Push, { job, tries }: (typeof items)[number]): Promise<Outcome> => {
     left -= 1
     if (left === fewLeft) onFewLeft()
-    return attempt(by, job, tries, proof)
+    return attempt(by, job, tries, proveOthers)
   }
   const send = (part: typeof items, width: number, by: Push): Promise<void> =>
     inOrder(part, width, (item) => begin(by, item), store, { stopped })
@@ -167,8 +169,7 @@ export const sendPage = async (
     options: { signal: late },
     say: (found) => void said.push(...found),
   }
-  // who is rejected is tried again by the next run
-  const proof = proving(Infinity)
+  const proveOthers = proving(writing)
   const batching = { ...writing, crm: together(push.crm) }
   const trial = push.mayTry && push.crm.batchable() === null && items.length > 2 * batchSize ? batchSize : 0
   await send(items.slice(0, trial), trial, batching)

@@ -1,5 +1,4 @@
 import type { CrmEntity } from '../../domain/crm.ts'
-import type { CrmSaid } from '../../domain/errors.ts'
 import type { Database, Sql } from '../database.ts'
 
 export type Link = { entity: CrmEntity; id: string }
@@ -12,8 +11,6 @@ export type Claimed = {
   link: Link | null
   /** whom an earlier request, which has had no answer, was about */
   asked: Link | null
-  /** what the CRM said to the last try */
-  crm: CrmSaid | null
   email: string | null
   token: string | null
   /** when the mail was sent, ISO */
@@ -51,7 +48,7 @@ export const claim = async (
       update notes n set claim_id = ${claimId}::uuid, claim_until = now() + ${secs(sql, leaseMs)},
         state = case when n.sent_at is null then 'waiting' else 'creating' end
       from due where n.delivery_id = due.delivery_id returning n.*)
-    select m.delivery_id::text as id, d.email, d.preview_token as token, m.tries, m.crm, g.name as "messageName", c.subject,
+    select m.delivery_id::text as id, d.email, d.preview_token as token, m.tries, g.name as "messageName", c.subject,
       d.erased_at is not null as "isErased",
       to_char(coalesce(d.sent_at, d.accepted_at, m.created_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "sentAt",
       case when m.sent_at is not null and m.crm_id is not null then json_build_object('entity', m.crm_entity, 'id', m.crm_id) end as asked,

@@ -19,7 +19,7 @@ export const due = async (db: Database, { connectionId }: Pusher, limit: number)
   const sql = db.$client
   const later = sql`
     exists (select from opt_outs n where n.account_id = b.account_id and n.email_key = b.email_key and n.connection_id = b.connection_id
-      and n.id > b.id and n.state in ('waiting', 'held'))`
+      and n.id > b.id and n.state in ('waiting', 'held', 'written'))`
   return [
     ...(await sql<Due[]>`
       with b as materialized (

@@ -1,6 +1,5 @@
 import type { FormDefinition } from '../../domain/form/definition.ts'
 import type { Answers, SubmissionResult } from '../../domain/form/submission.ts'
-import type { CrmSaid } from '../../domain/errors.ts'
 import type { EntryWarning } from '../../domain/run.ts'
 import { sql as drizzleSql } from 'drizzle-orm'
 import type { Database, Sql } from '../database.ts'
@@ -23,8 +22,6 @@ export type Claimed = {
   isLate: boolean
   answers: Answers
   tries: number
-  /** by the CRM at the last try */
-  crm: CrmSaid | null
   warnings: EntryWarning[]
   /** of an earlier attempt */
   results: SubmissionResult[]
@@ -56,7 +53,7 @@ export const claim = async (
       update submissions s set state = 'pushing', claim_id = ${claimId}::uuid, due_at = now() + make_interval(secs => ${leaseMs / 1000})
       from due where s.id = due.id returning s.*)
     select m.id::text, m.form_id::text as "formId", f.list_id::text as "listId", coalesce(r.merged_into, m.record_id)::text as "recordId", m.version,
-      p.version as "pushVersion", v.definition, p.definition as push, m.answers, m.tries, m.crm, m.warnings, m.results,
+      p.version as "pushVersion", v.definition, p.definition as push, m.answers, m.tries, m.warnings, m.results,
       m.push_version is not null and exists (
         select from submissions n where n.account_id = m.account_id and n.email_key = m.email_key and n.id > m.id and n.results <> '[]') as "isLate"
     from mine m join forms f on f.id = m.form_id left join records r on r.id = m.record_id and r.removed_at is not null
