@@ -22,8 +22,11 @@ export const isUnsure = (error: FairleadError): boolean => {
   return ['crmTimeout', 'crmAnswer', 'leaseLost'].includes(error.code) || (error.code === 'crmFailed' && status === 502)
 }
 
-/** So many failures are the end also where nothing shows that the CRM takes changes: of a single person, say, whom nobody comes after. */
-const hopeless = 60
+/**
+ * So many failures are the end in any case: where nothing shows that the CRM takes changes, and of what it may have done without an answer. An hour and a
+ * half, by `retryMs` with the defaults.
+ */
+export const hopeless = 60
 
 /**
  * R21: whether a person who has failed so often is given up. That the CRM can be read proves nothing: it may take no changes from anybody. So it must have

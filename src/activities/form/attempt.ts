@@ -1,8 +1,9 @@
 import type { Outcome } from '../../db/submission/settle.ts'
 import type { Claimed } from '../../db/submission/claim.ts'
+import { unanswered } from '../../db/sync/creation.ts'
 import { isFairleadError, type FairleadError } from '../../domain/errors.ts'
 import type { Values } from '../../domain/form/values.ts'
-import { isEnough, isEverybodys, isUnsure, looking, proving, retryMs, type ProveOthers } from '../proof.ts'
+import { hopeless, isEnough, isEverybodys, isUnsure, looking, proving, retryMs, type ProveOthers } from '../proof.ts'
 import { judged, type Refuse } from '../refusal.ts'
 import type { Question } from '../sync/job.ts'
 import { pushOne, type Item } from './push.ts'
@@ -11,8 +12,8 @@ type At = Pick<Question, 'deps' | 'plan' | 'crm' | 'options'>
 type Failed = {
   submission: Claimed
   values: Values
-  /** nobody was found, and somebody was to be created; not by the look after the last try */
-  creates: boolean
+  /** R7: whether the CRM may have made the lead all the same */
+  mayBeThere: (error: FairleadError) => boolean
   isLook: boolean
   proveOthers: ProveOthers
 }
@@ -20,7 +21,7 @@ type Failed = {
 /** What a failure means for a submission: it is put off, or rejected. Throws what everybody's submissions wait for. */
 const judge = async (at: At, failed: Failed, error: FairleadError): Promise<Outcome> => {
   const { code, kind, details } = error
-  const { submission, values, creates, isLook, proveOthers } = failed
+  const { submission, values, mayBeThere, isLook, proveOthers } = failed
   const { warnings, results } = submission
   const said = { submission, plan: at.plan, values, warnings, results, ...(details.crm && { crm: { ...details.crm } }) }
   if (kind === 'record') return { ...said, code, state: 'rejected', tries: submission.tries, afterMs: 0 }
@@ -29,7 +30,7 @@ const judge = async (at: At, failed: Failed, error: FairleadError): Promise<Outc
   await proveOthers('lead', error)
   const tries = submission.tries + 1
   const { creationWaitMs } = at.deps
-  const isOver = isLook || (!(creates && isUnsure(error)) && isEnough(tries, at.crm, creationWaitMs))
+  const isOver = isLook || (!mayBeThere(error) && isEnough(tries, at.crm, creationWaitMs))
   if (isOver) return { ...said, code: 'crmFailed', state: 'rejected', tries, afterMs: 0 }
   return { ...said, code, state: 'waiting', tries, afterMs: retryMs(tries, creationWaitMs) }
 }
@@ -39,21 +40,30 @@ const judge = async (at: At, failed: Failed, error: FairleadError): Promise<Outc
  * for: the CRM as a whole, or the connection.
  */
 export const attempt = async (item: Item, refuse: Refuse): Promise<Outcome> => {
-  const { submission, question, values, found } = item
-  const { deps, crm, options } = question
-  const isLook = isEnough(submission.tries, crm, deps.creationWaitMs)
+  const { submission, question, values } = item
+  const { crm, options } = question
+  const isLook = submission.tries >= hopeless
   const by = isLook ? { ...item, question: { ...question, crm: looking(crm) } } : item
   try {
     return await judged(refuse, options.signal, () => pushOne(by))
   } catch (error) {
     if (!isFairleadError(error) || options.signal?.aborted === true) throw error
-    const failed = { submission, values, creates: found.length === 0, isLook, proveOthers: proving(question) }
-    return judge(question, failed, error)
+    const creates = item.found.length === 0
+    const mayBeThere = (said: FairleadError): boolean => item.unanswered || (creates && isUnsure(said))
+    return judge(question, { submission, values, mayBeThere, isLook, proveOthers: proving(question) }, error)
   }
 }
 
 /** The same for submissions that could not be looked up. */
-export const failedLook = (at: At, submissions: readonly Claimed[], error: FairleadError): Promise<Outcome[]> => {
-  const of = { values: {}, creates: false, isLook: false, proveOthers: proving(at) }
-  return Promise.all(submissions.map((submission) => judge(at, { submission, ...of }, error)))
+export const failedLook = async (at: At, submissions: readonly Claimed[], error: FairleadError): Promise<Outcome[]> => {
+  const ids = submissions.map(({ recordId }) => recordId)
+  const sent = await unanswered(at.deps.db, at.plan.connectionId, ids)
+  const proveOthers = proving(at)
+  return Promise.all(
+    submissions.map((submission) => {
+      const { recordId, tries } = submission
+      const of = { values: {}, mayBeThere: () => sent.has(recordId), isLook: tries >= hopeless }
+      return judge(at, { submission, ...of, proveOthers }, error)
+    }),
+  )
 }

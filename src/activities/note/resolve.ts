@@ -8,7 +8,7 @@ import { chooseMatch, type Candidate } from '../../domain/match.ts'
 import { noteFields, notePersonOf, type NotePerson } from '../../domain/note.ts'
 import type { EntryWarning } from '../../domain/run.ts'
 import type { Dependencies } from '../dependencies.ts'
-import { isEnough } from '../proof.ts'
+import { hopeless } from '../proof.ts'
 
 export type Asking = { deps: Dependencies; crm: Crm; connectionId: string; options: CallOptions }
 export type Job = { note: Claimed; person: NotePerson; warnings: EntryWarning[] }
@@ -62,9 +62,9 @@ const findAsked = async ({ crm, options }: Asking, notes: readonly Claimed[]): P
 }
 
 /** What is settled without a further request, now that the CRM has no note of an earlier one: somebody erased, or given up after so many tries (R21). */
-const settledBefore = ({ deps, crm }: Asking, note: Claimed): Outcome | undefined => {
+const settledBefore = (note: Claimed): Outcome | undefined => {
   if (note.isErased) return outcome(note, 'skipped', 'erased')
-  if (note.asked === null || !isEnough(note.tries, crm, deps.creationWaitMs)) return undefined
+  if (note.asked === null || note.tries < hopeless) return undefined
   return outcome(note, 'rejected', 'crmFailed', { person: note.asked })
 }
 
@@ -136,7 +136,7 @@ export const resolve = async (asking: Asking, notes: readonly Claimed[]): Promis
   const jobs: Job[] = []
   const asked = await findAsked(asking, notes)
   const open = notes.filter((note) => {
-    const done = asked.get(note.id) ?? settledBefore(asking, note)
+    const done = asked.get(note.id) ?? settledBefore(note)
     if (done !== undefined) outcomes.push(done)
     return done === undefined
   })

@@ -126,6 +126,7 @@ export const writeAll = async (of: Of, seen: Seen, width: number) => {
       queue.push(...ofEntity.filter((each) => !said.has(each)))
     }
   }
+  hasWorked = [...said.values()].some((each) => each !== 'gone' && 'wrote' in each && each.wrote)
   // who has failed before lets the others go first
   queue.sort((a, b) => a.row.tries - b.row.tries)
   const worker = async (): Promise<void> => {
