@@ -8,11 +8,12 @@ import { addConnection, crmFields, field } from './rows.ts'
 
 let api: TestApi
 beforeAll(async () => {
-  api = await openApi()
+  api = await openApi({ waitMs: 20_000 })
 })
 afterAll(() => api.close())
 afterEach(() => {
   api.services.relay = async () => undefined
+  api.app.waitMs = 20_000
 })
 
 const credentials = { url: 'https://crm.example.com', username: 'fairlead', password: 'correct horse' }
@@ -105,6 +106,7 @@ describe('C1: connecting', () => {
   })
 
   test('a check that takes longer answers 202, and another one meanwhile 409', async () => {
+    api.app.waitMs = 200
     const account = await api.newAccount()
     const answer = await api.call('PUT', '/v1/connection', { key: account.keys.admin, body: credentials })
     expect(answer).toMatchObject({ status: 202, body: { state: 'checking', check: { state: 'checking' } } })
@@ -198,11 +200,13 @@ describe('I3: the CRM’s fields', () => {
   })
 
   test('refresh asks the CRM and waits for its answer, and gives the old ones with 202 when none comes', async () => {
+    api.app.waitMs = 400
     const account = await api.newAccount()
     const connectionId = await addConnection(api.db, account.id)
     const url = '/v1/crm/fields?entity=contact&refresh=true'
     const late = await api.call('GET', url, { key: account.keys.viewer })
     expect(late.status).toBe(202)
+    api.app.waitMs = 20_000
     api.services.relay = async () => {
       const fields = crmFields.slice(0, 2)
       setTimeout(() => void connections.upsertFields(api.db, account.id, connectionId, 'contact', fields), 60)
