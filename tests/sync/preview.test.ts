@@ -278,6 +278,38 @@ describe('S8: a preview and its application', () => {
     expect(await toldBy(list, done)).toEqual(was)
   })
 
+  test.each([
+    ['that has nothing to send by that', 'plain', false],
+    ['that comes back by that, and takes over what the CRM has', 'removed', true],
+  ])(
+    'R3: its application finds nothing changed about a record %s, into which another one goes',
+    async (_, tag, comesBack) => {
+      const email = `into.${tag}@example.com`
+      const lead = crm.add('lead', { Email: email, LastName: 'Into', Company: 'Ltd', Title: 'Old' })
+      const { listId } = await fairlead.finished(await fairlead.startImport('lead', ['Title', 'Company'], true))
+      const list = await openList(fairlead, listId!)
+      await list.settings(
+        { enabled: true, addNew: true, updateExisting: false, fields: ['Title'] },
+        { enabled: comesBack },
+      )
+      const { id } = (await list.records()).find(({ crmId }) => crmId === lead)!
+      if (comesBack) {
+        await list.remove(id)
+        crm.control.edit({ entity: 'lead', id: lead, values: { Company: 'Newer Ltd' } })
+      }
+      await list.create({ Email: email, LastName: 'Into' })
+      const shown = await preview(list)
+      expectGood(shown)
+      const was = told(await list.entries(shown.id), new Map())
+      expect(was).toContainEqual(expect.objectContaining({ code: 'mergedIntoRecord' }))
+      const done = await apply(list, shown.id)
+      expectGood(done)
+      const said = await toldBy(list, done)
+      expect(said.filter(({ code }) => code === 'changedSince')).toEqual([])
+      expect((await list.records()).find((each) => each.id === id)).toMatchObject({ removed: false })
+    },
+  )
+
   test('R19: it comes to its end while a sync of the list is held up, and is not held up by it', async () => {
     const { listId } = await fairlead.finished(await fairlead.startImport('contact', ['Title'], true))
     const list = await openList(fairlead, listId!)

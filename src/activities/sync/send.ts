@@ -66,6 +66,14 @@ const isDone = ({ shown, plan }: Push, job: Job): boolean => {
   })
 }
 
+/** Another record of the same person goes into this one, which is compared after that. */
+const takesOver = (shown: Shown, { id, entity, crmId }: SyncRow): boolean =>
+  entity !== null &&
+  crmId !== null &&
+  shown
+    .of(entity, crmId)
+    .some(({ warnings }) => warnings?.some(({ code, ids }) => code === 'mergedIntoRecord' && ids?.includes(id)))
+
 /**
  * S8: undefined where a record comes to what a preview has shown of it, else the outcome that says so. Records that go into another one, and people who
  * are gone, are compared when that is stored; with what has failed or waits there is nothing to compare. A record that has nothing to be sent may
@@ -77,10 +85,13 @@ const differing = async (push: Push, job: Job): Promise<Outcome | undefined> => 
   const would = await work({ ...push, crm: pretending(crm), plan: { ...plan, previewId: runId } }, job)
   const { kind, code, record, link, gone, into } = would
   if (gone !== undefined || into !== undefined || kind === 'delayed' || code === 'crmFailed') return undefined
-  if (kind !== 'unchanged' || link !== undefined)
-    return shown.has(entryOf(would)) ? undefined : changedSince(record, changesOf(would))
-  if (settled?.has(record.id) || isDone(push, job)) return undefined
-  return key.lane === 0 ? { record, kind: 'delayed', code: null, warnings: [] } : changedSince(record)
+  const later: Outcome = { record, kind: 'delayed', code: null, warnings: [] }
+  if (kind !== 'unchanged' || link !== undefined) {
+    if (shown.has(entryOf(would))) return undefined
+    return key.lane === 0 && takesOver(shown, job.row) ? later : changedSince(record, changesOf(would))
+  }
+  if (settled?.has(record.id) || isDone(push, job) || shown.ofRecord(record.id).length === 0) return undefined
+  return key.lane === 0 ? later : changedSince(record)
 }
 
 /**
