@@ -14,14 +14,15 @@ type Failed = {
   values: Values
   /** R7: whether the CRM may have made the lead all the same */
   mayBeThere: (error: FairleadError) => boolean
-  isLook: boolean
   proveOthers: ProveOthers
 }
+
+const isLastLook = ({ tries }: Claimed): boolean => tries >= hopeless
 
 /** What a failure means for a submission: it is put off, or rejected. Throws what everybody's submissions wait for. */
 const judge = async (at: At, failed: Failed, error: FairleadError): Promise<Outcome> => {
   const { code, kind, details } = error
-  const { submission, values, mayBeThere, isLook, proveOthers } = failed
+  const { submission, values, mayBeThere, proveOthers } = failed
   const { warnings, results } = submission
   const said = { submission, plan: at.plan, values, warnings, results, ...(details.crm && { crm: { ...details.crm } }) }
   if (kind === 'record') return { ...said, code, state: 'rejected', tries: submission.tries, afterMs: 0 }
@@ -30,7 +31,7 @@ const judge = async (at: At, failed: Failed, error: FairleadError): Promise<Outc
   await proveOthers('lead', error)
   const tries = submission.tries + 1
   const { creationWaitMs } = at.deps
-  const isOver = isLook || (!mayBeThere(error) && isEnough(tries, at.crm, creationWaitMs))
+  const isOver = isLastLook(submission) || (!mayBeThere(error) && isEnough(tries, at.crm, creationWaitMs))
   if (isOver) return { ...said, code: 'crmFailed', state: 'rejected', tries, afterMs: 0 }
   return { ...said, code, state: 'waiting', tries, afterMs: retryMs(tries, creationWaitMs) }
 }
@@ -42,15 +43,14 @@ const judge = async (at: At, failed: Failed, error: FairleadError): Promise<Outc
 export const attempt = async (item: Item, refuse: Refuse): Promise<Outcome> => {
   const { submission, question, values } = item
   const { crm, options } = question
-  const isLook = submission.tries >= hopeless
-  const by = isLook ? { ...item, question: { ...question, crm: looking(crm) } } : item
+  const by = isLastLook(submission) ? { ...item, question: { ...question, crm: looking(crm) } } : item
   try {
     return await judged(refuse, options.signal, () => pushOne(by))
   } catch (error) {
     if (!isFairleadError(error) || options.signal?.aborted === true) throw error
     const creates = item.found.length === 0
     const mayBeThere = (said: FairleadError): boolean => item.unanswered || (creates && isUnsure(said))
-    return judge(question, { submission, values, mayBeThere, isLook, proveOthers: proving(question) }, error)
+    return judge(question, { submission, values, mayBeThere, proveOthers: proving(question) }, error)
   }
 }
 
@@ -61,9 +61,8 @@ export const failedLook = async (at: At, submissions: readonly Claimed[], error:
   const proveOthers = proving(at)
   return Promise.all(
     submissions.map((submission) => {
-      const { recordId, tries } = submission
-      const of = { values: {}, mayBeThere: () => sent.has(recordId), isLook: tries >= hopeless }
-      return judge(at, { submission, ...of, proveOthers }, error)
+      const mayBeThere = (): boolean => sent.has(submission.recordId)
+      return judge(at, { submission, values: {}, mayBeThere, proveOthers }, error)
     }),
   )
 }

@@ -3,12 +3,10 @@ import { FairleadError } from '../../domain/errors.ts'
 import { groupBy } from '../../domain/groupBy.ts'
 import { withEarlier, type OptOutResult } from '../../domain/optOut.ts'
 import { truthy } from '../../domain/truthy.ts'
-import { backOffMs } from '../proof.ts'
+import { backOffMs, mostTries } from '../proof.ts'
 import { look, type Of, type Seen, type Target } from './look.ts'
 import { writeAll, type Said } from './write.ts'
 
-/** R22: somebody who is there and cannot be read is given up after so many attempts. */
-const mostTries = 5
 const longestBackOffMs = 60_000
 
 const rejected = (row: Due, code: string): Outcome => ({
