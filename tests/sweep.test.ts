@@ -184,6 +184,25 @@ test('R17: a record that was removed here is not brought back, and is explained,
   expect(still).toHaveLength(2)
 })
 
+test('R15: a record that comes back to the list after the comparison, whose person the CRM has lost, is settled before the ledger', async () => {
+  const sql = fairlead.db.$client
+  const [{ id, crmId }] = await sql<[{ id: string; crmId: string }]>`
+    update records set removed_at = now() where id = (select id from records where list_id = ${lists.lead} limit 1)
+    returning id, crm_id as "crmId"`
+  fairlead.simulator.control.remove({ entity: 'lead', ids: [crmId] })
+  await sql.unsafe(`
+    create function comes_back() returns trigger language plpgsql as $$
+      begin update records set removed_at = null where id = '${id}'; return null; end $$;
+    create trigger comes_back after update of phase on runs for each row when (new.phase = 'finish') execute function comes_back()`)
+  try {
+    const run = await sweep(lists.lead)
+    expect(run).toMatchObject({ ...green, counts: { sweep: { deleted: 1 } } })
+    expect(await entriesOf(run)).toEqual(each('deleted', 'deletedInCrm', [crmId]))
+  } finally {
+    await sql.unsafe('drop trigger comes_back on runs; drop function comes_back()')
+  }
+})
+
 test('R19: a sweep that is asked for while one is under way is that one', async () => {
   fairlead.simulator.control.settings({ latencyMs: 300 })
   const ask = () => sweeps.request(fairlead.db, fairlead.accountId, lists.lead)

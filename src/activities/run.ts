@@ -127,12 +127,25 @@ export const runActivities = (deps: Dependencies) => ({
     return { wait: true }
   },
 
-  /** Draws up the ledger and ends the run. The mark moves only when everything was read (R14). */
-  async finishRun({ accountId, runId, outcome }: RunInput & { outcome: Outcome }): Promise<{ state: RunState }> {
+  /**
+   * Draws up the ledger and ends the run. The mark moves only when everything was read (R14). `settles`: the two sides agreed, and where they no
+   * longer do, since people here have changed the list meanwhile, the run goes on (`running`) and that is settled.
+   */
+  async finishRun({
+    accountId,
+    runId,
+    outcome,
+    settles = false,
+  }: RunInput & { outcome: Outcome; settles?: boolean }): Promise<{ state: RunState }> {
     const run = await runs.get(deps.db, accountId, runId)
     if (isOver(run.state)) return { state: run.state }
     await lanes.close(deps.db, runId)
     const { counts, balance, recordsAdded } = await balanceOf(deps.db, run)
+    const differs = (balance.missing ?? 0) + (balance.extra ?? 0) > 0
+    if (settles && differs && run.cancelRequestedAt === null) {
+      await runs.enter(deps.db, runId, 'compare')
+      return { state: 'running' }
+    }
     const unfinished = await unfinishedCode(deps.db, run)
     const cancelled = outcome.cancelled === true || outcome.code === 'runFinished' || run.cancelRequestedAt !== null
     const state = cancelled ? 'cancelled' : stateOf(outcome, balance.balanced, unfinished)

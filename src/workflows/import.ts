@@ -5,7 +5,7 @@ import type { RunState } from '../domain/run.ts'
 import { bulk, crm, local } from './activities.ts'
 import { holding, outcomeOf } from './held.ts'
 import { readLanes } from './lanes.ts'
-import { sweep } from './sweep.ts'
+import { finishSwept, sweep } from './sweep.ts'
 
 export type Progress = { step: string; rows: number; keys: number }
 export const progressQuery = defineQuery<Progress>('progress')
@@ -20,8 +20,8 @@ export async function importList(input: RunInput & { entity: 'lead' | 'contact' 
     progress.step = step
     setCurrentDetails(`**${step}**\n\n${progress.rows} ${people} read, ${progress.keys} keys compared`)
   }
-  const finish = (outcome: Outcome) =>
-    local.finishRun.executeWithOptions({ summary: 'draw up the ledger' }, [{ ...input, outcome }])
+  const finish = (outcome: Outcome, settles = false) =>
+    local.finishRun.executeWithOptions({ summary: 'draw up the ledger' }, [{ ...input, outcome, settles }])
   try {
     say('planning')
     const { lanes } = await held(() =>
@@ -39,14 +39,14 @@ export async function importList(input: RunInput & { entity: 'lead' | 'contact' 
         say(`reading ${people}`)
       },
     )
-    if (read) {
-      await sweep(input, held, (keys) => {
+    const agreed =
+      read &&
+      (await sweep(input, held, (keys) => {
         progress.keys += keys
         say('comparing keys with the CRM')
-      })
-    }
+      }))
     say('drawing up the ledger')
-    return await finish({})
+    return await finishSwept(agreed, input, held, (settles) => finish({}, settles))
   } catch (error) {
     return CancellationScope.nonCancellable(() => finish(outcomeOf(error)))
   }

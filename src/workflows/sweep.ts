@@ -1,4 +1,5 @@
 import type { RunInput } from '../activities/dependencies.ts'
+import type { RunState } from '../domain/run.ts'
 import { bulk, crm } from './activities.ts'
 import type { holding } from './held.ts'
 import { readLanes } from './lanes.ts'
@@ -6,12 +7,22 @@ import { readLanes } from './lanes.ts'
 /** Differences that are left after this many rounds stay visible in the ledger (docs/rules.md). */
 const rounds = 3
 
-/** R15: reads all keys of the entity, then settles what differs, id by id. */
-export const sweep = async (
-  input: RunInput,
-  held: ReturnType<typeof holding>,
-  onKeys: (keys: number) => void,
-): Promise<void> => {
+type Held = ReturnType<typeof holding>
+
+/** Answers whether the two sides agree. */
+const settle = async (input: RunInput, held: Held): Promise<boolean> => {
+  for (let round = 1; round <= rounds;) {
+    const { left, more } = await held(() =>
+      bulk.settleDifferences.executeWithOptions({ summary: `settle differences, round ${round}` }, [input]),
+    )
+    if (left === 0) return true
+    if (!more) round += 1
+  }
+  return false
+}
+
+/** R15: reads all keys of the entity, then settles what differs, id by id. Answers whether the two sides agree. */
+export const sweep = async (input: RunInput, held: Held, onKeys: (keys: number) => void): Promise<boolean> => {
   const { lanes } = await held(() =>
     crm.beginSweep.executeWithOptions({ summary: 'plan the comparison of keys' }, [input]),
   )
@@ -25,12 +36,20 @@ export const sweep = async (
       ),
     onKeys,
   )
-  if (!read) return
-  for (let round = 1; round <= rounds;) {
-    const { left, more } = await held(() =>
-      bulk.settleDifferences.executeWithOptions({ summary: `settle differences, round ${round}` }, [input]),
-    )
-    if (left === 0) return
-    if (!more) round += 1
+  return read && settle(input, held)
+}
+
+/** Draws up the ledger. Where people here have changed the list since both sides agreed, that is settled first. */
+export const finishSwept = async (
+  agreed: boolean,
+  input: RunInput,
+  held: Held,
+  finish: (settles: boolean) => Promise<{ state: RunState }>,
+): Promise<{ state: RunState }> => {
+  let settles = agreed
+  for (let round = 1; ; round += 1) {
+    const drawnUp = await finish(settles && round < rounds)
+    if (drawnUp.state !== 'running') return drawnUp
+    settles = await settle(input, held)
   }
 }

@@ -6,7 +6,7 @@ import { bulk, crm, local, writing } from './activities.ts'
 import { holding, outcomeOf } from './held.ts'
 import { progressQuery, type Progress } from './import.ts'
 import { readLanes } from './lanes.ts'
-import { sweep } from './sweep.ts'
+import { finishSwept, sweep } from './sweep.ts'
 import { undo } from './undo.ts'
 
 type Held = ReturnType<typeof holding>
@@ -56,17 +56,17 @@ export async function syncList(input: RunInput): Promise<{ state: RunState }> {
     progress.keys += keys
     setCurrentDetails(`**${step}**\n\n${progress.rows} people, ${progress.keys} keys compared`)
   }
-  const finish = (outcome: Outcome) =>
-    local.finishRun.executeWithOptions({ summary: 'draw up the ledger' }, [{ ...input, outcome }])
+  const finish = (outcome: Outcome, settles = false) =>
+    local.finishRun.executeWithOptions({ summary: 'draw up the ledger' }, [{ ...input, outcome, settles }])
   const compare = () => sweep(input, held, (keys) => say('comparing keys with the CRM', { keys }))
   try {
     const syncs = input.kind === 'sync' || input.kind === 'preview'
     if (syncs) await sync(input, held, say)
     else if (input.kind === 'undo') await undo(input, held, say)
     else if (input.kind === 'verify') await verify(input, held, say)
-    if (!syncs && input.kind !== 'undo') await compare()
+    const agreed = !syncs && input.kind !== 'undo' && (await compare())
     say('drawing up the ledger')
-    return await finish({})
+    return await finishSwept(agreed, input, held, (settles) => finish({}, settles))
   } catch (error) {
     return CancellationScope.nonCancellable(() => finish(outcomeOf(error)))
   }
