@@ -310,6 +310,35 @@ describe('S8: a preview and its application', () => {
     },
   )
 
+  test.each([
+    ['that is updated', 'updated', true],
+    ['that keeps what it has', 'kept', false],
+  ])(
+    'R15: its application finds nothing changed about a record %s, and which the record of a merged person goes into',
+    async (_, tag, updateExisting) => {
+      const twin = { Email: `merged.${tag}@example.com`, FirstName: 'Mer', LastName: 'Ged', Title: 'Old' }
+      const [survivor, loser] = [crm.add('contact', twin), crm.add('contact', twin)]
+      const { listId } = await fairlead.finished(await fairlead.startImport('contact', ['Title'], true))
+      const list = await openList(fairlead, listId!)
+      await list.settings({ enabled: false }, { enabled: true, updateExisting })
+      crm.control.edit({ entity: 'contact', id: survivor, values: { Title: 'New' } })
+      crm.control.merge({ entity: 'contact', survivorId: survivor, loserIds: [loser] })
+      // another list has found out
+      await fairlead.db.$client`
+        insert into late_rows (list_id, entity, crm_id, account_id) values (${listId!}, 'contact', ${loser}, ${fairlead.accountId})`
+      const shown = await preview(list)
+      expectGood(shown)
+      const was = told(await list.entries(shown.id), new Map())
+      expect(was).toContainEqual(expect.objectContaining({ code: 'merged' }))
+      expect(was).toContainEqual(expect.objectContaining(updateExisting ? { kind: 'updated' } : { code: 'notUpdated' }))
+      const done = await apply(list, shown.id)
+      expectGood(done)
+      expect(await toldBy(list, done)).toEqual(was)
+      const records = await list.records()
+      expect(records.find(({ crmId }) => crmId === survivor)!.values['Title']).toBe(updateExisting ? 'New' : 'Old')
+    },
+  )
+
   test('R19: it comes to its end while a sync of the list is held up, and is not held up by it', async () => {
     const { listId } = await fairlead.finished(await fairlead.startImport('contact', ['Title'], true))
     const list = await openList(fairlead, listId!)

@@ -1,7 +1,7 @@
 import type { LaneKey } from '../../db/lane.ts'
 import { entryOf, storeOutcomes } from '../../db/sync/push.ts'
 import type { SyncRow } from '../../db/sync/rows.ts'
-import { settledBy, shownOf, type Shown } from '../../db/sync/shown.ts'
+import { settledBy, shownOf, takesOver, type Shown } from '../../db/sync/shown.ts'
 import type { CrmEntity, CrmValue, CrmWarning } from '../../domain/crm.ts'
 import { isFairleadError } from '../../domain/errors.ts'
 import { changedSince, changesOf, type Outcome } from '../../domain/push.ts'
@@ -65,14 +65,6 @@ const isDone = ({ shown, plan }: Push, job: Job): boolean => {
     return kind === 'updated' && sent.length > 0 && sent.every(([key, { after }]) => has(key, after))
   })
 }
-
-/** Another record of the same person goes into this one, which is compared after that. */
-const takesOver = (shown: Shown, { id, entity, crmId }: SyncRow): boolean =>
-  entity !== null &&
-  crmId !== null &&
-  shown
-    .of(entity, crmId)
-    .some(({ warnings }) => warnings?.some(({ code, ids }) => code === 'mergedIntoRecord' && ids?.includes(id)))
 
 /**
  * S8: undefined where a record comes to what a preview has shown of it, else the outcome that says so. Records that go into another one, and people who

@@ -19,7 +19,7 @@ import { forgetLate, keepLate } from './late.ts'
 import { targetFor, type SyncPlan } from './plan.ts'
 import { entryOfNew, foresee, foreseeNew, lockPreview } from './preview.ts'
 import { linkedRows, lockPeople, writeRows, type RowChange, type SyncRow } from './rows.ts'
-import { shownOf, type Shown } from './shown.ts'
+import { shownOf, takesOver, type Shown } from './shown.ts'
 
 export type PullPage = Omit<CrmPage<CrmPerson>, 'next'> & {
   next: string | null
@@ -30,7 +30,15 @@ export type PullPage = Omit<CrmPage<CrmPerson>, 'next'> & {
   late?: string[]
 }
 
-export type Context = { plan: SyncPlan; key: lanes.LaneKey; skewMs: number; entity: CrmEntity; shown?: Shown }
+/** `heirs`: the people are those whom records came to follow, read again after that */
+export type Context = {
+  plan: SyncPlan
+  key: lanes.LaneKey
+  skewMs: number
+  entity: CrmEntity
+  shown?: Shown
+  heirs?: boolean
+}
 type Found = { person: CrmPerson; row: SyncRow; decision: Decision }
 
 /** Read again within the transaction this often when people here edit the same records; then the row is kept for the next run. */
@@ -102,6 +110,25 @@ const isShown = ({ shown, entity }: Context, id: string, entry: NewEntry | undef
   return entry === undefined ? shown.of(entity, id).every(({ kind }) => kind === 'relinked') : shown.has(entry)
 }
 
+/**
+ * S8: somebody who takes others over is compared before they come and after that, as a preview did; what was shown comes about at one of the two.
+ */
+const comesAtAnother = async (
+  sql: Sql,
+  { key, shown, heirs }: Context,
+  row: SyncRow,
+  entry: NewEntry | undefined,
+  { entries, skips }: Sums,
+): Promise<boolean> => {
+  if (shown === undefined || !takesOver(shown, row)) return false
+  if (heirs !== true) return true
+  if (entry?.changes !== undefined) return false
+  if ([...entries, ...skips].some(({ recordId }) => recordId === row.id)) return true
+  const [told] =
+    await sql`select from entries where last_run_id = ${key.runId}::uuid and record_id = ${row.id}::uuid limit 1`
+  return told !== undefined
+}
+
 const changedSince = ({ recordId, crmId, entity, changes }: Omit<NewEntry, 'kind' | 'code'>): NewEntry => ({
   kind: 'skipped',
   code: 'changedSince',
@@ -159,6 +186,10 @@ export const storeKnown = async (
       const found = { person, row, decision: decide(columns, row, person.values, rule) }
       const entry = entryOf(context, found)
       if (!isShown(context, person.id, entry)) {
+        if (await comesAtAnother(sql, context, row, entry, sums)) {
+          counts.unchanged += 1
+          continue
+        }
         sums.skips.push(changedSince(entry ?? { recordId: row.id, crmId: person.id, entity }))
         continue
       }
@@ -302,7 +333,7 @@ export const storePull = (
     await flush(sql, context, sums)
     for (const { entity: of, person } of await settleGone(sql, context, page.gone.map(withoutHeir(plan)), counts)) {
       counts.read += 1
-      await storeKnown(sql, { ...context, entity: of }, [person], counts, sums)
+      await storeKnown(sql, { ...context, entity: of, heirs: true }, [person], counts, sums)
     }
     await flush(sql, context, sums)
     const skipped = await renewEntries(sql, target, key.runId, key.phase, sums.skips)

@@ -17,6 +17,14 @@ export type Shown = {
   ofRecord(recordId: string): Given[]
 }
 
+/** Another record of the same person goes into this one, which is compared after that. */
+export const takesOver = (shown: Shown, { id, entity, crmId }: Pick<SyncRow, 'id' | 'entity' | 'crmId'>): boolean =>
+  entity !== null &&
+  crmId !== null &&
+  shown
+    .of(entity, crmId)
+    .some(({ warnings }) => warnings?.some(({ code, ids }) => code === 'mergedIntoRecord' && ids?.includes(id)))
+
 /**
  * For a run that applies a preview: what that one has shown of these, by its push or by all else. Undefined for every other run, which does what it
  * finds right.
