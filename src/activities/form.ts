@@ -10,8 +10,11 @@ import { withCrm } from './crm.ts'
 import type { Dependencies } from './dependencies.ts'
 import { backOffMs } from './proof.ts'
 
-/** How long to wait before looking again, null for nothing that is open; `paused`: whatever comes waits with it. */
-export type Drained = { waitMs: number | null; paused: boolean }
+/**
+ * How long to wait before looking again, null for nothing that is open. `paused`: whatever comes waits with it. `idle`: the CRM was asked to take nothing, so
+ * that nothing is known of whether it works again.
+ */
+export type Drained = { waitMs: number | null; paused: boolean; idle?: true }
 /** `pauses`: how often in a row the CRM has asked for one. */
 export type DrainInput = { accountId: string; connectionId?: string; pauses?: number }
 
@@ -78,8 +81,8 @@ const drainOnce = async (drain: Drain, pauses: number): Promise<Ended> => {
   try {
     // asks nothing of the CRM: whether it may be asked at all
     await withCrm(deps, accountId, active.id, async () => undefined)
-    const ended = await drainAll(drain, { connectionId: active.id, width: active.concurrency })
-    return { waitMs: ended === 'late' ? 0 : idleMs, paused: false }
+    const { ended, count } = await drainAll(drain, { connectionId: active.id, width: active.concurrency })
+    return { waitMs: ended === 'late' ? 0 : idleMs, paused: false, ...(count === 0 && { idle: true }) }
   } catch (error) {
     // it was reset meanwhile (C3)
     if (isFairleadError(error) && error.code === 'notConnected') {
@@ -102,13 +105,14 @@ export const formActivities = (deps: Dependencies) => ({
     const { cancellationSignal: signal } = Context.current()
     const drainer = { accountId, ...(connectionId !== undefined && { connectionId }) }
     const drain: Drain = { deps, drainer, claimId: randomUUID(), signal, endAt: Date.now() + segmentMs }
-    const { waitMs, paused, sleeps = !paused } = await alive(drain, () => drainOnce(drain, pauses))
-    if (!sleeps || waitMs === 0) return { waitMs, paused }
+    const { sleeps, waitMs, ...ended } = await alive(drain, () => drainOnce(drain, pauses))
+    const { paused } = ended
+    if (!(sleeps ?? !paused) || waitMs === 0) return { waitMs, ...ended }
     await fallAsleep(deps.db, drainer)
     // what came until it slept
-    if (await isWaiting(deps.db, accountId)) return { waitMs: 0, paused }
-    if (paused) return { waitMs, paused }
+    if (await isWaiting(deps.db, accountId)) return { waitMs: 0, ...ended }
+    if (paused) return { waitMs, ...ended }
     const nextMs = waitMs === null ? null : await claims.nextDue(deps.db, accountId)
-    return { waitMs: nextMs === null ? null : Math.max(0, Math.ceil(nextMs)), paused }
+    return { waitMs: nextMs === null ? null : Math.max(0, Math.ceil(nextMs)), ...ended }
   },
 })

@@ -1,5 +1,5 @@
 import { condition, continueAsNew, defineSignal, isCancellation, setHandler } from '@temporalio/workflow'
-import type { DrainInput } from '../activities/form.ts'
+import type { Drained, DrainInput } from '../activities/form.ts'
 import { draining } from './activities.ts'
 import { resumeSignal } from './held.ts'
 
@@ -11,7 +11,7 @@ const mostRounds = 200
 /** A failure that nobody named: it must not keep the others from going on for ever. */
 const afterBugMs = 60_000
 
-const drain = async (input: DrainInput): Promise<{ waitMs: number | null; paused: boolean }> => {
+const drain = async (input: DrainInput): Promise<Drained> => {
   try {
     return await draining.drainSubmissions.executeWithOptions({ summary: 'submissions' }, [input])
   } catch (error) {
@@ -34,8 +34,9 @@ export async function drainForms(input: DrainInput): Promise<void> {
   let pauses = input.pauses ?? 0
   for (let round = 0; round < mostRounds; round += 1) {
     asked = false
-    const { waitMs, paused } = await drain({ ...input, pauses })
-    pauses = paused ? pauses + 1 : 0
+    const { waitMs, paused, idle } = await drain({ ...input, pauses })
+    if (paused) pauses += 1
+    else if (idle !== true) pauses = 0
     if (waitMs === null && !asked) return
     if (waitMs !== null && waitMs > 0) await condition(() => asked, waitMs)
   }

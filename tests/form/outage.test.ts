@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { Fault } from '../../src/simulator/faults.ts'
 import { openFairlead, until, type Fairlead } from '../support/fairlead.ts'
 import { whileOthersAreWritten } from '../support/others.ts'
-import { openForm, type TestForm } from '../support/submission.ts'
+import { drainAfterPauses, openForm, type TestForm } from '../support/submission.ts'
 import { plainList } from '../support/plain.ts'
 import { createsAt, leadsByEmail } from '../support/push.ts'
 import type { TestList } from '../support/sync.ts'
@@ -94,6 +94,29 @@ test('R21: a pause that the CRM asks for counts against nobody, also where only 
   control.clearFaults()
   await expectArrived(form, emails)
 }, 120_000)
+
+test('R21: somebody who is woken while nothing is due goes on with the long pauses of an outage', async () => {
+  const form = await open()
+  const { db, wiring } = fairlead
+  const [{ connectionId }] = await db.$client<
+    [{ connectionId: string }]
+  >`select id::text as "connectionId" from connections`
+  fairlead.simulator.control.addFault({ kind: 'unavailable' })
+  const id = await form.store({ email: 'patient@form.example', last: 'Patient', firm: 'Ltd', job: '3' })
+  // as a killed worker leaves what it was about to send
+  await db.$client`update submissions set state = 'waiting', due_at = now() + interval '12 s' where id = ${id}::uuid`
+  await drainAfterPauses(fairlead, connectionId, 100)
+  const waitMs = await until('it was tried', async () => {
+    const [row] = await db.$client<{ code: string | null; ms: number }[]>`
+      select code, (extract(epoch from due_at - now()) * 1000)::float8 as ms from submissions where id = ${id}::uuid`
+    return row!.code === 'crmBusy' && row!.ms
+  })
+  expect(waitMs).toBeGreaterThan(10_000)
+  fairlead.simulator.control.clearFaults()
+  await db.$client`update submissions set due_at = now() where id = ${id}::uuid`
+  await wiring.flows.signal(`forms:${connectionId}`, 'wake')
+  await expectArrived(form, ['patient@form.example'])
+}, 60_000)
 
 test('R21: a submission that alone keeps failing is rejected, and holds nobody up', async () => {
   const form = await open()

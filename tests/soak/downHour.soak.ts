@@ -5,7 +5,7 @@ import { openFairlead, until, type Fairlead } from '../support/fairlead.ts'
 import { plainList } from '../support/plain.ts'
 import { openProxy } from '../support/proxy.ts'
 import { leadsByEmail } from '../support/push.ts'
-import { openForm, type TestForm } from '../support/submission.ts'
+import { drainAfterPauses, openForm, type TestForm } from '../support/submission.ts'
 import { startApi, startWorker, type WorkerProcess } from '../support/worker.ts'
 
 const people = 10
@@ -166,14 +166,6 @@ const written = (): Map<string, number[]> => {
   return found
 }
 
-/** An hour of pauses is over: the drainer goes on as it would after so many, in a new run, as after every 200. */
-const anHourLater = async (): Promise<void> => {
-  const { accountId, wiring } = fairlead
-  const workflowId = `forms:${connectionId}`
-  await wiring.flows.client.workflow.getHandle(workflowId).terminate()
-  await wiring.flows.wake('drainForms', workflowId, { accountId, connectionId, pauses: hourOfPauses })
-}
-
 const events = async (): Promise<number> =>
   (await fairlead.wiring.flows.client.workflow.getHandle(`forms:${connectionId}`).describe()).historyLength
 
@@ -225,7 +217,7 @@ test('F3, R7, R21, R30: the CRM is down for an hour, API and workers are killed 
   expect(Math.max(...workers.waits())).toBeGreaterThan(15_000)
 
   await workers.kill()
-  await anHourLater()
+  await drainAfterPauses(fairlead, connectionId, hourOfPauses)
   await Promise.all([submitWhileKilled(api, crowd), workers.restart()])
   const eventsBefore = await events()
   const waits = await rounds(4)

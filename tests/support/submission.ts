@@ -37,6 +37,20 @@ const field = (name: string, column: string | null, type: FormField['type']): Fo
 
 let made = 0
 
+/** The drainer of a connection goes on, in a new run, as after so many pauses in a row; in one step: whoever submits might wake another one. */
+export const drainAfterPauses = async (
+  { accountId, wiring: { flows } }: Fairlead,
+  connectionId: string,
+  pauses: number,
+): Promise<void> => {
+  await flows.client.workflow.start('drainForms', {
+    workflowId: `forms:${connectionId}`,
+    taskQueue: flows.taskQueue,
+    args: [{ accountId, connectionId, pauses }],
+    workflowIdConflictPolicy: 'TERMINATE_EXISTING',
+  })
+}
+
 /** A form on a list: field name → name of its column, null for what stays with the submission. `email` is the address. */
 export const openForm = async (
   { db, accountId, wiring }: Fairlead,

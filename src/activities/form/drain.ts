@@ -72,10 +72,13 @@ const begin = async (drain: Drain, pages: Pages | null): Promise<{ taken: number
 }
 
 /**
- * Takes in and pushes whatever is due, until nothing has come for a while or the segment is over: answers which. Throws what everybody's submissions wait
- * for, when nothing is under way any more.
+ * Takes in and pushes whatever is due, until nothing has come for a while or the segment is over: answers which, and how many it has begun to push. Throws
+ * what everybody's submissions wait for, when nothing is under way any more.
  */
-export const drainAll = async (drain: Drain, connection: Connection | null): Promise<'idle' | 'late'> => {
+export const drainAll = async (
+  drain: Drain,
+  connection: Connection | null,
+): Promise<{ ended: 'idle' | 'late'; count: number }> => {
   const { deps, drainer, claimId, signal, endAt } = drain
   const pages = connection && pushing(drain, connection)
   let workedAt = Date.now()
@@ -90,7 +93,7 @@ export const drainAll = async (drain: Drain, connection: Connection | null): Pro
     const { taken, begun } = await begin(drain, pages)
     if (begun > 0) beat({ submissions: (count += begun) })
     if (taken > 0 || pages?.isBusy() === true) workedAt = Date.now()
-    else if (connection === null || (await isIdle(drain, workedAt))) return 'idle'
+    else if (connection === null || (await isIdle(drain, workedAt))) return { ended: 'idle', count }
     const pause = sleep(Date.now() - workedAt < 1000 ? lookEveryMs : lookLessMs)
     // the next one of an address waits for nothing but the one before
     await Promise.race(pages?.isBusy() === true ? [pause, pages.next()] : [pause])
@@ -99,5 +102,5 @@ export const drainAll = async (drain: Drain, connection: Connection | null): Pro
   if (failed !== undefined) throw failed.error
   // what was claimed and not begun
   await claims.giveBack(deps.db, drainer.accountId, claimId, null, 0)
-  return 'late'
+  return { ended: 'late', count }
 }
