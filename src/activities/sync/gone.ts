@@ -98,14 +98,15 @@ const findConverted = async (
   return found
 }
 
+/** People of whom it is known, or told by the CRM itself, who took them over. */
+const findTold = async (question: Question, entity: CrmEntity, ids: string[]): Promise<Map<string, Gone>> =>
+  new Map([...(await findSuccessors(question, entity, ids)), ...(await findConverted(question, entity, ids))])
+
 /** The same as `judgeGone`, of people who are known to be gone. */
 export const judgeFates = async (question: Question, entity: CrmEntity, ids: string[]): Promise<Gone[]> => {
   if (ids.length === 0) return []
   const { deps, plan } = question
-  const successors = new Map([
-    ...(await findSuccessors(question, entity, ids)),
-    ...(await findConverted(question, entity, ids)),
-  ])
+  const successors = await findTold(question, entity, ids)
   const answers = await successorAnswers(deps.db, plan.accountId, entity, ids)
   const { sweptMark } = await lists.getEver(deps.db, plan.accountId, plan.listId)
   const known = await linkedRows(deps.db.$client, plan, entity, ids)
@@ -150,7 +151,8 @@ export const judgeGone = async (question: Question, entity: CrmEntity, ids: stri
   if (fresh.length === 0) return judgeFates(question, entity, ids)
   // the control read: somebody of the kind is delivered
   const delivers = (await crm.keyAt(entity, 0, options)) !== null
-  return delivers && !(await isDoubtful(question, fresh.length))
-    ? judgeFates(question, entity, ids)
-    : ids.map((id) => ({ id, entity, fate: { kind: 'doubtful' } }))
+  if (delivers && !(await isDoubtful(question, fresh.length))) return judgeFates(question, entity, ids)
+  // where nobody is left, it proves nothing that one is not there; that somebody took them over does
+  const told = delivers ? new Map<string, Gone>() : await findTold(question, entity, ids)
+  return ids.map((id): Gone => told.get(id) ?? { id, entity, fate: { kind: 'doubtful' } })
 }
