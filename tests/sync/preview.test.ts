@@ -339,6 +339,31 @@ describe('S8: a preview and its application', () => {
     },
   )
 
+  test('R15: its application says of whom another record no longer goes into, and of that record, that they are left alone', async () => {
+    const twin = { Email: 'since.twin@example.com', FirstName: 'Si', LastName: 'Nce', Title: 'Old' }
+    const [survivor, loser] = [crm.add('contact', twin), crm.add('contact', twin)]
+    const { listId } = await fairlead.finished(await fairlead.startImport('contact', ['Title'], true))
+    const list = await openList(fairlead, listId!)
+    await list.settings({ enabled: false }, { enabled: true, updateExisting: true })
+    crm.control.edit({ entity: 'contact', id: survivor, values: { Title: 'New' } })
+    crm.control.merge({ entity: 'contact', survivorId: survivor, loserIds: [loser] })
+    // another list has found out
+    await fairlead.db.$client`
+      insert into late_rows (list_id, entity, crm_id, account_id) values (${listId!}, 'contact', ${loser}, ${fairlead.accountId})`
+    const shown = await preview(list)
+    const ids = [survivor, loser].map(
+      async (person) => (await list.records()).find(({ crmId }) => crmId === person)!.id,
+    )
+    const [kept, removed] = await Promise.all(ids)
+    await list.remove(removed!)
+    crm.control.edit({ entity: 'contact', id: survivor, values: { Title: 'Newer' } })
+    const applied = await apply(list, shown.id)
+    expectGood(applied)
+    const since = (await list.entries(applied.id)).filter(({ code }) => code === 'changedSince')
+    expect(new Set(since.map(({ recordId }) => recordId))).toEqual(new Set([kept, removed]))
+    expect((await list.records()).find(({ id }) => id === kept)!.values['Title']).toBe('Old')
+  })
+
   test('R19: it comes to its end while a sync of the list is held up, and is not held up by it', async () => {
     const { listId } = await fairlead.finished(await fairlead.startImport('contact', ['Title'], true))
     const list = await openList(fairlead, listId!)

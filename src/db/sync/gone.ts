@@ -122,7 +122,7 @@ export const settleGone = async (
   gone: Gone[],
   counts: lanes.LaneCounts,
 ): Promise<Followed[]> => {
-  const { plan, key } = context
+  const { plan, key, shown } = context
   const successors: Followed[] = []
   const previews = plan.previewId !== null
   if (gone.length > 0 && !previews) await lockPeople(sql, plan.connectionId)
@@ -149,6 +149,7 @@ export const settleGone = async (
     if (fate.kind === 'deleted' && row?.state === 'deletedInCrm') continue
     await mark(sql, context, each, row)
     if ('to' in fate && !previews) await tellOthers(sql, context, each)
+    if (row?.removed === true && shown !== undefined && shown.ofRecord(row.id).length > 0) await skip('changedSince')
     if (row === undefined || row.removed) continue
     if (fate.kind === 'undecided') {
       const { candidates } = fate

@@ -19,7 +19,7 @@ import { forgetLate, keepLate } from './late.ts'
 import { targetFor, type SyncPlan } from './plan.ts'
 import { entryOfNew, foresee, foreseeNew, lockPreview } from './preview.ts'
 import { linkedRows, lockPeople, writeRows, type RowChange, type SyncRow } from './rows.ts'
-import { shownOf, takesOver, type Shown } from './shown.ts'
+import { isFollowing, shownOf, takesOver, type Shown } from './shown.ts'
 
 export type PullPage = Omit<CrmPage<CrmPerson>, 'next'> & {
   next: string | null
@@ -30,7 +30,10 @@ export type PullPage = Omit<CrmPage<CrmPerson>, 'next'> & {
   late?: string[]
 }
 
-/** `heirs`: the people are those whom records came to follow, read again after that */
+/**
+ * `heirs`: the people are those whom records came to follow, read again after that. `expected`: those who take others of the page over, and are
+ * read again so.
+ */
 export type Context = {
   plan: SyncPlan
   key: lanes.LaneKey
@@ -38,6 +41,7 @@ export type Context = {
   entity: CrmEntity
   shown?: Shown
   heirs?: boolean
+  expected?: ReadonlySet<string>
 }
 type Found = { person: CrmPerson; row: SyncRow; decision: Decision }
 
@@ -104,29 +108,43 @@ const entryOf = (context: Context, found: Found): NewEntry | undefined => {
   return tells ? { ...entry, kind: 'updated', code: null, changes } : undefined
 }
 
-/** S8: whether a preview has shown what is about to be done; nothing to do is right for somebody whom a record came to follow. */
-const isShown = ({ shown, entity }: Context, id: string, entry: NewEntry | undefined): boolean => {
-  if (shown === undefined) return true
-  return entry === undefined ? shown.of(entity, id).every(({ kind }) => kind === 'relinked') : shown.has(entry)
+/** Of a person who is read twice for one page. */
+const isListed = ({ skips }: Sums, { recordId, code }: NewEntry): boolean =>
+  skips.some((skip) => skip.recordId === recordId && skip.code === code)
+
+/** S8: whether this run has told of everything that a preview has shown of a person, or that it is otherwise by now. */
+const isTold = async (sql: Sql, { key, shown, entity }: Context, row: SyncRow, sums: Sums): Promise<boolean> => {
+  const listed = await sql<{ kind: string; code: string | null }[]>`
+    select kind, code from entries where last_run_id = ${key.runId}::uuid and record_id = ${row.id}::uuid`
+  const told = [...listed, ...[...sums.entries, ...sums.skips].filter(({ recordId }) => recordId === row.id)]
+  return shown!
+    .of(entity, row.crmId!)
+    .filter(({ kind }) => kind !== 'relinked')
+    .every((deed) =>
+      told.some(({ kind, code }) => code === 'changedSince' || (kind === deed.kind && code === deed.code)),
+    )
 }
 
 /**
- * S8: somebody who takes others over is compared before they come and after that, as a preview did; what was shown comes about at one of the two.
+ * S8: whether a preview has shown what is about to be done. Nothing to do is right for somebody whom a record came to follow, and of whom everything
+ * shown is told.
  */
-const comesAtAnother = async (
+const isShown = async (
   sql: Sql,
-  { key, shown, heirs }: Context,
+  context: Context,
   row: SyncRow,
   entry: NewEntry | undefined,
-  { entries, skips }: Sums,
+  sums: Sums,
 ): Promise<boolean> => {
-  if (shown === undefined || !takesOver(shown, row)) return false
-  if (heirs !== true) return true
+  const { shown, entity, heirs } = context
+  if (shown === undefined) return true
+  // somebody else was to be followed, and the person is there again
+  if (heirs !== true && shown.ofRecord(row.id).some(isFollowing)) return false
+  if (entry !== undefined && shown.has(entry)) return true
   if (entry?.changes !== undefined) return false
-  if ([...entries, ...skips].some(({ recordId }) => recordId === row.id)) return true
-  const [told] =
-    await sql`select from entries where last_run_id = ${key.runId}::uuid and record_id = ${row.id}::uuid limit 1`
-  return told !== undefined
+  const of = shown.of(entity, row.crmId!)
+  if (entry === undefined && of.every(({ kind }) => kind === 'relinked')) return true
+  return takesOver(shown, row) && isTold(sql, context, row, sums)
 }
 
 const changedSince = ({ recordId, crmId, entity, changes }: Omit<NewEntry, 'kind' | 'code'>): NewEntry => ({
@@ -155,6 +173,8 @@ export type Sums = {
   skips: NewEntry[]
   owed: string[]
   cleared: Cleared[]
+  /** people whom others of the page go into: what is told if they are not read again after that */
+  deferred: Map<string, NewEntry>
 }
 
 /** People who are on the list: decides and writes until nobody else's edit is in between. */
@@ -185,18 +205,16 @@ export const storeKnown = async (
       if (row === undefined) continue
       const found = { person, row, decision: decide(columns, row, person.values, rule) }
       const entry = entryOf(context, found)
-      if (!isShown(context, person.id, entry)) {
-        if (await comesAtAnother(sql, context, row, entry, sums)) {
-          counts.unchanged += 1
-          continue
-        }
-        sums.skips.push(changedSince(entry ?? { recordId: row.id, crmId: person.id, entity }))
+      if (!(await isShown(sql, context, row, entry, sums))) {
+        const since = changedSince(entry ?? { recordId: row.id, crmId: person.id, entity })
+        if (context.expected?.has(person.id) === true) sums.deferred.set(person.id, since)
+        else sums.skips.push(since)
         continue
       }
       settled.push(row)
       const writes = Object.keys(found.decision.patch).length > 0
       if (!row.removed && (writes || !sameAgreed(found))) changed.push(found)
-      else if (entry !== undefined) sums.skips.push(entry)
+      else if (entry !== undefined && !(context.heirs === true && isListed(sums, entry))) sums.skips.push(entry)
       else counts.unchanged += 1
     }
     const back = await relink(sql, context, settled)
@@ -284,8 +302,9 @@ const flush = async (sql: Sql, { plan, key, entity }: Context, sums: Sums): Prom
 const shownTo = async (sql: Sql, plan: SyncPlan, { rows, gone, entity }: PullPage): Promise<Shown | undefined> => {
   const heirs = gone.flatMap(({ fate }) => ('to' in fate ? [fate.to.person.id] : []))
   const ids = gone.map(({ id }) => id)
-  const known = await linkedRows(sql, plan, entity, ids)
-  const crmIds = [...rows.map(({ id }) => id), ...ids, ...heirs]
+  const people = [...rows.map(({ id }) => id), ...ids]
+  const known = await linkedRows(sql, plan, entity, people)
+  const crmIds = [...people, ...heirs]
   return shownOf(sql, plan, false, { crmIds, recordIds: [...known.values()].map(({ id }) => id) })
 }
 
@@ -314,7 +333,9 @@ export const storePull = (
     const { entity } = page
     const previews = plan.previewId !== null
     const shown = plan.source?.as === 'preview' ? await shownTo(sql, plan, page) : undefined
-    const context: Context = { plan, key, skewMs, entity, shown }
+    const gone = page.gone.map(withoutHeir(plan))
+    const heirsOf = gone.flatMap(({ fate }) => ('to' in fate && fate.to.entity === entity ? [fate.to.person.id] : []))
+    const context: Context = { plan, key, skewMs, entity, shown, expected: new Set(heirsOf) }
     const target = targetFor(plan, entity)
     const { people: rows, erased } = withoutErased({ ...plan, entity }, page.rows)
     const { unreadable, erased: unread } = await skipUnreadable(sql, target, key.runId, key.phase, page.unreadable)
@@ -323,7 +344,7 @@ export const storePull = (
     counts.withoutEmail = rows.filter(({ values }) => !values['Email']).length
     const optedOut = rows.filter((row) => optOutField(row) !== undefined)
     counts.optedOut = optedOut.length
-    const sums: Sums = { entries: [], notes: [], skips: [], owed: [], cleared: [] }
+    const sums: Sums = { entries: [], notes: [], skips: [], owed: [], cleared: [], deferred: new Map() }
     // other lists may be telling this one whom it owes at this moment
     if (previews) await lockPreview(sql, plan.previewId!)
     else if ((page.late?.length ?? 0) > 0 || page.gone.length > 0) await lockPeople(sql, plan.connectionId)
@@ -331,11 +352,13 @@ export const storePull = (
     const unknown = await storeKnown(sql, context, rows, counts, sums)
     await storeUnknown(sql, context, unknown, counts, sums)
     await flush(sql, context, sums)
-    for (const { entity: of, person } of await settleGone(sql, context, page.gone.map(withoutHeir(plan)), counts)) {
+    for (const { entity: of, person } of await settleGone(sql, context, gone, counts)) {
       counts.read += 1
+      if (of === entity && sums.deferred.delete(person.id)) counts.unchanged += 1
       await storeKnown(sql, { ...context, entity: of, heirs: true }, [person], counts, sums)
     }
     await flush(sql, context, sums)
+    sums.skips.push(...sums.deferred.values())
     const skipped = await renewEntries(sql, target, key.runId, key.phase, sums.skips)
     counts.skipped += skipped
     // read twice in this run, by two lanes: counted once

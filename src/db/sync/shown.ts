@@ -94,7 +94,9 @@ const pageDeeds = async (
 
 const recordsOf = (rows: Given[]): string[] => rows.flatMap(({ recordId }) => recordId ?? [])
 const peopleOf = (rows: Given[]): string[] => rows.flatMap(({ crmId }) => crmId ?? [])
-const isFollowing = ({ kind, code }: Given): boolean => kind === 'relinked' && code !== 'seenAgain'
+/** A record goes on with somebody else. */
+export const isFollowing = ({ kind, code }: Pick<Given, 'kind' | 'code'>): boolean =>
+  kind === 'relinked' && code !== 'seenAgain'
 
 /** Whom a preview would read again: of a record that follows, the person who is gone; the one who took over comes along. */
 const personOf = ({ kind, code, crmEntity, crmId, warnings }: Given): { entity: CrmEntity; id: string } | undefined => {
