@@ -9,6 +9,7 @@ import {
 import type { RunInput } from '../activities/dependencies.ts'
 import type { Outcome } from '../activities/run.ts'
 import { errorTable, type ErrorCode } from '../domain/errors.ts'
+import type { RunState } from '../domain/run.ts'
 import { local } from './activities.ts'
 
 /** Sent to held runs when the login was reconfirmed (C2). */
@@ -27,6 +28,10 @@ const codeOf = (error: unknown): ErrorCode => {
 /** How a run ends that did not come to its end by itself. */
 export const outcomeOf = (error: unknown): Outcome =>
   isCancellation(error) ? { cancelled: true } : { code: codeOf(error) }
+
+/** `settles`: the run may go on instead, to settle what differs since both sides agreed. */
+export const finishRun = (input: RunInput, outcome: Outcome, settles = false): Promise<{ state: RunState }> =>
+  local.finishRun.executeWithOptions({ summary: 'draw up the ledger' }, [{ ...input, outcome, settles }])
 
 /**
  * Runs steps that wait, instead of failing, while the connection needs reconfirming (C4). Call before the first await: it sets the

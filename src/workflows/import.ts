@@ -1,9 +1,8 @@
 import { CancellationScope, defineQuery, setCurrentDetails, setHandler } from '@temporalio/workflow'
 import type { RunInput } from '../activities/dependencies.ts'
-import type { Outcome } from '../activities/run.ts'
 import type { RunState } from '../domain/run.ts'
-import { bulk, crm, local } from './activities.ts'
-import { holding, outcomeOf } from './held.ts'
+import { bulk, crm } from './activities.ts'
+import { finishRun, holding, outcomeOf } from './held.ts'
 import { readLanes } from './lanes.ts'
 import { finishSwept, sweep } from './sweep.ts'
 
@@ -20,8 +19,6 @@ export async function importList(input: RunInput & { entity: 'lead' | 'contact' 
     progress.step = step
     setCurrentDetails(`**${step}**\n\n${progress.rows} ${people} read, ${progress.keys} keys compared`)
   }
-  const finish = (outcome: Outcome, settles = false) =>
-    local.finishRun.executeWithOptions({ summary: 'draw up the ledger' }, [{ ...input, outcome, settles }])
   try {
     say('planning')
     const { lanes } = await held(() =>
@@ -46,8 +43,8 @@ export async function importList(input: RunInput & { entity: 'lead' | 'contact' 
         say('comparing keys with the CRM')
       }))
     say('drawing up the ledger')
-    return await finishSwept(agreed, input, held, (settles) => finish({}, settles))
+    return await finishSwept(agreed, input, held)
   } catch (error) {
-    return CancellationScope.nonCancellable(() => finish(outcomeOf(error)))
+    return CancellationScope.nonCancellable(() => finishRun(input, outcomeOf(error)))
   }
 }

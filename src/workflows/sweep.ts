@@ -1,7 +1,7 @@
 import type { RunInput } from '../activities/dependencies.ts'
 import type { RunState } from '../domain/run.ts'
 import { bulk, crm } from './activities.ts'
-import type { holding } from './held.ts'
+import { finishRun, type holding } from './held.ts'
 import { readLanes } from './lanes.ts'
 
 /** Differences that are left after this many rounds stay visible in the ledger (docs/rules.md). */
@@ -40,15 +40,10 @@ export const sweep = async (input: RunInput, held: Held, onKeys: (keys: number) 
 }
 
 /** Draws up the ledger. Where people here have changed the list since both sides agreed, that is settled first. */
-export const finishSwept = async (
-  agreed: boolean,
-  input: RunInput,
-  held: Held,
-  finish: (settles: boolean) => Promise<{ state: RunState }>,
-): Promise<{ state: RunState }> => {
+export const finishSwept = async (agreed: boolean, input: RunInput, held: Held): Promise<{ state: RunState }> => {
   let settles = agreed
   for (let round = 1; ; round += 1) {
-    const drawnUp = await finish(settles && round < rounds)
+    const drawnUp = await finishRun(input, {}, settles && round < rounds)
     if (drawnUp.state !== 'running') return drawnUp
     settles = await settle(input, held)
   }

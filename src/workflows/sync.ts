@@ -1,9 +1,8 @@
 import { CancellationScope, setCurrentDetails, setHandler } from '@temporalio/workflow'
 import type { RunInput } from '../activities/dependencies.ts'
-import type { Outcome } from '../activities/run.ts'
 import type { RunState } from '../domain/run.ts'
-import { bulk, crm, local, writing } from './activities.ts'
-import { holding, outcomeOf } from './held.ts'
+import { bulk, crm, writing } from './activities.ts'
+import { finishRun, holding, outcomeOf } from './held.ts'
 import { progressQuery, type Progress } from './import.ts'
 import { readLanes } from './lanes.ts'
 import { finishSwept, sweep } from './sweep.ts'
@@ -56,8 +55,6 @@ export async function syncList(input: RunInput): Promise<{ state: RunState }> {
     progress.keys += keys
     setCurrentDetails(`**${step}**\n\n${progress.rows} people, ${progress.keys} keys compared`)
   }
-  const finish = (outcome: Outcome, settles = false) =>
-    local.finishRun.executeWithOptions({ summary: 'draw up the ledger' }, [{ ...input, outcome, settles }])
   const compare = () => sweep(input, held, (keys) => say('comparing keys with the CRM', { keys }))
   try {
     const syncs = input.kind === 'sync' || input.kind === 'preview'
@@ -66,9 +63,9 @@ export async function syncList(input: RunInput): Promise<{ state: RunState }> {
     else if (input.kind === 'verify') await verify(input, held, say)
     const agreed = !syncs && input.kind !== 'undo' && (await compare())
     say('drawing up the ledger')
-    return await finishSwept(agreed, input, held, (settles) => finish({}, settles))
+    return await finishSwept(agreed, input, held)
   } catch (error) {
-    return CancellationScope.nonCancellable(() => finish(outcomeOf(error)))
+    return CancellationScope.nonCancellable(() => finishRun(input, outcomeOf(error)))
   }
 }
 

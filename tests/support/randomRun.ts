@@ -40,7 +40,7 @@ const runList = async (
 const saidBy = async ({ fairlead }: World, run: Run, but: string[] = []): Promise<string[]> => {
   const rows = await fairlead.db.$client<{ said: string }[]>`
     select concat_ws(' ', phase, kind, code) as said from entries
-    where last_run_id = ${run.id} and (phase, kind) <> ('pull', 'created') 
+    where last_run_id = ${run.id} and (phase, kind) <> ('pull', 'created')
       and coalesce(record_id::text, '') <> all(string_to_array(${but.join('\n')}::text, E'\n')) order by 1`
   return rows.map(({ said }) => said)
 }

@@ -108,15 +108,10 @@ const entryOf = (context: Context, found: Found): NewEntry | undefined => {
   return tells ? { ...entry, kind: 'updated', code: null, changes } : undefined
 }
 
-/** Of a person who is read twice for one page. */
-const isListed = ({ skips }: Sums, { recordId, code }: NewEntry): boolean =>
-  skips.some((skip) => skip.recordId === recordId && skip.code === code)
-
 /** S8: whether this run has told of everything that a preview has shown of a person, or that it is otherwise by now. */
-const isTold = async (sql: Sql, { key, shown, entity }: Context, row: SyncRow, sums: Sums): Promise<boolean> => {
-  const listed = await sql<{ kind: string; code: string | null }[]>`
+const isTold = async (sql: Sql, { key, shown, entity }: Context, row: SyncRow): Promise<boolean> => {
+  const told = await sql<{ kind: string; code: string | null }[]>`
     select kind, code from entries where last_run_id = ${key.runId}::uuid and record_id = ${row.id}::uuid`
-  const told = [...listed, ...[...sums.entries, ...sums.skips].filter(({ recordId }) => recordId === row.id)]
   return shown!
     .of(entity, row.crmId!)
     .filter(({ kind }) => kind !== 'relinked')
@@ -129,13 +124,7 @@ const isTold = async (sql: Sql, { key, shown, entity }: Context, row: SyncRow, s
  * S8: whether a preview has shown what is about to be done. Nothing to do is right for somebody whom a record came to follow, and of whom everything
  * shown is told.
  */
-const isShown = async (
-  sql: Sql,
-  context: Context,
-  row: SyncRow,
-  entry: NewEntry | undefined,
-  sums: Sums,
-): Promise<boolean> => {
+const isShown = async (sql: Sql, context: Context, row: SyncRow, entry: NewEntry | undefined): Promise<boolean> => {
   const { shown, entity, heirs } = context
   if (shown === undefined) return true
   // somebody else was to be followed, and the person is there again
@@ -144,7 +133,7 @@ const isShown = async (
   if (entry?.changes !== undefined) return false
   const of = shown.of(entity, row.crmId!)
   if (entry === undefined && of.every(({ kind }) => kind === 'relinked')) return true
-  return takesOver(shown, row) && isTold(sql, context, row, sums)
+  return takesOver(shown, row) && isTold(sql, context, row)
 }
 
 const changedSince = ({ recordId, crmId, entity, changes }: Omit<NewEntry, 'kind' | 'code'>): NewEntry => ({
@@ -205,7 +194,7 @@ export const storeKnown = async (
       if (row === undefined) continue
       const found = { person, row, decision: decide(columns, row, person.values, rule) }
       const entry = entryOf(context, found)
-      if (!(await isShown(sql, context, row, entry, sums))) {
+      if (!(await isShown(sql, context, row, entry))) {
         const since = changedSince(entry ?? { recordId: row.id, crmId: person.id, entity })
         if (context.expected?.has(person.id) === true) sums.deferred.set(person.id, since)
         else sums.skips.push(since)
@@ -214,7 +203,7 @@ export const storeKnown = async (
       settled.push(row)
       const writes = Object.keys(found.decision.patch).length > 0
       if (!row.removed && (writes || !sameAgreed(found))) changed.push(found)
-      else if (entry !== undefined && !(context.heirs === true && isListed(sums, entry))) sums.skips.push(entry)
+      else if (entry !== undefined) sums.skips.push(entry)
       else counts.unchanged += 1
     }
     const back = await relink(sql, context, settled)
@@ -292,19 +281,25 @@ const storeUnknown = async (
 }
 
 /** Before anything else happens to the same records: ids are in the order of what happened. */
-const flush = async (sql: Sql, { plan, key, entity }: Context, sums: Sums): Promise<void> => {
-  await insertEntries(sql, targetFor(plan, entity), key.runId, key.phase, sums.entries.splice(0))
+const flush = async (sql: Sql, { plan, key, entity }: Context, counts: lanes.LaneCounts, sums: Sums): Promise<void> => {
+  const target = targetFor(plan, entity)
+  await insertEntries(sql, target, key.runId, key.phase, sums.entries.splice(0))
+  const skips = sums.skips.splice(0)
+  const skipped = await renewEntries(sql, target, key.runId, key.phase, skips)
+  counts.skipped += skipped
+  // read twice in this run, by two lanes or after others came: counted once
+  counts.read -= skips.length - skipped
   const notes = sums.notes.splice(0)
   if (plan.previewId === null) await edits.insert(sql, { ...plan, runId: key.runId }, notes)
 }
 
+const heirsOf = (gone: readonly Gone[]) => gone.flatMap(({ fate }) => ('to' in fate ? [fate.to] : []))
+
 /** What a preview has shown of the people of a page, of those who took them over, and of their records. */
 const shownTo = async (sql: Sql, plan: SyncPlan, { rows, gone, entity }: PullPage): Promise<Shown | undefined> => {
-  const heirs = gone.flatMap(({ fate }) => ('to' in fate ? [fate.to.person.id] : []))
-  const ids = gone.map(({ id }) => id)
-  const people = [...rows.map(({ id }) => id), ...ids]
+  const people = [...rows, ...gone].map(({ id }) => id)
   const known = await linkedRows(sql, plan, entity, people)
-  const crmIds = [...people, ...heirs]
+  const crmIds = [...people, ...heirsOf(gone).map(({ person }) => person.id)]
   return shownOf(sql, plan, false, { crmIds, recordIds: [...known.values()].map(({ id }) => id) })
 }
 
@@ -334,8 +329,9 @@ export const storePull = (
     const previews = plan.previewId !== null
     const shown = plan.source?.as === 'preview' ? await shownTo(sql, plan, page) : undefined
     const gone = page.gone.map(withoutHeir(plan))
-    const heirsOf = gone.flatMap(({ fate }) => ('to' in fate && fate.to.entity === entity ? [fate.to.person.id] : []))
-    const context: Context = { plan, key, skewMs, entity, shown, expected: new Set(heirsOf) }
+    const heirs = heirsOf(gone).filter((each) => each.entity === entity)
+    const expected = new Set(heirs.map(({ person }) => person.id))
+    const context: Context = { plan, key, skewMs, entity, shown, expected }
     const target = targetFor(plan, entity)
     const { people: rows, erased } = withoutErased({ ...plan, entity }, page.rows)
     const { unreadable, erased: unread } = await skipUnreadable(sql, target, key.runId, key.phase, page.unreadable)
@@ -351,18 +347,15 @@ export const storePull = (
     if (page.late !== undefined && !previews) await forgetLate(sql, plan.listId, entity, page.late)
     const unknown = await storeKnown(sql, context, rows, counts, sums)
     await storeUnknown(sql, context, unknown, counts, sums)
-    await flush(sql, context, sums)
+    await flush(sql, context, counts, sums)
     for (const { entity: of, person } of await settleGone(sql, context, gone, counts)) {
       counts.read += 1
       if (of === entity && sums.deferred.delete(person.id)) counts.unchanged += 1
       await storeKnown(sql, { ...context, entity: of, heirs: true }, [person], counts, sums)
+      await flush(sql, context, counts, sums)
     }
-    await flush(sql, context, sums)
     sums.skips.push(...sums.deferred.values())
-    const skipped = await renewEntries(sql, target, key.runId, key.phase, sums.skips)
-    counts.skipped += skipped
-    // read twice in this run, by two lanes: counted once
-    counts.read -= sums.skips.length - skipped
+    await flush(sql, context, counts, sums)
     const rejected = await rejectUnreadable(sql, target, key.runId, key.phase, unreadable)
     counts.rejected += rejected
     counts.read += rejected
