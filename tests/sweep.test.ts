@@ -160,13 +160,24 @@ describe('R15: a read that is not whole marks nobody', () => {
     expect(await sweep(lists.contact)).toMatchObject(green)
     const requests = control.journal().filter(({ path }) => path.endsWith('/-/contacts')).length
     const before = await marked('contact')
-    control.setUser({ username: 'second', hiddenOwners: [hidden.owner] })
-    const back = { entity: 'contact', ids: hidden.ids, values: { Owner: 'SYST00000001' } }
-    control.script({ afterRequests: requests, match: { kind: 'contacts' }, do: [{ massUpdate: back }] })
-    const run = await sweep(lists.contact)
-    expect(run).toMatchObject({ ...green, balance: { explained: { cameDuring: 3 } } })
-    expect(await entriesOf(run)).toEqual(each('changedDuring', 'cameDuring', hidden.ids))
-    expect(await marked('contact')).toEqual(before)
+    const shown = (owner: string) => ({ entity: 'contact' as const, ids: hidden.ids, values: { Owner: owner } })
+    for (const user of [{ username: 'second' }, { username: 'third', password: 'secret', userId: 'U6UJ9A00000Y' }]) {
+      control.massUpdate(shown(hidden.owner))
+      control.setUser({ ...user, role: 'admin', hiddenOwners: [hidden.owner] })
+      // nobody is gone: the sweep of a new user asks nobody either
+      if (user.username === 'third') await fairlead.connect({ username: 'third' })
+      control.resetGauges()
+      control.script({
+        afterRequests: requests,
+        match: { kind: 'contacts' },
+        do: [{ massUpdate: shown('SYST00000001') }],
+      })
+      const run = await sweep(lists.contact)
+      expect(run).toMatchObject({ ...green, balance: { explained: { cameDuring: 3 } } })
+      expect(await entriesOf(run)).toEqual(each('changedDuring', 'cameDuring', hidden.ids))
+      expect(await marked('contact')).toEqual(before)
+    }
+    expect(await sweep(lists.lead), 'nobody is missing among the leads').toMatchObject(green)
   })
 })
 
@@ -184,23 +195,85 @@ test('R17: a record that was removed here is not brought back, and is explained,
   expect(still).toHaveLength(2)
 })
 
-test('R15: a record that comes back to the list after the comparison, whose person the CRM has lost, is settled before the ledger', async () => {
+/** Sweeps, while something happens once as the ledger is being drawn up, after both sides were found to agree. */
+const sweepWhile = async (listId: string, statement: string) => {
   const sql = fairlead.db.$client
-  const [{ id, crmId }] = await sql<[{ id: string; crmId: string }]>`
-    update records set removed_at = now() where id = (select id from records where list_id = ${lists.lead} limit 1)
-    returning id, crm_id as "crmId"`
-  fairlead.simulator.control.remove({ entity: 'lead', ids: [crmId] })
   await sql.unsafe(`
-    create function comes_back() returns trigger language plpgsql as $$
-      begin update records set removed_at = null where id = '${id}'; return null; end $$;
-    create trigger comes_back after update of phase on runs for each row when (new.phase = 'finish') execute function comes_back()`)
+    create function meanwhile() returns trigger language plpgsql as $$ begin ${statement}; return null; end $$;
+    create trigger meanwhile after update of phase on runs for each row when (new.phase = 'finish') execute function meanwhile()`)
   try {
-    const run = await sweep(lists.lead)
-    expect(run).toMatchObject({ ...green, counts: { sweep: { deleted: 1 } } })
-    expect(await entriesOf(run)).toEqual(each('deleted', 'deletedInCrm', [crmId]))
+    return await sweep(listId)
   } finally {
-    await sql.unsafe('drop trigger comes_back on runs; drop function comes_back()')
+    await sql.unsafe('drop trigger meanwhile on runs; drop function meanwhile()')
   }
+}
+const quoted = (ids: string[]) => ids.map((id) => `'${id}'`).join(', ')
+/** Takes records away from a list and their people out of the CRM. */
+const loseRemoved = async (entity: CrmEntity, count: number): Promise<string[]> => {
+  const rows = await fairlead.db.$client<{ id: string }[]>`
+    update records set removed_at = now() where id in (
+      select r.id from records r where list_id = ${lists[entity]} and removed_at is null and not exists (select from crm_people p where p.crm_id = r.crm_id)
+      limit ${count})
+    returning crm_id as id`
+  const ids = rows.map(({ id }) => id).sort()
+  fairlead.simulator.control.remove({ entity, ids })
+  return ids
+}
+const restoring = (ids: string[]) => `update records set removed_at = null where crm_id in (${quoted(ids)})`
+
+test('R15: a record that comes back to the list after the comparison, whose person the CRM has lost, is settled before the ledger', async () => {
+  const lost = await loseRemoved('lead', 1)
+  const run = await sweepWhile(lists.lead, restoring(lost))
+  expect(run).toMatchObject({ ...green, counts: { sweep: { deleted: 1 } } })
+  expect(await entriesOf(run)).toEqual(each('deleted', 'deletedInCrm', lost))
+})
+
+test('R15: those whom a run has marked already count when it judges whether too many are gone', async () => {
+  const lost = await loseRemoved('contact', 15)
+  const gone = fairlead.simulator.control.remove({ entity: 'contact', random: 40 }).ids
+  const listed = await fairlead.db.$client`
+    select from records r where list_id = ${lists.contact} and crm_id in ${fairlead.db.$client(gone)} and removed_at is null`
+  const run = await sweepWhile(lists.contact, restoring(lost))
+  expect(run).toMatchObject({ state: 'incomplete', error: { code: 'massDeletion', gone: 15 }, balance: { extra: 15 } })
+  expect(run.error!.detail).toMatch(/^15 of \d+ records are gone from the CRM; none of them was marked\.$/)
+  expect(run.counts!['sweep']).toMatchObject({ deleted: listed.length })
+  expect(await confirm(run)).toMatchObject({ ...green, counts: { sweep: { deleted: 15 } } })
+})
+
+describe('R15: a person whom another list finds to be gone while the keys are read', () => {
+  const marking = ([id]: string[]) => `
+    insert into crm_people (connection_id, entity, crm_id, account_id, state)
+      select connection_id, 'lead', '${id}', account_id, 'deletedInCrm' from lists where id = '${lists.lead}'
+      and not exists (select from entries where last_run_id = new.id)`
+  const some = async (): Promise<string[]> => {
+    const rows = await fairlead.db.$client<{ id: string }[]>`
+      select r.crm_id as id from records r where list_id = ${lists.lead} and removed_at is null
+        and not exists (select from crm_people p where p.crm_id = r.crm_id) limit 1`
+    return rows.map(({ id }) => id)
+  }
+
+  test('is gone since then, explained, and stays marked', async () => {
+    const { control } = fairlead.simulator
+    control.resetGauges()
+    expect(await sweep(lists.lead)).toMatchObject(green)
+    const requests = control.journal().filter(({ path }) => path.endsWith('/-/leads')).length
+    const ids = await some()
+    control.resetGauges()
+    control.script({ afterRequests: requests, match: { kind: 'leads' }, do: [{ remove: { entity: 'lead', ids } }] })
+    const run = await sweepWhile(lists.lead, marking(ids))
+    expect(run).toMatchObject({ ...green, balance: { explained: { goneDuring: 1 } } })
+    expect(await entriesOf(run)).toEqual(each('changedDuring', 'goneDuring', ids))
+    expect(await marked('lead')).toContain(ids[0])
+    expect(await sweep(lists.lead)).toMatchObject({ ...green, balance: { explained: { goneDuring: 0 } } })
+  })
+
+  test('is linked again where the CRM has the person nevertheless', async () => {
+    const ids = await some()
+    const run = await sweepWhile(lists.lead, marking(ids))
+    expect(run).toMatchObject({ ...green, balance: { explained: { goneDuring: 0 } } })
+    expect(await entriesOf(run)).toEqual(each('relinked', 'seenAgain', ids))
+    expect(await marked('lead')).not.toContain(ids[0])
+  })
 })
 
 test('R19: a sweep that is asked for while one is under way is that one', async () => {

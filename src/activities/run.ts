@@ -129,7 +129,7 @@ export const runActivities = (deps: Dependencies) => ({
 
   /**
    * Draws up the ledger and ends the run. The mark moves only when everything was read (R14). `settles`: the two sides agreed, and where they no
-   * longer do, since people here have changed the list meanwhile, the run goes on (`running`) and that is settled.
+   * longer do, since people or other lists have changed something here meanwhile, the run goes on (`running`) and that is settled.
    */
   async finishRun({
     accountId,
@@ -141,7 +141,7 @@ export const runActivities = (deps: Dependencies) => ({
     if (isOver(run.state)) return { state: run.state }
     await lanes.close(deps.db, runId)
     const { counts, balance, recordsAdded } = await balanceOf(deps.db, run)
-    const differs = (balance.missing ?? 0) + (balance.extra ?? 0) > 0
+    const differs = (balance.missing ?? 0) + (balance.extra ?? 0) > 0 || (balance.difference ?? 0) !== 0
     if (settles && differs && run.cancelRequestedAt === null) {
       await runs.enter(deps.db, runId, 'compare')
       return { state: 'running' }

@@ -76,17 +76,39 @@ export const compare = (db: Database, runId: string, target: SweepTarget, limit:
     return found
   })
 
-/** Keys that the CRM shows again are linked again (R15). */
-export const relink = async (sql: Sql, runId: string, target: SweepTarget): Promise<string[]> => {
-  const [gone] = await sql`
-    select from crm_people where connection_id = ${target.connectionId} and entity = ${target.entity} and state = 'deletedInCrm' limit 1`
+/** `startedAt`: when the run began, before it read any key. */
+export type Swept = { id: string; startedAt: Date }
+
+/** People who were taken to be gone before the run began, and whose keys the CRM shows again, are linked again (R15). */
+export const relink = async (sql: Sql, { id: runId, startedAt }: Swept, target: SweepTarget): Promise<string[]> => {
+  const marked = sql`p.connection_id = ${target.connectionId} and p.entity = ${target.entity} and p.since < ${startedAt.toISOString()}::timestamptz`
+  const [gone] = await sql`select from crm_people p where ${marked} limit 1`
   if (gone === undefined) return []
   await lockPeople(sql, target.connectionId)
   const back = await sql<{ crm_id: string }[]>`
     with ${swept(sql, runId)}
-    delete from crm_people p using swept s
-    where p.connection_id = ${target.connectionId} and p.entity = ${target.entity} and p.state = 'deletedInCrm' and p.crm_id = s.crm_id
+    delete from crm_people p using swept s where ${marked} and p.crm_id = s.crm_id
     returning p.crm_id`
+  return back.map((row) => row.crm_id)
+}
+
+/** People of the list whose keys were seen and who were taken to be gone since the run began: perhaps before that, perhaps after it. */
+export const doubted = ({ $client: sql }: Database, { id: runId, startedAt }: Swept, target: SweepTarget) => sql<
+  { id: string }[]
+>`
+    with marked as materialized (
+      select p.crm_id from crm_people p join records r on r.list_id = ${target.listId} and r.crm_entity = p.entity and r.crm_id = p.crm_id
+      where p.connection_id = ${target.connectionId} and p.entity = ${target.entity} and p.since >= ${startedAt.toISOString()}::timestamptz),
+    ${swept(sql, runId)}, ${settled(sql, runId, target)}
+    select m.crm_id as id from marked m join swept s using (crm_id)
+    where not exists (select from settled e where e.crm_id = m.crm_id and e.code = 'goneDuring') order by m.crm_id`
+
+/** They are there. Answers whose marks were taken away. */
+export const unmark = async (sql: Sql, target: SweepTarget, ids: string[]): Promise<string[]> => {
+  await lockPeople(sql, target.connectionId)
+  const back = await sql<{ crm_id: string }[]>`
+    delete from crm_people where connection_id = ${target.connectionId}::uuid and entity = ${target.entity}
+      and crm_id = any(string_to_array(${ids.join('\n')}::text, E'\n')) returning crm_id`
   return back.map((row) => row.crm_id)
 }
 

@@ -7,7 +7,7 @@ import { isErasedId, withoutErased } from '../erasure/known.ts'
 import * as lanes from '../lane.ts'
 import { insertEntries, rejectUnreadable, renewEntries } from '../run/record.ts'
 import { addWarnings } from '../run/warning.ts'
-import { markDeleted, relink, type SweepTarget } from './compare.ts'
+import { markDeleted, relink, unmark, type SweepTarget, type Swept } from './compare.ts'
 
 export type Answer = {
   asked: string[]
@@ -87,16 +87,25 @@ export const settleExtra = (db: Database, key: lanes.LaneKey, target: Target, an
     await count(sql, key, { deleted: deleted.length })
   })
 
-/** People that were taken to be deleted and are there again. */
-export const settleReturned = (db: Database, key: lanes.LaneKey, target: Target): Promise<void> =>
+const seenAgain = (crmId: string) => ({ kind: 'relinked' as const, code: 'seenAgain', crmId })
+
+/** People that were taken to be gone and are there again. */
+export const settleReturned = (db: Database, key: lanes.LaneKey, target: Target, run: Swept): Promise<void> =>
   compareSets(db, async (sql) => {
-    const back = await relink(sql, key.runId, target)
-    await insertEntries(
-      sql,
-      target,
-      key.runId,
-      'sweep',
-      back.map((id) => ({ kind: 'relinked' as const, code: 'seenAgain', crmId: id })),
-    )
+    const back = await relink(sql, run, target)
+    await insertEntries(sql, target, key.runId, 'sweep', back.map(seenAgain))
+    await count(sql, key, {})
+  })
+
+/** People whose keys were seen and whom another list was found to have lost meanwhile: there nevertheless, or gone since their keys were read. */
+export const settleDoubted = (db: Database, key: lanes.LaneKey, target: Target, answer: Answer): Promise<void> =>
+  inTransaction(db, async (sql) => {
+    const found = new Set([...answer.found, ...answer.unreadable].map(({ id }) => id))
+    const back = await unmark(sql, target, [...found])
+    const gone = answer.asked.filter((id) => !found.has(id))
+    await insertEntries(sql, target, key.runId, 'sweep', [
+      ...back.map(seenAgain),
+      ...gone.map((id) => ({ kind: 'changedDuring' as const, code: 'goneDuring', crmId: id })),
+    ])
     await count(sql, key, {})
   })

@@ -1,0 +1,41 @@
+import type { Crm, CrmEntity, CrmField } from '../../domain/crm.ts'
+import type { Answer } from '../../db/sweep/settle.ts'
+import { beat } from '../beat.ts'
+
+/** People are asked for so many at once. */
+const askAtOnce = 500
+
+export type Question = { crm: Crm; entity: CrmEntity; signal: AbortSignal }
+
+/** Whether people are there, by their keys alone: no field can hide them. */
+export const askKeys = async ({ crm, entity, signal }: Question, ids: string[]): Promise<Answer> => {
+  const { rows, unreadable, warnings } = await crm.peopleById(entity, [], ids, { signal })
+  return { asked: ids, found: rows, unreadable, warnings }
+}
+
+/**
+ * People with their fields. Whoever does not come is asked for by key before being taken to be gone: a server that leaves out people whose
+ * related data are missing must not make them disappear.
+ */
+export const askPeople = async (question: Question, fields: CrmField[], ids: string[]): Promise<Answer> => {
+  const { crm, entity, signal } = question
+  const { rows, unreadable, warnings } = await crm.peopleById(entity, fields, ids, { signal })
+  const came = new Set([...rows, ...unreadable].map(({ id }) => id))
+  const absent = ids.filter((id) => !came.has(id))
+  if (absent.length === 0) return { asked: ids, found: rows, unreadable, warnings }
+  const { found: hidden, unreadable: broken } = await askKeys(question, absent)
+  return {
+    asked: ids,
+    found: rows,
+    warnings,
+    unreadable: [...unreadable, ...broken, ...hidden.map(({ id }) => ({ id, crm: {} }))],
+  }
+}
+
+/** So many ids as are asked for at once, with a sign of life for each; `doing` names it. */
+export async function* chunks(doing: string, ids: string[]): AsyncGenerator<string[]> {
+  for (let from = 0; from < ids.length; from += askAtOnce) {
+    beat({ [doing]: from })
+    yield ids.slice(from, from + askAtOnce)
+  }
+}

@@ -1,0 +1,129 @@
+import { Context } from '@temporalio/activity'
+import type * as connections from '../../db/connection.ts'
+import { loadErased } from '../../db/erasure/known.ts'
+import * as importPlan from '../../db/import/plan.ts'
+import * as lanes from '../../db/lane.ts'
+import * as runs from '../../db/run/state.ts'
+import { compare, doubted, type Differences } from '../../db/sweep/compare.ts'
+import { sweptByUser } from '../../db/sweep/list.ts'
+import { settleDoubted, settleExtra, settleMissing, settleReturned, settleUnwanted } from '../../db/sweep/settle.ts'
+import { countDeleted } from '../../db/sync/late.ts'
+import { storePull } from '../../db/sync/pull.ts'
+import type { SyncPlan } from '../../db/sync/plan.ts'
+import type { Crm } from '../../domain/crm.ts'
+import { FairleadError } from '../../domain/errors.ts'
+import type { RunError } from '../../domain/run.ts'
+import { needsConfirmation } from '../../domain/sweep.ts'
+import type { Dependencies } from '../dependencies.ts'
+import { runErrorOf } from '../run.ts'
+import { planNow } from '../sync/begin.ts'
+import { judgeFates } from '../sync/gone.ts'
+import { askKeys, askPeople, chunks } from './ask.ts'
+
+/** Differences are settled so many at a time. */
+const batch = 20_000
+
+/** What a run's differences are settled with. */
+const openSettling = async (deps: Dependencies, run: runs.Run, crm: Crm, connection: connections.Connection) => {
+  const { db } = deps
+  const { accountId, id: runId } = run
+  const entity = run.entity!
+  const question = { crm, entity, signal: Context.current().cancellationSignal }
+  const { target: known, fields } = await importPlan.targetOf(db, deps.secrets, run)
+  const { attempt } = await lanes.claim(db, accountId, runId, 'sweep', 0)
+  const key = { runId, phase: 'sweep' as const, lane: 0, attempt }
+  const target = { ...known, erased: await loadErased(db, accountId) }
+  const swept = { id: runId, startedAt: run.startedAt! }
+
+  return {
+    compare: (limit: number) => compare(db, runId, target, limit),
+    plan: async () => ({ ...(await planNow(deps, crm, run)), erased: target.erased }),
+
+    /** People whom a mark and the keys contradict: the later of the two is right. */
+    async marks(): Promise<void> {
+      await settleReturned(db, key, target, swept)
+      const ids = (await doubted(db, swept, target)).map(({ id }) => id)
+      for await (const some of chunks('doubted', ids))
+        await settleDoubted(db, key, target, await askKeys(question, some))
+    },
+
+    async missing({ sync: { pull } }: SyncPlan, ids: string[]): Promise<void> {
+      const mark = run.mark?.toISOString() ?? null
+      for await (const some of chunks('missing', ids)) {
+        if (!pull.enabled || !pull.addNew) await settleUnwanted(db, key, target, some)
+        else await settleMissing(db, key, target, mark, await askPeople(question, fields, some))
+      }
+    },
+
+    /** Lists those who are there; answers those who are not. */
+    async absent(ids: string[]): Promise<string[]> {
+      const absent: string[] = []
+      for await (const some of chunks('extra', ids)) {
+        const answer = await askKeys(question, some)
+        const there = new Set([...answer.found, ...answer.unreadable].map(({ id }) => id))
+        absent.push(...some.filter((id) => !there.has(id)))
+        if (there.size > 0) await settleExtra(db, key, target, { ...answer, asked: [...there] })
+      }
+      return absent
+    },
+
+    /** Marks them, or follows them to whoever took them over (R16). */
+    async gone(plan: SyncPlan, ids: string[]): Promise<void> {
+      for await (const some of chunks('gone', ids)) {
+        const fates = await judgeFates({ deps, crm, plan, runId, options: { signal: question.signal } }, entity, some)
+        const gone = fates.filter(({ fate }) => fate.kind !== 'deleted')
+        const followed = new Set(gone.map(({ id }) => id))
+        const asked = some.filter((id) => !followed.has(id))
+        await settleExtra(db, key, target, { asked, found: [], unreadable: [], warnings: [] })
+        const none = { rows: [], unreadable: [], warnings: [], next: null }
+        if (gone.length > 0) await storePull(db, plan, key, crm.skewMs() ?? 0, { ...none, entity, gone })
+      }
+    },
+
+    /** R15: why a person must agree before they are marked; undefined where nobody must. Those whom the run has marked already count. */
+    async doubts({ extra, extraTotal, live }: Differences, absent: string[]): Promise<RunError | undefined> {
+      const sweptBy = (await sweptByUser(db, accountId, run.listId!)) ?? run.crmUserId
+      const otherUser = sweptBy !== null && sweptBy !== connection.crmUserId
+      const marked = await countDeleted(db, runId)
+      const [gone, of] = [extraTotal - extra.length + absent.length, live + marked]
+      if (gone === 0) return undefined
+      const confirmed = run.settings.confirmDeletions ?? 0
+      if (!needsConfirmation({ gone: gone + marked, live: of, otherUser, confirmed })) return undefined
+      const who = otherUser ? ', as its new user sees it' : ''
+      const detail = `${gone} of ${of} records are gone from the CRM${who}; none${marked > 0 ? ' of them' : ''} was marked.`
+      return { ...runErrorOf(new FairleadError('massDeletion', { detail }), null), gone, of }
+    },
+  }
+}
+
+/**
+ * Compares the ids themselves and settles what differs, id by id (docs/rules.md): so many at a time. Answers how many differences are
+ * left, and whether they are more of the same round. Throws massDeletion instead of marking when too many are gone (R15).
+ */
+export const settleDifferences = async (
+  deps: Dependencies,
+  run: runs.Run,
+  crm: Crm,
+  connection: connections.Connection,
+): Promise<{ left: number; more: boolean }> => {
+  const settle = await openSettling(deps, run, crm, connection)
+  await settle.marks()
+  const found = await settle.compare(batch)
+  if (found.missingTotal + found.extraTotal === 0) return { left: 0, more: false }
+  const plan = await settle.plan()
+  const absent = await settle.absent(found.extra)
+  const doubts = await settle.doubts(found, absent)
+  if (doubts !== undefined) {
+    await runs.noteWaiting(deps.db, run.id, doubts)
+    await settle.missing(plan, found.missing)
+    throw new FairleadError('massDeletion', { detail: doubts.detail })
+  }
+  await settle.gone(plan, absent)
+  // after those who were followed: whoever took them over is missing no more
+  await settle.missing(plan, found.extra.length === 0 ? found.missing : (await settle.compare(batch)).missing)
+  const after = await settle.compare(0)
+  return {
+    left: after.missingTotal + after.extraTotal,
+    more: found.missingTotal > found.missing.length || found.extraTotal > found.extra.length,
+  }
+}
