@@ -364,6 +364,36 @@ describe('S8: a preview and its application', () => {
     expect((await list.records()).find(({ id }) => id === kept)!.values['Title']).toBe('Old')
   })
 
+  test.each([
+    ['as it was shown', 'shown', {}, 'relinked', 'Edited'],
+    ['not where it was edited once more', 'again', { Title: 'Edited again' }, 'skipped', 'Old'],
+    ['not where more was edited', 'more', { Title: 'Edited', Description: 'More' }, 'skipped', 'Old'],
+  ])(
+    'R16: its application lets the record of a merged person go into another one %s',
+    async (_, tag, then, kind, title) => {
+      const twin = { Email: `goes.${tag}@example.com`, FirstName: 'Go', LastName: 'Es', Title: 'Old' }
+      const [survivor, loser] = [crm.add('contact', twin), crm.add('contact', twin)]
+      const imported = await fairlead.startImport('contact', ['Title', 'Description'], true)
+      const { listId } = await fairlead.finished(imported)
+      const list = await openList(fairlead, listId!)
+      await list.settings({ enabled: false }, { enabled: true, updateExisting: true })
+      const of = async (person: string) => (await list.records()).find(({ crmId }) => crmId === person)!
+      const gone = await of(loser)
+      await list.edit(gone.id, { Title: 'Edited' })
+      crm.control.merge({ entity: 'contact', survivorId: survivor, loserIds: [loser] })
+      await fairlead.db.$client`
+        insert into late_rows (list_id, entity, crm_id, account_id) values (${listId!}, 'contact', ${loser}, ${fairlead.accountId})`
+      const shown = await preview(list)
+      expectGood(shown)
+      if (Object.keys(then).length > 0) await list.edit(gone.id, then)
+      const applied = await apply(list, shown.id)
+      expectGood(applied)
+      const said = (await list.entries(applied.id)).filter(({ recordId }) => recordId === gone.id)
+      expect(said).toMatchObject([{ kind, code: kind === 'skipped' ? 'changedSince' : 'merged' }])
+      expect((await of(survivor)).values['Title']).toBe(title)
+    },
+  )
+
   test('R19: it comes to its end while a sync of the list is held up, and is not held up by it', async () => {
     const { listId } = await fairlead.finished(await fairlead.startImport('contact', ['Title'], true))
     const list = await openList(fairlead, listId!)

@@ -1,11 +1,13 @@
 import type { CrmFound } from '../../domain/crm.ts'
 import type { Gone } from '../../domain/gone.ts'
+import { goesAsShown } from '../../domain/preview.ts'
+import type { EntryChanges } from '../../domain/run.ts'
 import type { Database, Sql } from '../database.ts'
 import { ask, close } from '../decision/ask.ts'
 import type * as lanes from '../lane.ts'
 import { insertEntries, renewEntries, type NewEntry } from '../run/record.ts'
 import { keepLate } from './late.ts'
-import { mergeRecords } from './merge.ts'
+import { mergeRecords, planMerge } from './merge.ts'
 import { targetFor, type SyncPlan } from './plan.ts'
 import { foresee } from './preview.ts'
 import { linkedRows, lockedRows, lockPeople, type SyncRow } from './rows.ts'
@@ -90,6 +92,22 @@ const follow = async (
   return into.id
 }
 
+/** S8: whether a preview has shown the values that go into another record. */
+const isShownMerge = async (
+  sql: Sql,
+  plan: SyncPlan,
+  row: SyncRow | undefined,
+  other: SyncRow,
+  shown: EntryChanges,
+): Promise<boolean> => {
+  if (row === undefined || row.removed) return true
+  const rows = await lockedRows(sql, plan, [row.id, other.id])
+  const [from, into] = [rows.get(row.id), rows.get(other.id)]
+  if (from === undefined || into === undefined) return true
+  const { changes } = planMerge(plan, from, into, 'edited')
+  return goesAsShown(shown, changes, into.fields)
+}
+
 /** S8: whether a preview has shown that this became of the person. */
 const isShown = async (
   sql: Sql,
@@ -98,16 +116,22 @@ const isShown = async (
   row: SyncRow | undefined,
 ): Promise<boolean> => {
   if (shown === undefined) return true
-  const to = 'to' in fate ? fate.to : null
   const entries = [...shown.of(entity, id), ...(row === undefined ? [] : shown.ofRecord(row.id))]
-  const goes = to !== null && (await linkedRows(sql, plan, to.entity, [to.person.id])).has(to.person.id)
-  return entries.some(({ kind, code, crmId, crmEntity, warnings }) => {
-    if (fate.kind === 'deleted') return kind === 'deleted' && row?.state !== 'deletedInCrm'
-    if (fate.kind === 'undecided') return code === 'needsDecision'
-    if (to === null || kind !== 'relinked' || code !== fate.kind) return false
-    const went = warnings?.some((warning) => warning.code === 'mergedIntoRecord') ?? false
-    return crmId === to.person.id && crmEntity === to.entity && went === goes
-  })
+  if (fate.kind === 'deleted') return entries.some(({ kind }) => kind === 'deleted' && row?.state !== 'deletedInCrm')
+  if (fate.kind === 'undecided') return entries.some(({ code }) => code === 'needsDecision')
+  if (fate.kind === 'doubtful') return false
+  const { to } = fate
+  const other = (await linkedRows(sql, plan, to.entity, [to.person.id])).get(to.person.id)
+  const found = entries.find(
+    ({ kind, code, crmId, crmEntity, warnings }) =>
+      kind === 'relinked' &&
+      code === fate.kind &&
+      crmId === to.person.id &&
+      crmEntity === to.entity &&
+      (warnings?.some((warning) => warning.code === 'mergedIntoRecord') ?? false) === (other !== undefined),
+  )
+  if (found === undefined || other === undefined) return found !== undefined
+  return isShownMerge(sql, plan, row, other, found.changes ?? {})
 }
 
 type Followed = { entity: 'lead' | 'contact'; person: CrmFound; recordId: string }
