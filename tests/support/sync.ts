@@ -1,4 +1,6 @@
+import { expect } from 'vitest'
 import * as columnRows from '../../src/db/column.ts'
+import * as previews from '../../src/db/preview.ts'
 import { scopeOf } from '../../src/db/record/edit.ts'
 import * as recordRows from '../../src/db/record/write.ts'
 import { request } from '../../src/db/sync/request.ts'
@@ -89,6 +91,12 @@ export const openList = async (fairlead: Fairlead, listId: string) => {
       await fairlead.wiring.relay()
       return fairlead.finished(runId, timeoutMs)
     },
+    /** S8: the sync that does what a preview has shown. */
+    async apply(previewId: string): Promise<Run> {
+      const { runId } = await fairlead.db.transaction((tx) => previews.apply(tx, accountId, listId, previewId, false))
+      await fairlead.wiring.relay()
+      return fairlead.finished(runId)
+    },
     async records(): Promise<Held[]> {
       const rows = await sql<(Omit<Held, 'values' | 'agreed'> & { fields: string; agreed: string })[]>`
         select r.id::text, r.crm_entity as "crmEntity", r.crm_id as "crmId", r.removed_at is not null as removed, r.merged_into::text as "mergedInto",
@@ -125,3 +133,9 @@ export const sumsAgree = (run: Run): boolean =>
   Object.values(run.counts ?? {}).every(
     (phase) => phase.read === phase.created + phase.updated + phase.unchanged + phase.skipped + phase.rejected,
   )
+
+/** A run that came to its end, with sums that agree. */
+export const expectGood = (run: Run): void => {
+  expect(run).toMatchObject({ state: 'succeeded', error: null })
+  expect(sumsAgree(run)).toBe(true)
+}

@@ -1,7 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import * as accounts from '../../src/db/account.ts'
 import { operator } from '../../src/db/audit.ts'
-import * as previews from '../../src/db/preview.ts'
 import type { Run } from '../../src/db/run/state.ts'
 import { requestUndo } from '../../src/db/run/undo.ts'
 import { retry } from '../../src/db/run/retry.ts'
@@ -186,14 +185,13 @@ describe('P1: a plain list', () => {
     const shown = await good(list, 'preview')
     expect(await list.records()).toEqual(before)
     expect(bodies()).toEqual([])
-    const { db, accountId } = fairlead
     const bound = async () => {
-      const [row] = await db.$client`select connection_id from lists where id = ${list.listId}`
+      const [row] = await fairlead.db.$client`select connection_id from lists where id = ${list.listId}`
       return row!['connection_id']
     }
     expect(await bound()).toBeNull()
 
-    const run = await start(await db.transaction((tx) => previews.apply(tx, accountId, list.listId, shown.id, false)))
+    const run = await list.apply(shown.id)
     expect(run).toMatchObject({ state: 'succeeded', error: null })
     expect(await bound()).toBe(run.connectionId)
     const told = async (id: string) =>

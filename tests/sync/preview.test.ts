@@ -3,9 +3,7 @@ import { operator } from '../../src/db/audit.ts'
 import * as accounts from '../../src/db/account.ts'
 import { removePreviews } from '../../src/db/housekeeping.ts'
 import * as lanes from '../../src/db/lane.ts'
-import * as previews from '../../src/db/preview.ts'
 import * as runs from '../../src/db/run/state.ts'
-import type { Run } from '../../src/db/run/state.ts'
 import { planOf } from '../../src/db/sync/plan.ts'
 import { storePull } from '../../src/db/sync/pull.ts'
 import { request } from '../../src/db/sync/request.ts'
@@ -13,8 +11,9 @@ import { previewDays } from '../../src/domain/preview.ts'
 import { defaultSync } from '../../src/domain/sync.ts'
 import { addRun } from '../api/rows.ts'
 import { openFairlead, type Fairlead } from '../support/fairlead.ts'
-import { openList, sumsAgree, type EntryRow, type TestList } from '../support/sync.ts'
+import { expectGood, openList } from '../support/sync.ts'
 import { openPeople, type People } from './people.ts'
+import { told, toldBy, type Told } from './told.ts'
 
 let fairlead: Fairlead
 let crm: People
@@ -26,23 +25,6 @@ beforeAll(async () => {
 }, 60_000)
 afterAll(() => fairlead.close())
 beforeEach(() => void crm.takeWrites())
-
-const preview = async (list: TestList): Promise<Run> => {
-  const { runId } = await request(fairlead.db, fairlead.accountId, list.listId, { kind: 'preview', trigger: 'api' })
-  await fairlead.wiring.relay()
-  return fairlead.finished(runId)
-}
-const apply = async (list: TestList, previewId: string): Promise<Run> => {
-  const { runId } = await fairlead.db.transaction((tx) =>
-    previews.apply(tx, fairlead.accountId, list.listId, previewId, false),
-  )
-  await fairlead.wiring.relay()
-  return fairlead.finished(runId)
-}
-const expectGood = (run: Run): void => {
-  expect(run).toMatchObject({ state: 'succeeded', error: null })
-  expect(sumsAgree(run)).toBe(true)
-}
 
 /** Every row that a preview must leave as it is. */
 const everything = async (): Promise<unknown> => {
@@ -108,37 +90,6 @@ const openWorld = async (tag: string) => {
   return { list, people, added, one, twins, made, idOf }
 }
 
-type Told = { phase: string; kind: string; code: string | null; of: string; changes: unknown; warnings: unknown }
-
-/** Entries as they must be alike: a new lead has no id before it is there, nor what the CRM fills in by itself. */
-const told = (entries: EntryRow[], people: Map<string | null, string>): Told[] =>
-  entries
-    .map(({ phase, kind, code, recordId, crmId, changes, warnings }) => {
-      const isNew = kind === 'created'
-      const isForeseen = ([name, change]: [string, { before?: unknown; after?: unknown; side?: string }]): boolean =>
-        change.side === undefined ||
-        (!isNew && name !== 'ModifyDate' && (change.before ?? null) !== (change.after ?? null))
-      const kept = Object.entries(changes ?? {}).filter(isForeseen)
-      return {
-        phase,
-        kind,
-        code,
-        of: people.get(recordId) ?? recordId ?? `${crmId}`,
-        changes: Object.fromEntries(kept),
-        warnings: (warnings ?? []).map(({ code: said, ids = [] }) =>
-          said === 'mergedIntoRecord' ? said : [said, ...ids],
-        ),
-      }
-    })
-    .toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
-
-/** Of a run that did it: people who came onto the list are told by their id, as in the preview, and listed. */
-const toldBy = async (list: TestList, run: Run): Promise<Told[]> => {
-  const sql = fairlead.db.$client
-  const made = await sql<{ id: string; crmId: string }[]>`
-    select id::text, crm_id as "crmId" from records where created_run_id = ${run.id} order by id`
-  return told(await list.entries(run.id), new Map(made.map(({ id, crmId }) => [id, crmId])))
-}
 const withoutAdded = (all: Told[]): Told[] => all.filter(({ phase, kind }) => !(phase === 'pull' && kind === 'created'))
 
 describe('S8: a preview', () => {
@@ -146,7 +97,7 @@ describe('S8: a preview', () => {
     const { list } = await openWorld('shown')
     crm.takeWrites()
     const before = await everything()
-    const shown = await preview(list)
+    const shown = await list.run('preview')
     expectGood(shown)
     expect(crm.takeWrites()).toEqual([])
     expect(await everything()).toEqual(before)
@@ -155,7 +106,7 @@ describe('S8: a preview', () => {
 
     const done = await list.run()
     expectGood(done)
-    const [was, is] = [told(await list.entries(shown.id), new Map()), await toldBy(list, done)]
+    const [was, is] = [told(await list.entries(shown.id), new Map()), await toldBy(fairlead, list, done)]
     expect(withoutAdded(was)).toEqual(is)
     const codes = new Set(is.map(({ phase, kind, code }) => `${phase} ${kind} ${code}`))
     for (const each of ['pull deleted deletedInCrm', 'pull relinked converted', 'push deleted deletedInCrm'])
@@ -165,16 +116,16 @@ describe('S8: a preview', () => {
 
   test('is applied exactly, once', async () => {
     const { list } = await openWorld('applied')
-    const shown = await preview(list)
-    const done = await apply(list, shown.id)
+    const shown = await list.run('preview')
+    const done = await list.apply(shown.id)
     expectGood(done)
-    const is = await toldBy(list, done)
+    const is = await toldBy(fairlead, list, done)
     expect(is.filter(({ code }) => code === 'changedSince')).toEqual([])
     const deeds = withoutAdded(told(await list.entries(shown.id), new Map())).filter(
       ({ kind, code }) => (kind !== 'skipped' && kind !== 'rejected') || code === 'mergedIntoRecord',
     )
     expect(is).toEqual(deeds)
-    await expect(apply(list, shown.id)).rejects.toMatchObject({ code: 'previewApplied' })
+    await expect(list.apply(shown.id)).rejects.toMatchObject({ code: 'previewApplied' })
     // nothing is left but what the preview had to skip
     crm.takeWrites()
     await list.run()
@@ -183,7 +134,7 @@ describe('S8: a preview', () => {
 
   test('applied later leaves alone, on both sides, whose situation has changed, and does the rest', async () => {
     const { list, people, added, one, made, idOf } = await openWorld('since')
-    const shown = await preview(list)
+    const shown = await list.run('preview')
     const { control } = crm
     const email = (await list.records()).find(({ id }) => id === made.nobody)!.values['Email']
     control.edit({ entity: 'lead', id: people.changed, values: { Title: 'Once more' } })
@@ -198,7 +149,7 @@ describe('S8: a preview', () => {
     crm.takeWrites()
     const before = new Map((await list.records()).map((record) => [record.id, record]))
 
-    const done = await apply(list, shown.id)
+    const done = await list.apply(shown.id)
     expectGood(done)
     const entries = await list.entries(done.id)
     const since = entries.filter(({ code }) => code === 'changedSince')
@@ -240,13 +191,13 @@ describe('S8: a preview and its application', () => {
     const rule = (ambiguousMatch: 'all' | 'hold') =>
       accounts.update(fairlead.db, fairlead.accountId, { ambiguousMatch }, operator)
     await rule('hold')
-    const asked = await list.entries((await preview(list)).id)
+    const asked = await list.entries((await list.run('preview')).id)
     expect(asked).toMatchObject([{ kind: 'skipped', code: 'needsDecision', recordId: id }])
     await rule('all')
-    const shown = await preview(list)
+    const shown = await list.run('preview')
     expect(crm.takeWrites()).toEqual([])
     await rule('hold')
-    const done = await apply(list, shown.id)
+    const done = await list.apply(shown.id)
     const [was] = await list.entries(shown.id)
     expect(was).toMatchObject({
       kind: 'updated',
@@ -265,7 +216,7 @@ describe('S8: a preview and its application', () => {
     const { id } = (await list.records()).find(({ crmId }) => crmId === lead)!
     await list.edit(id, { Email: 'Moved@Example.com' })
     await list.create({ Email: 'moved@example.com', LastName: 'Moves', Company: 'Ltd', Title: 'New' })
-    const shown = await preview(list)
+    const shown = await list.run('preview')
     expectGood(shown)
     const was = told(await list.entries(shown.id), new Map())
     expect(was.map(({ kind, code }) => [kind, code])).toEqual([
@@ -273,126 +224,10 @@ describe('S8: a preview and its application', () => {
       ['updated', null],
       ['updated', null],
     ])
-    const done = await apply(list, shown.id)
+    const done = await list.apply(shown.id)
     expectGood(done)
-    expect(await toldBy(list, done)).toEqual(was)
+    expect(await toldBy(fairlead, list, done)).toEqual(was)
   })
-
-  test.each([
-    ['that has nothing to send by that', 'plain', false],
-    ['that comes back by that, and takes over what the CRM has', 'removed', true],
-  ])(
-    'R3: its application finds nothing changed about a record %s, into which another one goes',
-    async (_, tag, comesBack) => {
-      const email = `into.${tag}@example.com`
-      const lead = crm.add('lead', { Email: email, LastName: 'Into', Company: 'Ltd', Title: 'Old' })
-      const { listId } = await fairlead.finished(await fairlead.startImport('lead', ['Title', 'Company'], true))
-      const list = await openList(fairlead, listId!)
-      await list.settings(
-        { enabled: true, addNew: true, updateExisting: false, fields: ['Title'] },
-        { enabled: comesBack },
-      )
-      const { id } = (await list.records()).find(({ crmId }) => crmId === lead)!
-      if (comesBack) {
-        await list.remove(id)
-        crm.control.edit({ entity: 'lead', id: lead, values: { Company: 'Newer Ltd' } })
-      }
-      await list.create({ Email: email, LastName: 'Into' })
-      const shown = await preview(list)
-      expectGood(shown)
-      const was = told(await list.entries(shown.id), new Map())
-      expect(was).toContainEqual(expect.objectContaining({ code: 'mergedIntoRecord' }))
-      const done = await apply(list, shown.id)
-      expectGood(done)
-      const said = await toldBy(list, done)
-      expect(said.filter(({ code }) => code === 'changedSince')).toEqual([])
-      expect((await list.records()).find((each) => each.id === id)).toMatchObject({ removed: false })
-    },
-  )
-
-  test.each([
-    ['that is updated', 'updated', true],
-    ['that keeps what it has', 'kept', false],
-  ])(
-    'R15: its application finds nothing changed about a record %s, and which the record of a merged person goes into',
-    async (_, tag, updateExisting) => {
-      const twin = { Email: `merged.${tag}@example.com`, FirstName: 'Mer', LastName: 'Ged', Title: 'Old' }
-      const [survivor, loser] = [crm.add('contact', twin), crm.add('contact', twin)]
-      const { listId } = await fairlead.finished(await fairlead.startImport('contact', ['Title'], true))
-      const list = await openList(fairlead, listId!)
-      await list.settings({ enabled: false }, { enabled: true, updateExisting })
-      crm.control.edit({ entity: 'contact', id: survivor, values: { Title: 'New' } })
-      crm.control.merge({ entity: 'contact', survivorId: survivor, loserIds: [loser] })
-      // another list has found out
-      await fairlead.db.$client`
-        insert into late_rows (list_id, entity, crm_id, account_id) values (${listId!}, 'contact', ${loser}, ${fairlead.accountId})`
-      const shown = await preview(list)
-      expectGood(shown)
-      const was = told(await list.entries(shown.id), new Map())
-      expect(was).toContainEqual(expect.objectContaining({ code: 'merged' }))
-      expect(was).toContainEqual(expect.objectContaining(updateExisting ? { kind: 'updated' } : { code: 'notUpdated' }))
-      const done = await apply(list, shown.id)
-      expectGood(done)
-      expect(await toldBy(list, done)).toEqual(was)
-      const records = await list.records()
-      expect(records.find(({ crmId }) => crmId === survivor)!.values['Title']).toBe(updateExisting ? 'New' : 'Old')
-    },
-  )
-
-  test('R15: its application says of whom another record no longer goes into, and of that record, that they are left alone', async () => {
-    const twin = { Email: 'since.twin@example.com', FirstName: 'Si', LastName: 'Nce', Title: 'Old' }
-    const [survivor, loser] = [crm.add('contact', twin), crm.add('contact', twin)]
-    const { listId } = await fairlead.finished(await fairlead.startImport('contact', ['Title'], true))
-    const list = await openList(fairlead, listId!)
-    await list.settings({ enabled: false }, { enabled: true, updateExisting: true })
-    crm.control.edit({ entity: 'contact', id: survivor, values: { Title: 'New' } })
-    crm.control.merge({ entity: 'contact', survivorId: survivor, loserIds: [loser] })
-    // another list has found out
-    await fairlead.db.$client`
-      insert into late_rows (list_id, entity, crm_id, account_id) values (${listId!}, 'contact', ${loser}, ${fairlead.accountId})`
-    const shown = await preview(list)
-    const ids = [survivor, loser].map(
-      async (person) => (await list.records()).find(({ crmId }) => crmId === person)!.id,
-    )
-    const [kept, removed] = await Promise.all(ids)
-    await list.remove(removed!)
-    crm.control.edit({ entity: 'contact', id: survivor, values: { Title: 'Newer' } })
-    const applied = await apply(list, shown.id)
-    expectGood(applied)
-    const since = (await list.entries(applied.id)).filter(({ code }) => code === 'changedSince')
-    expect(new Set(since.map(({ recordId }) => recordId))).toEqual(new Set([kept, removed]))
-    expect((await list.records()).find(({ id }) => id === kept)!.values['Title']).toBe('Old')
-  })
-
-  test.each([
-    ['as it was shown', 'shown', {}, 'relinked', 'Edited'],
-    ['not where it was edited once more', 'again', { Title: 'Edited again' }, 'skipped', 'Old'],
-    ['not where more was edited', 'more', { Title: 'Edited', Description: 'More' }, 'skipped', 'Old'],
-  ])(
-    'R16: its application lets the record of a merged person go into another one %s',
-    async (_, tag, then, kind, title) => {
-      const twin = { Email: `goes.${tag}@example.com`, FirstName: 'Go', LastName: 'Es', Title: 'Old' }
-      const [survivor, loser] = [crm.add('contact', twin), crm.add('contact', twin)]
-      const imported = await fairlead.startImport('contact', ['Title', 'Description'], true)
-      const { listId } = await fairlead.finished(imported)
-      const list = await openList(fairlead, listId!)
-      await list.settings({ enabled: false }, { enabled: true, updateExisting: true })
-      const of = async (person: string) => (await list.records()).find(({ crmId }) => crmId === person)!
-      const gone = await of(loser)
-      await list.edit(gone.id, { Title: 'Edited' })
-      crm.control.merge({ entity: 'contact', survivorId: survivor, loserIds: [loser] })
-      await fairlead.db.$client`
-        insert into late_rows (list_id, entity, crm_id, account_id) values (${listId!}, 'contact', ${loser}, ${fairlead.accountId})`
-      const shown = await preview(list)
-      expectGood(shown)
-      if (Object.keys(then).length > 0) await list.edit(gone.id, then)
-      const applied = await apply(list, shown.id)
-      expectGood(applied)
-      const said = (await list.entries(applied.id)).filter(({ recordId }) => recordId === gone.id)
-      expect(said).toMatchObject([{ kind, code: kind === 'skipped' ? 'changedSince' : 'merged' }])
-      expect((await of(survivor)).values['Title']).toBe(title)
-    },
-  )
 
   test('R19: it comes to its end while a sync of the list is held up, and is not held up by it', async () => {
     const { listId } = await fairlead.finished(await fairlead.startImport('contact', ['Title'], true))
@@ -402,13 +237,13 @@ describe('S8: a preview and its application', () => {
     await list.edit(id, { Title: 'Held up' })
     crm.control.addFault({ kind: 'slow', ms: 3000, match: { method: 'PUT' } })
     const { runId } = await request(fairlead.db, fairlead.accountId, listId!, { kind: 'sync', trigger: 'api' })
-    const shown = await preview(list)
+    const shown = await list.run('preview')
     expectGood(shown)
     expect(await list.entries(shown.id)).toMatchObject([{ phase: 'push', kind: 'updated', recordId: id }])
     crm.control.clearFaults()
     await fairlead.finished(runId)
     // what it has shown is done already
-    expect(await list.entries((await apply(list, shown.id)).id)).toMatchObject([{ code: 'changedSince', recordId: id }])
+    expect(await list.entries((await list.apply(shown.id)).id)).toMatchObject([{ code: 'changedSince', recordId: id }])
   })
 
   test('its entries go seven days after its end, the run stays; what syncs have skipped is never its', async () => {
@@ -417,7 +252,7 @@ describe('S8: a preview and its application', () => {
     await list.settings({ enabled: true, addNew: true, updateExisting: true, fields: ['Title'] })
     await list.create({ LastName: 'No address' })
     const first = await list.run()
-    const shown = [await preview(list), await preview(list)]
+    const shown = [await list.run('preview'), await list.run('preview')]
     const second = await list.run()
     expect((await list.entries(second.id)).map(({ times, code }) => [times, code])).toEqual([[2, 'noEmail']])
     expect(await list.entries(first.id)).toEqual([])
@@ -434,7 +269,7 @@ describe('S8: a preview and its application', () => {
     await sql`update runs set state = 'cancelled' where id = ${waiting}`
     expect(await removePreviews(fairlead.db, previewDays)).toBe(1)
     expect([await list.entries(old!), (await list.entries(young!)).length]).toEqual([[], 1])
-    await expect(apply(list, old!)).rejects.toMatchObject({ code: 'previewExpired' })
+    await expect(list.apply(old!)).rejects.toMatchObject({ code: 'previewExpired' })
   })
 
   test('a step that is repeated, and one whose lane was taken over, double nothing', async () => {

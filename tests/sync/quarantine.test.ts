@@ -1,6 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { operator } from '../../src/db/audit.ts'
-import * as previews from '../../src/db/preview.ts'
 import * as quarantine from '../../src/db/quarantine.ts'
 import * as entryRows from '../../src/db/run/entry.ts'
 import { retry, type Retried } from '../../src/db/run/retry.ts'
@@ -144,11 +143,7 @@ test('S8: a preview leaves parked records out and says how many; the application
   expect(await list.entries(again.id)).toMatchObject([{ kind: 'created', recordId: ids[1] }])
   expect(again.warnings).toMatchObject([{ code: 'parked', count: 2 }])
   control().clearFaults()
-  const { runId } = await fairlead.db.transaction((tx) =>
-    previews.apply(tx, fairlead.accountId, list.listId, again.id, false),
-  )
-  await fairlead.wiring.relay()
-  expect((await fairlead.finished(runId)).counts!['push']).toMatchObject({ read: 1, created: 1 })
+  expect((await list.apply(again.id)).counts!['push']).toMatchObject({ read: 1, created: 1 })
   expect(await groups(list)).toMatchObject([{ count: 2 }])
 })
 
