@@ -195,16 +195,20 @@ test('R17: a record that was removed here is not brought back, and is explained,
   expect(still).toHaveLength(2)
 })
 
-/** Sweeps, while something happens once as the ledger is being drawn up, after both sides were found to agree. */
-const sweepWhile = async (listId: string, statement: string) => {
+/** Sweeps, while something happens as the ledger is being drawn up for the first time, the second time …, after both sides were found to agree. */
+const sweepWhile = async (listId: string, ...statements: string[]) => {
   const sql = fairlead.db.$client
+  const cases = statements.map((statement, at) => `if time = ${at + 1} then ${statement}; end if;`)
   await sql.unsafe(`
-    create function meanwhile() returns trigger language plpgsql as $$ begin ${statement}; return null; end $$;
+    create sequence meanwhile_times;
+    create function meanwhile() returns trigger language plpgsql as $$
+      declare time bigint := nextval('meanwhile_times');
+      begin ${cases.join(' ')} return null; end $$;
     create trigger meanwhile after update of phase on runs for each row when (new.phase = 'finish') execute function meanwhile()`)
   try {
     return await sweep(listId)
   } finally {
-    await sql.unsafe('drop trigger meanwhile on runs; drop function meanwhile()')
+    await sql.unsafe('drop trigger meanwhile on runs; drop function meanwhile(); drop sequence meanwhile_times')
   }
 }
 const quoted = (ids: string[]) => ids.map((id) => `'${id}'`).join(', ')
@@ -241,10 +245,11 @@ test('R15: those whom a run has marked already count when it judges whether too 
 })
 
 describe('R15: a person whom another list finds to be gone while the keys are read', () => {
+  /** that a sweep makes to read the keys of the leads */
+  let requests = 0
   const marking = ([id]: string[]) => `
     insert into crm_people (connection_id, entity, crm_id, account_id, state)
-      select connection_id, 'lead', '${id}', account_id, 'deletedInCrm' from lists where id = '${lists.lead}'
-      and not exists (select from entries where last_run_id = new.id)`
+      select connection_id, 'lead', '${id}', account_id, 'deletedInCrm' from lists where id = '${lists.lead}'`
   const some = async (): Promise<string[]> => {
     const rows = await fairlead.db.$client<{ id: string }[]>`
       select r.crm_id as id from records r where list_id = ${lists.lead} and removed_at is null
@@ -256,7 +261,7 @@ describe('R15: a person whom another list finds to be gone while the keys are re
     const { control } = fairlead.simulator
     control.resetGauges()
     expect(await sweep(lists.lead)).toMatchObject(green)
-    const requests = control.journal().filter(({ path }) => path.endsWith('/-/leads')).length
+    requests = control.journal().filter(({ path }) => path.endsWith('/-/leads')).length
     const ids = await some()
     control.resetGauges()
     control.script({ afterRequests: requests, match: { kind: 'leads' }, do: [{ remove: { entity: 'lead', ids } }] })
@@ -267,6 +272,43 @@ describe('R15: a person whom another list finds to be gone while the keys are re
     expect(await sweep(lists.lead)).toMatchObject({ ...green, balance: { explained: { goneDuring: 0 } } })
   })
 
+  /** While the keys are read the person goes from sight, or comes; `then`: after the first question about it. */
+  const scripted = async (before: 'hidden' | 'shown', then?: 'hidden' | 'shown'): Promise<string[]> => {
+    const { control } = fairlead.simulator
+    const ids = await some()
+    const show = (sight: 'hidden' | 'shown') => ({
+      entity: 'lead' as const,
+      ids,
+      values: { Owner: sight === 'hidden' ? hidden.owner : 'SYST00000001' },
+    })
+    control.setUser({ username: 'third', hiddenOwners: [hidden.owner] })
+    control.massUpdate(show(before))
+    control.resetGauges()
+    const match = { kind: 'leads' as const }
+    const after = before === 'hidden' ? 'shown' : 'hidden'
+    control.script({ afterRequests: requests, match, do: [{ massUpdate: show(after) }] })
+    if (then !== undefined)
+      control.script({ afterRequests: 1, match: { ...match, contains: 'Id in (' }, do: [{ massUpdate: show(then) }] })
+    return ids
+  }
+
+  test('after it was found by being asked for by name, is explained all the same', async () => {
+    const ids = await scripted('hidden', 'hidden')
+    const run = await sweepWhile(lists.lead, marking(ids))
+    expect(run).toMatchObject({ ...green, balance: { explained: { cameDuring: 1, goneDuring: 1 } } })
+    expect(await marked('lead')).toContain(ids[0])
+  })
+
+  test.each([
+    ['is there', 'shown' as const, 0],
+    ['is not there', undefined, 1],
+  ])('and a third one takes to be there again, is what the CRM says: %s', async (_, then, goneDuring) => {
+    const ids = await scripted('shown', then)
+    const run = await sweepWhile(lists.lead, marking(ids), `delete from crm_people where crm_id = '${ids[0]}'`)
+    expect(run).toMatchObject({ ...green, balance: { explained: { goneDuring } } })
+    expect((await marked('lead')).includes(ids[0]!)).toBe(goneDuring === 1)
+  })
+
   test('is linked again where the CRM has the person nevertheless', async () => {
     const ids = await some()
     const run = await sweepWhile(lists.lead, marking(ids))
@@ -274,6 +316,23 @@ describe('R15: a person whom another list finds to be gone while the keys are re
     expect(await entriesOf(run)).toEqual(each('relinked', 'seenAgain', ids))
     expect(await marked('lead')).not.toContain(ids[0])
   })
+})
+
+test('R16: a person who was taken over by somebody who is gone, too, is marked as deleted, and is no mass deletion for a new user', async () => {
+  const sql = fairlead.db.$client
+  const [{ id, connectionId }] = await sql<[{ id: string; connectionId: string }]>`
+    select r.crm_id as id, l.connection_id as "connectionId" from records r join lists l on l.id = r.list_id
+    where list_id = ${lists.contact} and r.removed_at is null and not exists (select from crm_people p where p.crm_id = r.crm_id) limit 1`
+  await sql`
+    insert into crm_people (connection_id, entity, crm_id, account_id, state, successor_entity, successor_id)
+    values (${connectionId}, 'contact', ${id}, ${fairlead.accountId}, 'merged', 'contact', 'CNOBODY00001')`
+  fairlead.simulator.control.remove({ entity: 'contact', ids: [id] })
+  fairlead.simulator.control.setUser({ username: 'fourth', password: 'secret', role: 'admin', userId: 'U6UJ9A00000X' })
+  await fairlead.connect({ username: 'fourth' })
+  const run = await sweep(lists.contact)
+  expect(run).toMatchObject({ ...green, counts: { sweep: { deleted: 1 } } })
+  expect(await marked('contact')).toContain(id)
+  expect(await sweep(lists.lead), 'nobody is missing among the leads').toMatchObject(green)
 })
 
 test('R19: a sweep that is asked for while one is under way is that one', async () => {

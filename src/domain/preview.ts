@@ -27,9 +27,10 @@ const sameChanges = (a: EntryChanges, b: EntryChanges): boolean => {
 }
 
 /** Whether the values that go into another record are those that were shown; one that is `there` already need not go. */
-export const goesAsShown = (shown: EntryChanges, now: EntryChanges, there: Record<string, CrmValue>): boolean =>
-  Object.entries(now).every(([key, { after }]) => key in shown && same(shown[key]!.after, after)) &&
-  Object.entries(shown).every(([key, { after }]) => key in now || same(there[key], after))
+export const goesAsShown = (shown: EntryChanges, now: EntryChanges, there: Record<string, CrmValue>): boolean => {
+  const left = Object.entries(shown).filter(([key, { after }]) => key in now || !same(there[key], after))
+  return sameChanges(Object.fromEntries(left), now)
+}
 
 /** The others who are written to as well (R4). */
 const othersOf = (warnings: EntryWarning[] | null | undefined): string =>

@@ -98,14 +98,14 @@ export const faultKinds: FaultKind[] = [
 /** The faults that strike one request. */
 export type Strikes = { get<Kind extends FaultKind>(kind: Kind): Of<Kind> | undefined }
 
-export type Incoming = { method: string; contract: string; kind: string; url: string; change: boolean }
+export type Incoming = { method: string; contract: string; kind: string; url: string }
 
 /** They pass over requests that change nothing, without counting them. */
 const writeFaults = new Set<FaultKind>(['dropAfterWrite', 'hangAfterWrite', 'lateWrite'])
 
 type Kept = { id: string; fault: Fault; passed: number; left: number }
 
-const matches = ({ method, contract, kind, contains }: Match, call: Incoming): boolean =>
+export const matches = ({ method, contract, kind, contains }: Match, call: Incoming): boolean =>
   (method === undefined || method.toUpperCase() === call.method) &&
   (contract === undefined || contract.toLowerCase() === call.contract.toLowerCase()) &&
   (kind === undefined || kind.toLowerCase() === call.kind.toLowerCase()) &&
@@ -128,7 +128,7 @@ export const makeFaults = () => {
       kept.map(({ id, fault, passed, left }) => ({ id, ...fault, passed, left: Number.isFinite(left) ? left : null })),
     renames: (): Of<'missingProperty'>[] =>
       kept.flatMap(({ fault }) => (fault.kind === 'missingProperty' ? [fault] : [])),
-    strike(call: Incoming): Strikes {
+    strike(call: Incoming & { change: boolean }): Strikes {
       const struck: Fault[] = []
       for (const item of kept) {
         if (item.left <= 0 || !matches(item.fault.match ?? {}, call)) continue

@@ -1,4 +1,4 @@
-import type { Fault } from './faults.ts'
+import { matches, type Fault, type Incoming, type Match } from './faults.ts'
 import type { Settings } from './settings.ts'
 import type { ConvertInput } from './control/convert.ts'
 import type { MergeInput } from './control/merge.ts'
@@ -21,7 +21,7 @@ export type ScriptInput = {
   do: Action[]
   /** runs again after each further so many requests */
   repeat?: boolean
-  match?: { method?: string; kind?: string }
+  match?: Match
 }
 
 export type Actor = {
@@ -62,11 +62,10 @@ export const makeScripts = () => {
       scripts = []
     },
     list: () => scripts.map(({ id, input, seen }) => ({ id, seen, ...input })),
-    worked(actor: Actor, request: { method: string; kind: string }): void {
+    worked(actor: Actor, request: Incoming): void {
       for (const script of scripts) {
         const { match = {}, afterRequests, repeat, do: actions } = script.input
-        if (match.method !== undefined && match.method.toUpperCase() !== request.method) continue
-        if (match.kind !== undefined && match.kind.toLowerCase() !== request.kind.toLowerCase()) continue
+        if (!matches(match, request)) continue
         if (++script.seen < afterRequests) continue
         script.seen = repeat === true ? 0 : Number.NEGATIVE_INFINITY
         for (const action of actions) perform(actor, action)

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { makeControl, type SimulatorControl } from './control.ts'
 import { answerControl } from './control/routes.ts'
 import { makeFaults } from './faults.ts'
+import { incoming } from './http/address.ts'
 import type { Desk } from './http/desk.ts'
 import { serve } from './http/serve.ts'
 import { makeSessions } from './http/sessions.ts'
@@ -33,7 +34,7 @@ export const startSimulator = async (options: SimulatorOptions = {}): Promise<Si
     sessions: makeSessions(world),
     later: makeLater(),
     basePath: (options.basePath ?? '/sdata').replace(/\/+$/, ''),
-    worked: (address, method) => scripts.worked(control, { method, kind: address.segments[0]?.name ?? '' }),
+    worked: (address, method) => scripts.worked(control, incoming(address, method)),
   }
   const control = makeControl(desk, scripts)
   const server = createServer({ maxHeaderSize: 65_536 }, (request, response) => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openFairlead, type Fairlead } from '../support/fairlead.ts'
-import { expectGood, openList } from '../support/sync.ts'
+import { expectGood, openList, type TestList } from '../support/sync.ts'
 import { openPeople, type People } from './people.ts'
 import { told, toldBy } from './told.ts'
 
@@ -101,13 +101,42 @@ describe('S8: a preview of records that go into others, and its application', ()
     expect((await list.records()).find(({ id }) => id === kept)!.values['Title']).toBe('Old')
   })
 
-  test.each([
-    ['as it was shown', 'shown', {}, 'relinked', 'Edited'],
-    ['not where it was edited once more', 'again', { Title: 'Edited again' }, 'skipped', 'Old'],
-    ['not where more was edited', 'more', { Title: 'Edited', Description: 'More' }, 'skipped', 'Old'],
+  type Ids = { kept: string; gone: string }
+  type Then = (list: TestList, ids: Ids) => Promise<void>
+  const nothing: Then = async () => {}
+  test.each<[string, string, Then, string, { title: string; removed?: boolean }]>([
+    ['as it was shown', 'shown', nothing, 'relinked', { title: 'Edited' }],
+    [
+      'not where it was edited once more',
+      'again',
+      (list, { gone }) => list.edit(gone, { Title: 'Edited again' }),
+      'skipped',
+      { title: 'Old' },
+    ],
+    [
+      'not where more was edited',
+      'more',
+      (list, { gone }) => list.edit(gone, { Description: 'More' }),
+      'skipped',
+      { title: 'Old' },
+    ],
+    [
+      'not where that one was edited, too',
+      'both',
+      (list, { kept }) => list.edit(kept, { Title: 'Edited there' }),
+      'skipped',
+      { title: 'Edited there' },
+    ],
+    [
+      'not where that one was removed',
+      'removed',
+      (list, { kept }) => list.remove(kept),
+      'skipped',
+      { title: 'Old', removed: true },
+    ],
   ])(
     'R16: its application lets the record of a merged person go into another one %s',
-    async (_, tag, then, kind, title) => {
+    async (_, tag, then, kind, { title, removed = false }) => {
       const twin = { Email: `goes.${tag}@example.com`, FirstName: 'Go', LastName: 'Es', Title: 'Old' }
       const [survivor, loser] = [crm.add('contact', twin), crm.add('contact', twin)]
       const imported = await fairlead.startImport('contact', ['Title', 'Description'], true)
@@ -115,19 +144,19 @@ describe('S8: a preview of records that go into others, and its application', ()
       const list = await openList(fairlead, listId!)
       await list.settings({ enabled: false }, { enabled: true, updateExisting: true })
       const of = async (person: string) => (await list.records()).find(({ crmId }) => crmId === person)!
-      const gone = await of(loser)
-      await list.edit(gone.id, { Title: 'Edited' })
+      const [kept, gone] = [(await of(survivor)).id, (await of(loser)).id]
+      await list.edit(gone, { Title: 'Edited' })
       crm.control.merge({ entity: 'contact', survivorId: survivor, loserIds: [loser] })
       await fairlead.db.$client`
         insert into late_rows (list_id, entity, crm_id, account_id) values (${listId!}, 'contact', ${loser}, ${fairlead.accountId})`
       const shown = await list.run('preview')
       expectGood(shown)
-      if (Object.keys(then).length > 0) await list.edit(gone.id, then)
+      await then(list, { kept, gone })
       const applied = await list.apply(shown.id)
       expectGood(applied)
-      const said = (await list.entries(applied.id)).filter(({ recordId }) => recordId === gone.id)
+      const said = (await list.entries(applied.id)).filter(({ recordId }) => recordId === gone)
       expect(said).toMatchObject([{ kind, code: kind === 'skipped' ? 'changedSince' : 'merged' }])
-      expect((await of(survivor)).values['Title']).toBe(title)
+      expect(await of(survivor)).toMatchObject({ id: kept, removed, values: { Title: title } })
     },
   )
 })

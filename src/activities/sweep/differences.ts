@@ -4,7 +4,7 @@ import { loadErased } from '../../db/erasure/known.ts'
 import * as importPlan from '../../db/import/plan.ts'
 import * as lanes from '../../db/lane.ts'
 import * as runs from '../../db/run/state.ts'
-import { compare, doubted, type Differences } from '../../db/sweep/compare.ts'
+import { compare, countMarked, doubted } from '../../db/sweep/compare.ts'
 import { sweptByUser } from '../../db/sweep/list.ts'
 import { settleDoubted, settleExtra, settleMissing, settleReturned, settleUnwanted } from '../../db/sweep/settle.ts'
 import { countDeleted } from '../../db/sync/late.ts'
@@ -42,9 +42,10 @@ const openSettling = async (deps: Dependencies, run: runs.Run, crm: Crm, connect
     /** People whom a mark and the keys contradict: the later of the two is right. */
     async marks(): Promise<void> {
       await settleReturned(db, key, target, swept)
-      const ids = (await doubted(db, swept, target)).map(({ id }) => id)
+      const doubts = await doubted(db, swept, target)
+      const ids = doubts.people.map(({ id }) => id)
       for await (const some of chunks('doubted', ids))
-        await settleDoubted(db, key, target, await askKeys(question, some))
+        await settleDoubted(db, key, target, doubts, await askKeys(question, some))
     },
 
     async missing({ sync: { pull } }: SyncPlan, ids: string[]): Promise<void> {
@@ -80,15 +81,18 @@ const openSettling = async (deps: Dependencies, run: runs.Run, crm: Crm, connect
       }
     },
 
-    /** R15: why a person must agree before they are marked; undefined where nobody must. Those whom the run has marked already count. */
-    async doubts({ extra, extraTotal, live }: Differences, absent: string[]): Promise<RunError | undefined> {
+    /**
+     * R15: why a person must agree before these are marked, `unasked` perhaps with them; undefined where nobody must. Those whom the run has marked already
+     * count, those who were taken to be gone before do not.
+     */
+    async doubts(absent: string[], unasked: number, live: number): Promise<RunError | undefined> {
       const sweptBy = (await sweptByUser(db, accountId, run.listId!)) ?? run.crmUserId
       const otherUser = sweptBy !== null && sweptBy !== connection.crmUserId
       const marked = await countDeleted(db, runId)
-      const [gone, of] = [extraTotal - extra.length + absent.length, live + marked]
-      if (gone === 0) return undefined
+      const gone = absent.length - (await countMarked(db, target, absent)) + unasked
+      const of = live + marked
       const confirmed = run.settings.confirmDeletions ?? 0
-      if (!needsConfirmation({ gone: gone + marked, live: of, otherUser, confirmed })) return undefined
+      if (gone === 0 || !needsConfirmation({ gone: gone + marked, live: of, otherUser, confirmed })) return undefined
       const who = otherUser ? ', as its new user sees it' : ''
       const detail = `${gone} of ${of} records are gone from the CRM${who}; none${marked > 0 ? ' of them' : ''} was marked.`
       return { ...runErrorOf(new FairleadError('massDeletion', { detail }), null), gone, of }
@@ -112,8 +116,13 @@ export const settleDifferences = async (
   if (found.missingTotal + found.extraTotal === 0) return { left: 0, more: false }
   const plan = await settle.plan()
   const absent = await settle.absent(found.extra)
-  const doubts = await settle.doubts(found, absent)
+  const unasked = found.extraTotal - found.extra.length
+  const doubts = await settle.doubts(absent, unasked, found.live)
   if (doubts !== undefined) {
+    // some are there: the rest may be, too
+    const goesOn = unasked > 0 && absent.length < found.extra.length
+    if (goesOn && (await settle.doubts(absent, 0, found.live)) === undefined)
+      return { left: found.missingTotal + absent.length + unasked, more: true }
     await runs.noteWaiting(deps.db, run.id, doubts)
     await settle.missing(plan, found.missing)
     throw new FairleadError('massDeletion', { detail: doubts.detail })

@@ -92,32 +92,58 @@ export const relink = async (sql: Sql, { id: runId, startedAt }: Swept, target: 
   return back.map((row) => row.crm_id)
 }
 
-/** People of the list whose keys were seen and who were taken to be gone since the run began: perhaps before that, perhaps after it. */
-export const doubted = ({ $client: sql }: Database, { id: runId, startedAt }: Swept, target: SweepTarget) => sql<
-  { id: string }[]
->`
-    with marked as materialized (
-      select p.crm_id from crm_people p join records r on r.list_id = ${target.listId} and r.crm_entity = p.entity and r.crm_id = p.crm_id
-      where p.connection_id = ${target.connectionId} and p.entity = ${target.entity} and p.since >= ${startedAt.toISOString()}::timestamptz),
-    ${swept(sql, runId)}, ${settled(sql, runId, target)}
-    select m.crm_id as id from marked m join swept s using (crm_id)
-    where not exists (select from settled e where e.crm_id = m.crm_id and e.code = 'goneDuring') order by m.crm_id`
+/** `at`: by the database's clock. `said`: this run has listed the person as `goneDuring`, and nobody says so any more. */
+export type Doubted = { at: string; people: { id: string; said: boolean }[] }
 
-/** They are there. Answers whose marks were taken away. */
-export const unmark = async (sql: Sql, target: SweepTarget, ids: string[]): Promise<string[]> => {
+/**
+ * People of the list of whom the run says one thing and the marks another: seen, and taken to be gone since the run began, perhaps before that, perhaps
+ * after it; or gone while it read, and there again for another list.
+ */
+export const doubted = (db: Database, { id: runId, startedAt }: Swept, target: SweepTarget): Promise<Doubted> =>
+  compareSets(db, async (sql) => {
+    const [found] = await sql<[Doubted]>`
+      with own as materialized (
+        select r.crm_id, r.removed_at, p.since from records r
+        left join crm_people p on p.connection_id = ${target.connectionId} and p.entity = r.crm_entity and p.crm_id = r.crm_id
+        where r.list_id = ${target.listId} and r.crm_entity = ${target.entity} and r.crm_id is not null),
+      ${swept(sql, runId)}, ${settled(sql, runId, target)},
+      seen as materialized (select crm_id from swept union select crm_id from settled where code = 'cameDuring'),
+      gone as materialized (select crm_id from settled where code = 'goneDuring'),
+      people as (
+        select o.crm_id as id, false as said from own o join seen using (crm_id)
+          where o.since >= ${startedAt.toISOString()}::timestamptz and not exists (select from gone g where g.crm_id = o.crm_id)
+        union all
+        select o.crm_id, true from own o join gone using (crm_id) where o.since is null and o.removed_at is null)
+      select clock_timestamp()::text as at, (select coalesce(json_agg(p order by id), '[]') from people p) as people`
+    return found
+  })
+
+/** They are there: marks that are not younger than that go. Answers whose did. */
+export const unmark = async (sql: Sql, target: SweepTarget, ids: string[], at: string): Promise<string[]> => {
   await lockPeople(sql, target.connectionId)
   const back = await sql<{ crm_id: string }[]>`
-    delete from crm_people where connection_id = ${target.connectionId}::uuid and entity = ${target.entity}
+    delete from crm_people where connection_id = ${target.connectionId}::uuid and entity = ${target.entity} and since <= ${at}::timestamptz
       and crm_id = any(string_to_array(${ids.join('\n')}::text, E'\n')) returning crm_id`
   return back.map((row) => row.crm_id)
 }
 
+/** Of these people, those who are taken to be gone already. */
+export const countMarked = async ({ $client: sql }: Database, target: SweepTarget, ids: string[]): Promise<number> => {
+  const [found] = await sql<[{ count: number }]>`
+    select count(*)::int as count from crm_people where connection_id = ${target.connectionId}::uuid and entity = ${target.entity}
+      and crm_id = any(string_to_array(${ids.join('\n')}::text, E'\n'))`
+  return found.count
+}
+
+/** Also of whoever was taken over by somebody who is gone, too. Answers who was not marked so before. */
 export const markDeleted = async (sql: Sql, runId: string, target: SweepTarget, ids: string[]): Promise<string[]> => {
   await lockPeople(sql, target.connectionId)
   const marked = await sql<{ crm_id: string }[]>`
     insert into crm_people (connection_id, entity, crm_id, account_id, state, run_id)
     select ${target.connectionId}::uuid, ${target.entity}, id, ${target.accountId}::uuid, 'deletedInCrm', ${runId}::uuid
     from unnest(string_to_array(${ids.join('\n')}::text, E'\n')) as x (id)
-    on conflict do nothing returning crm_id`
+    on conflict (connection_id, entity, crm_id) do update set state = excluded.state, successor_entity = null, successor_id = null,
+      run_id = excluded.run_id, since = excluded.since
+      where crm_people.state <> 'deletedInCrm' returning crm_id`
   return marked.map((row) => row.crm_id)
 }

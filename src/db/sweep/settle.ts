@@ -7,7 +7,7 @@ import { isErasedId, withoutErased } from '../erasure/known.ts'
 import * as lanes from '../lane.ts'
 import { insertEntries, rejectUnreadable, renewEntries } from '../run/record.ts'
 import { addWarnings } from '../run/warning.ts'
-import { markDeleted, relink, unmark, type SweepTarget, type Swept } from './compare.ts'
+import { markDeleted, relink, unmark, type Doubted, type SweepTarget, type Swept } from './compare.ts'
 
 export type Answer = {
   asked: string[]
@@ -97,15 +97,29 @@ export const settleReturned = (db: Database, key: lanes.LaneKey, target: Target,
     await count(sql, key, {})
   })
 
-/** People whose keys were seen and whom another list was found to have lost meanwhile: there nevertheless, or gone since their keys were read. */
-export const settleDoubted = (db: Database, key: lanes.LaneKey, target: Target, answer: Answer): Promise<void> =>
+/** People of whom the run and the marks say different things: there, or gone since the run saw them. */
+export const settleDoubted = (
+  db: Database,
+  key: lanes.LaneKey,
+  target: Target,
+  { at, people }: Doubted,
+  answer: Answer,
+): Promise<void> =>
   inTransaction(db, async (sql) => {
     const found = new Set([...answer.found, ...answer.unreadable].map(({ id }) => id))
-    const back = await unmark(sql, target, [...found])
-    const gone = answer.asked.filter((id) => !found.has(id))
+    const asked = new Set(answer.asked)
+    const of = (said: boolean, there: boolean): string[] =>
+      people
+        .filter((each) => asked.has(each.id) && each.said === said && found.has(each.id) === there)
+        .map(({ id }) => id)
+    const back = await unmark(sql, target, of(false, true), at)
+    await sql`
+      delete from entries where last_run_id = ${key.runId}::uuid and list_id = ${target.listId}::uuid and code = 'goneDuring'
+        and crm_id = any(string_to_array(${of(true, true).join('\n')}::text, E'\n'))`
+    await markDeleted(sql, key.runId, target, of(true, false))
     await insertEntries(sql, target, key.runId, 'sweep', [
       ...back.map(seenAgain),
-      ...gone.map((id) => ({ kind: 'changedDuring' as const, code: 'goneDuring', crmId: id })),
+      ...of(false, false).map((id) => ({ kind: 'changedDuring' as const, code: 'goneDuring', crmId: id })),
     ])
     await count(sql, key, {})
   })

@@ -1,7 +1,7 @@
 import type { CrmFound } from '../../domain/crm.ts'
 import type { Gone } from '../../domain/gone.ts'
 import { goesAsShown } from '../../domain/preview.ts'
-import type { EntryChanges } from '../../domain/run.ts'
+import type { EntryChanges, EntryWarning } from '../../domain/run.ts'
 import type { Database, Sql } from '../database.ts'
 import { ask, close } from '../decision/ask.ts'
 import type * as lanes from '../lane.ts'
@@ -108,6 +108,9 @@ const isShownMerge = async (
   return goesAsShown(shown, changes, into.fields)
 }
 
+const said = (warnings: EntryWarning[] | null, code: string): boolean =>
+  warnings?.some((warning) => warning.code === code) ?? false
+
 /** S8: whether a preview has shown that this became of the person. */
 const isShown = async (
   sql: Sql,
@@ -128,7 +131,8 @@ const isShown = async (
       code === fate.kind &&
       crmId === to.person.id &&
       crmEntity === to.entity &&
-      (warnings?.some((warning) => warning.code === 'mergedIntoRecord') ?? false) === (other !== undefined),
+      said(warnings, 'mergedIntoRecord') === (other !== undefined) &&
+      said(warnings, 'restored') === (other?.removed ?? false),
   )
   if (found === undefined || other === undefined) return found !== undefined
   return isShownMerge(sql, plan, row, other, found.changes ?? {})

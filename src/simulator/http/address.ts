@@ -1,4 +1,5 @@
 import { Refusal } from '../diagnosis.ts'
+import type { Incoming } from '../faults.ts'
 import { parseQuery } from '../query/arguments.ts'
 
 export type Segment = { name: string; selector: string | undefined }
@@ -47,3 +48,11 @@ export const parseAddress = (url: string, basePath: string): Address | undefined
     path,
   }
 }
+
+/** A request as faults and scripts look at it. */
+export const incoming = ({ contract, segments, path, query }: Address, method: string): Incoming => ({
+  method,
+  contract,
+  kind: segments[0]?.name ?? '',
+  url: `${path}?${[...query].map((pair) => pair.join('=')).join('&')}`,
+})

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Strikes } from '../faults.ts'
-import { parseAddress, type Address } from './address.ts'
+import { incoming, parseAddress, type Address } from './address.ts'
 import { readBody } from './body.ts'
 import type { Desk } from './desk.ts'
 import { credentialsIn } from './door.ts'
@@ -44,13 +44,7 @@ type Outcome = {
 }
 
 const strikesAt = (desk: Desk, method: string, address: Address): Strikes =>
-  desk.faults.strike({
-    method,
-    contract: address.contract,
-    kind: address.segments[0]?.name ?? '',
-    change: isChange(method, address),
-    url: `${address.path}?${[...address.query].map((pair) => pair.join('=')).join('&')}`,
-  })
+  desk.faults.strike({ ...incoming(address, method), change: isChange(method, address) })
 
 const receive = async (
   desk: Desk,
