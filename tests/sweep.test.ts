@@ -39,6 +39,19 @@ const marked = async (entity: CrmEntity): Promise<string[]> => {
     select crm_id as id from crm_people where entity = ${entity} and state = 'deletedInCrm' order by crm_id`
   return rows.map(({ id }) => id)
 }
+/** Some whose records are on the list, and who are not taken to be gone. */
+const some = async (entity: CrmEntity, count: number): Promise<string[]> => {
+  const rows = await fairlead.db.$client<{ id: string }[]>`
+    select r.crm_id as id from records r where list_id = ${lists[entity]} and removed_at is null
+      and not exists (select from crm_people p where p.crm_id = r.crm_id) order by r.crm_id limit ${count}`
+  return rows.map(({ id }) => id)
+}
+const take = async (entity: CrmEntity, count: number): Promise<string[]> => {
+  const ids = await some(entity, count)
+  const sql = fairlead.db.$client
+  await sql`update records set removed_at = now() where list_id = ${lists[entity]} and crm_id in ${sql(ids)}`
+  return ids
+}
 const entriesOf = (run: runs.Run) =>
   fairlead.db.$client<{ kind: string; code: string; id: string }[]>`
     select kind, code, crm_id as id from entries where last_run_id = ${run.id} order by crm_id`
@@ -183,13 +196,10 @@ describe('R15: a read that is not whole marks nobody', () => {
 
 test('R17: a record that was removed here is not brought back, and is explained, even when the CRM loses the person', async () => {
   const sql = fairlead.db.$client
-  const removed = await sql<{ id: string }[]>`
-    update records set removed_at = now() where id in (
-      select r.id from records r where list_id = ${lists.contact} and not exists (select from crm_people p where p.crm_id = r.crm_id) limit 2)
-    returning crm_id as id`
+  const removed = await take('contact', 2)
   const run = await sweep(lists.contact)
   expect(run).toMatchObject({ ...green, counts: { sweep: { read: 0 } }, balance: { explained: { removed: 2 } } })
-  fairlead.simulator.control.remove({ entity: 'contact', ids: [removed[0]!.id] })
+  fairlead.simulator.control.remove({ entity: 'contact', ids: removed.slice(0, 1) })
   expect(await sweep(lists.contact)).toMatchObject({ ...green, balance: { explained: { removed: 1 } } })
   const still = await sql`select from records where list_id = ${lists.contact} and removed_at is not null`
   expect(still).toHaveLength(2)
@@ -214,12 +224,7 @@ const sweepWhile = async (listId: string, ...statements: string[]) => {
 const quoted = (ids: string[]) => ids.map((id) => `'${id}'`).join(', ')
 /** Takes records away from a list and their people out of the CRM. */
 const loseRemoved = async (entity: CrmEntity, count: number): Promise<string[]> => {
-  const rows = await fairlead.db.$client<{ id: string }[]>`
-    update records set removed_at = now() where id in (
-      select r.id from records r where list_id = ${lists[entity]} and removed_at is null and not exists (select from crm_people p where p.crm_id = r.crm_id)
-      limit ${count})
-    returning crm_id as id`
-  const ids = rows.map(({ id }) => id).sort()
+  const ids = await take(entity, count)
   fairlead.simulator.control.remove({ entity, ids })
   return ids
 }
@@ -250,19 +255,13 @@ describe('R15: a person whom another list finds to be gone while the keys are re
   const marking = ([id]: string[]) => `
     insert into crm_people (connection_id, entity, crm_id, account_id, state)
       select connection_id, 'lead', '${id}', account_id, 'deletedInCrm' from lists where id = '${lists.lead}'`
-  const some = async (): Promise<string[]> => {
-    const rows = await fairlead.db.$client<{ id: string }[]>`
-      select r.crm_id as id from records r where list_id = ${lists.lead} and removed_at is null
-        and not exists (select from crm_people p where p.crm_id = r.crm_id) limit 1`
-    return rows.map(({ id }) => id)
-  }
 
   test('is gone since then, explained, and stays marked', async () => {
     const { control } = fairlead.simulator
     control.resetGauges()
     expect(await sweep(lists.lead)).toMatchObject(green)
     requests = control.journal().filter(({ path }) => path.endsWith('/-/leads')).length
-    const ids = await some()
+    const ids = await some('lead', 1)
     control.resetGauges()
     control.script({ afterRequests: requests, match: { kind: 'leads' }, do: [{ remove: { entity: 'lead', ids } }] })
     const run = await sweepWhile(lists.lead, marking(ids))
@@ -275,7 +274,7 @@ describe('R15: a person whom another list finds to be gone while the keys are re
   /** While the keys are read the person goes from sight, or comes; `then`: after the first question about it. */
   const scripted = async (before: 'hidden' | 'shown', then?: 'hidden' | 'shown'): Promise<string[]> => {
     const { control } = fairlead.simulator
-    const ids = await some()
+    const ids = await some('lead', 1)
     const show = (sight: 'hidden' | 'shown') => ({
       entity: 'lead' as const,
       ids,
@@ -310,7 +309,7 @@ describe('R15: a person whom another list finds to be gone while the keys are re
   })
 
   test('is linked again where the CRM has the person nevertheless', async () => {
-    const ids = await some()
+    const ids = await some('lead', 1)
     const run = await sweepWhile(lists.lead, marking(ids))
     expect(run).toMatchObject({ ...green, balance: { explained: { goneDuring: 0 } } })
     expect(await entriesOf(run)).toEqual(each('relinked', 'seenAgain', ids))
@@ -320,13 +319,11 @@ describe('R15: a person whom another list finds to be gone while the keys are re
 
 test('R16: a person who was taken over by somebody who is gone, too, is marked as deleted, and is no mass deletion for a new user', async () => {
   const sql = fairlead.db.$client
-  const [{ id, connectionId }] = await sql<[{ id: string; connectionId: string }]>`
-    select r.crm_id as id, l.connection_id as "connectionId" from records r join lists l on l.id = r.list_id
-    where list_id = ${lists.contact} and r.removed_at is null and not exists (select from crm_people p where p.crm_id = r.crm_id) limit 1`
+  const [id] = await some('contact', 1)
   await sql`
     insert into crm_people (connection_id, entity, crm_id, account_id, state, successor_entity, successor_id)
-    values (${connectionId}, 'contact', ${id}, ${fairlead.accountId}, 'merged', 'contact', 'CNOBODY00001')`
-  fairlead.simulator.control.remove({ entity: 'contact', ids: [id] })
+    select connection_id, 'contact', ${id!}, account_id, 'merged', 'contact', 'CNOBODY00001' from lists where id = ${lists.contact}`
+  fairlead.simulator.control.remove({ entity: 'contact', ids: [id!] })
   fairlead.simulator.control.setUser({ username: 'fourth', password: 'secret', role: 'admin', userId: 'U6UJ9A00000X' })
   await fairlead.connect({ username: 'fourth' })
   const run = await sweep(lists.contact)

@@ -39,7 +39,7 @@ export const sweep = async (input: RunInput, held: Held, onKeys: (keys: number) 
   return read && settle(input, held)
 }
 
-/** Draws up the ledger. Where people here have changed the list since both sides agreed, that is settled first. */
+/** Draws up the ledger. Where people here, or other lists, have changed something since both sides agreed, that is settled first. */
 export const finishSwept = async (agreed: boolean, input: RunInput, held: Held): Promise<{ state: RunState }> => {
   let settles = agreed
   for (let round = 1; ; round += 1) {

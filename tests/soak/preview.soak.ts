@@ -2,7 +2,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { apply } from '../../src/db/preview.ts'
 import { request } from '../../src/db/sync/request.ts'
 import { openFairlead, until } from '../support/fairlead.ts'
-import { openList, sumsAgree } from '../support/sync.ts'
+import { expectGood, openList, sumsAgree } from '../support/sync.ts'
 import { peakOf, startWorker, workerFlags } from '../support/worker.ts'
 
 const hourMs = 3_600_000
@@ -49,8 +49,7 @@ test(`S8: a preview of ${changes} changes survives a SIGKILL, writes nothing, is
   const worker = await startWorker(fairlead, workerFlags())
   const run = await fairlead.finished(runId, hourMs)
   const peak = peakOf(worker.pid)
-  expect(run).toMatchObject({ state: 'succeeded', error: null })
-  expect(sumsAgree(run)).toBe(true)
+  expectGood(run)
   expect(run.counts).toMatchObject({ pull: { updated: changes - half }, push: { updated: half } })
   expect(await shown()).toBe(changes)
   expect(await picture()).toEqual(before)

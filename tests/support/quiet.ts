@@ -3,7 +3,7 @@ import type { Run } from '../../src/db/run/state.ts'
 import type { CrmEntity } from '../../src/domain/crm.ts'
 import { differences } from './compare.ts'
 import type { Fairlead } from './fairlead.ts'
-import { sumsAgree, type TestList } from './sync.ts'
+import { expectGood, sumsAgree, type TestList } from './sync.ts'
 
 /** Changes when any record of the list is written, whatever is written. */
 const stateOf = async ({ db }: Fairlead, { listId }: TestList) => {
@@ -31,8 +31,7 @@ export const expectQuiet = async (fairlead: Fairlead, list: TestList, entity: Cr
 /** Everything that differed is in step after one sync, and the next one writes nothing. Answers the first. */
 export const expectInStep = async (fairlead: Fairlead, list: TestList, entity: CrmEntity): Promise<Run> => {
   const run = await list.run()
-  expect(run).toMatchObject({ state: 'succeeded', error: null })
-  expect(sumsAgree(run)).toBe(true)
+  expectGood(run)
   expect(await differences(fairlead, list.listId, entity)).toEqual([])
   await expectQuiet(fairlead, list, entity)
   return run

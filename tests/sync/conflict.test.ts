@@ -3,7 +3,7 @@ import * as accounts from '../../src/db/account.ts'
 import { operator } from '../../src/db/audit.ts'
 import type { ConflictRule } from '../../src/domain/account.ts'
 import { openFairlead, type Fairlead } from '../support/fairlead.ts'
-import { openList, sumsAgree, type TestList } from '../support/sync.ts'
+import { expectGood, openList, sumsAgree, type TestList } from '../support/sync.ts'
 import { openPeople, type People } from './people.ts'
 
 // R9, R11, R13 for one value: {blank or present before} × {kept, changed, cleared here} × {kept, changed, cleared, changed alike there} × {which change
@@ -96,8 +96,7 @@ test.each(['crmWins', 'latestWins'] as const)(
     }
     crm.takeWrites()
     const run = await list.run()
-    expect(run).toMatchObject({ state: 'succeeded', error: null })
-    expect(sumsAgree(run)).toBe(true)
+    expectGood(run)
 
     const records = new Map((await list.records()).map((record) => [record.id, record]))
     const entries = await list.entries(run.id)

@@ -5,7 +5,7 @@ import { openFairlead, until, type Fairlead } from '../support/fairlead.ts'
 import { fetchHistory } from '../support/history.ts'
 import { differences } from '../support/compare.ts'
 import { addSchedule, dailySpec, firingsOf } from '../support/schedule.ts'
-import { openList, sumsAgree, type TestList } from '../support/sync.ts'
+import { expectGood, openList, type TestList } from '../support/sync.ts'
 import { startWorker } from '../support/worker.ts'
 
 const count = 10
@@ -51,8 +51,7 @@ const writtenOf = (title: string): number[] =>
 const sum = (numbers: number[]): number => numbers.reduce((total, each) => total + each, 0)
 const expectGreen = (runs: runRows.Run[]): void => {
   for (const run of runs) {
-    expect(run).toMatchObject({ state: 'succeeded', error: null })
-    expect(sumsAgree(run)).toBe(true)
+    expectGood(run)
   }
 }
 

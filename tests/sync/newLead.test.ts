@@ -3,7 +3,7 @@ import { operator } from '../../src/db/audit.ts'
 import * as columns from '../../src/db/column.ts'
 import type { PushSettings } from '../../src/domain/sync.ts'
 import { openFairlead, type Fairlead } from '../support/fairlead.ts'
-import { openList, sumsAgree, type TestList } from '../support/sync.ts'
+import { expectGood, openList, type TestList } from '../support/sync.ts'
 import { openPeople, type People } from './people.ts'
 
 // S1 and "Columns and CRM fields": what a record without a link becomes
@@ -38,8 +38,7 @@ let made = 0
 const address = (): string => `new.${(made += 1)}@example.com`
 const sync = async (list: TestList, recordId: string) => {
   const run = await list.run()
-  expect(run).toMatchObject({ state: 'succeeded', error: null })
-  expect(sumsAgree(run)).toBe(true)
+  expectGood(run)
   const record = (await list.records()).find(({ id }) => id === recordId)!
   const entries = await list.entries(run.id)
   const said = entries.find((entry) => entry.recordId === recordId && entry.phase === 'push')

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { openFairlead, type Fairlead } from '../support/fairlead.ts'
-import { openList, sumsAgree, type EntryRow, type Held, type TestList } from '../support/sync.ts'
+import { expectGood, openList, type EntryRow, type Held, type TestList } from '../support/sync.ts'
 import { openPeople, type People, type Truth } from './people.ts'
 
 // R8, R11: what the CRM makes of a value is the value that both sides agree on
@@ -34,8 +34,7 @@ beforeEach(() => {
 type Seen = { held: Held; said: EntryRow[]; person: Truth; writes: number }
 const sync = async (recordId: string): Promise<Seen> => {
   const run = await list.run()
-  expect(run).toMatchObject({ state: 'succeeded', error: null })
-  expect(sumsAgree(run)).toBe(true)
+  expectGood(run)
   const held = (await list.records()).find(({ id }) => id === recordId)!
   const said = (await list.entries(run.id)).filter((entry) => entry.recordId === recordId)
   return { held, said, person: crm.control.person('lead', held.crmId!)!, writes: crm.takeWrites().length }

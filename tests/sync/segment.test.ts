@@ -8,7 +8,7 @@ import * as columns from '../../src/db/column.ts'
 import { request } from '../../src/db/sync/request.ts'
 import { openFairlead, until, type Fairlead } from '../support/fairlead.ts'
 import { plainList, runSegment, segmentOf, startSegment } from '../support/plain.ts'
-import { openList, sumsAgree, type TestList } from '../support/sync.ts'
+import { expectGood, openList, type TestList } from '../support/sync.ts'
 import { openPeople, type People } from './people.ts'
 
 let fairlead: Fairlead
@@ -31,8 +31,7 @@ const add = (list: TestList, name: string, team: string): Promise<string> =>
   list.create({ 'E-mail': mail(name), 'Last name': name, Firm: 'Ltd', Job: 'Boss', Team: team })
 const inTeam = (team: string) => ({ column: 'Team', operator: 'is', value: team })
 const good = (run: Run): Run => {
-  expect(run).toMatchObject({ state: 'succeeded', error: null })
-  expect(sumsAgree(run)).toBe(true)
+  expectGood(run)
   return run
 }
 const linked = async (list: TestList): Promise<string[]> =>

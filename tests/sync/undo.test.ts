@@ -4,7 +4,7 @@ import * as runs from '../../src/db/run/state.ts'
 import { request } from '../../src/db/sync/request.ts'
 import type { PushSettings } from '../../src/domain/sync.ts'
 import { openFairlead, until, type Fairlead } from '../support/fairlead.ts'
-import { openList, sumsAgree, type EntryRow, type Held, type TestList } from '../support/sync.ts'
+import { expectGood, openList, sumsAgree, type EntryRow, type Held, type TestList } from '../support/sync.ts'
 import { openPeople, type People } from './people.ts'
 
 let fairlead: Fairlead
@@ -37,8 +37,7 @@ afterEach(() => {
 const get = (runId: string) => runs.get(fairlead.db, fairlead.accountId, runId)
 const good = async (kind: 'sync' | 'verify' = 'sync') => {
   const run = await list.run(kind)
-  expect(run).toMatchObject({ state: 'succeeded', error: null })
-  expect(sumsAgree(run)).toBe(true)
+  expectGood(run)
   return run
 }
 const startUndo = async (runId: string) => {

@@ -1,5 +1,5 @@
 import type { Crm, CrmEntity, CrmField } from '../../domain/crm.ts'
-import type { Answer } from '../../db/sweep/settle.ts'
+import { thereOf, type Answer } from '../../db/sweep/settle.ts'
 import { beat } from '../beat.ts'
 
 /** People are asked for so many at once. */
@@ -20,20 +20,16 @@ export const askKeys = async ({ crm, entity, signal }: Question, ids: string[]):
 export const askPeople = async (question: Question, fields: CrmField[], ids: string[]): Promise<Answer> => {
   const { crm, entity, signal } = question
   const { rows, unreadable, warnings } = await crm.peopleById(entity, fields, ids, { signal })
-  const came = new Set([...rows, ...unreadable].map(({ id }) => id))
+  const answer = { asked: ids, found: rows, unreadable, warnings }
+  const came = thereOf(answer)
   const absent = ids.filter((id) => !came.has(id))
-  if (absent.length === 0) return { asked: ids, found: rows, unreadable, warnings }
+  if (absent.length === 0) return answer
   const { found: hidden, unreadable: broken } = await askKeys(question, absent)
-  return {
-    asked: ids,
-    found: rows,
-    warnings,
-    unreadable: [...unreadable, ...broken, ...hidden.map(({ id }) => ({ id, crm: {} }))],
-  }
+  return { ...answer, unreadable: [...unreadable, ...broken, ...hidden.map(({ id }) => ({ id, crm: {} }))] }
 }
 
 /** So many ids as are asked for at once, with a sign of life for each; `doing` names it. */
-export async function* chunks(doing: string, ids: string[]): AsyncGenerator<string[]> {
+export function* chunks(doing: string, ids: string[]): Generator<string[]> {
   for (let from = 0; from < ids.length; from += askAtOnce) {
     beat({ [doing]: from })
     yield ids.slice(from, from + askAtOnce)

@@ -6,7 +6,15 @@ import * as lanes from '../../db/lane.ts'
 import * as runs from '../../db/run/state.ts'
 import { compare, countMarked, doubted } from '../../db/sweep/compare.ts'
 import { sweptByUser } from '../../db/sweep/list.ts'
-import { settleDoubted, settleExtra, settleMissing, settleReturned, settleUnwanted } from '../../db/sweep/settle.ts'
+import {
+  settleCame,
+  settleDeleted,
+  settleDoubted,
+  settleMissing,
+  settleReturned,
+  settleUnwanted,
+  thereOf,
+} from '../../db/sweep/settle.ts'
 import { countDeleted } from '../../db/sync/late.ts'
 import { storePull } from '../../db/sync/pull.ts'
 import type { SyncPlan } from '../../db/sync/plan.ts'
@@ -44,13 +52,13 @@ const openSettling = async (deps: Dependencies, run: runs.Run, crm: Crm, connect
       await settleReturned(db, key, target, swept)
       const doubts = await doubted(db, swept, target)
       const ids = doubts.people.map(({ id }) => id)
-      for await (const some of chunks('doubted', ids))
+      for (const some of chunks('doubted', ids))
         await settleDoubted(db, key, target, doubts, await askKeys(question, some))
     },
 
     async missing({ sync: { pull } }: SyncPlan, ids: string[]): Promise<void> {
       const mark = run.mark?.toISOString() ?? null
-      for await (const some of chunks('missing', ids)) {
+      for (const some of chunks('missing', ids)) {
         if (!pull.enabled || !pull.addNew) await settleUnwanted(db, key, target, some)
         else await settleMissing(db, key, target, mark, await askPeople(question, fields, some))
       }
@@ -59,23 +67,22 @@ const openSettling = async (deps: Dependencies, run: runs.Run, crm: Crm, connect
     /** Lists those who are there; answers those who are not. */
     async absent(ids: string[]): Promise<string[]> {
       const absent: string[] = []
-      for await (const some of chunks('extra', ids)) {
-        const answer = await askKeys(question, some)
-        const there = new Set([...answer.found, ...answer.unreadable].map(({ id }) => id))
+      for (const some of chunks('extra', ids)) {
+        const there = thereOf(await askKeys(question, some))
         absent.push(...some.filter((id) => !there.has(id)))
-        if (there.size > 0) await settleExtra(db, key, target, { ...answer, asked: [...there] })
+        if (there.size > 0) await settleCame(db, key, target, [...there])
       }
       return absent
     },
 
     /** Marks them, or follows them to whoever took them over (R16). */
     async gone(plan: SyncPlan, ids: string[]): Promise<void> {
-      for await (const some of chunks('gone', ids)) {
+      for (const some of chunks('gone', ids)) {
         const fates = await judgeFates({ deps, crm, plan, runId, options: { signal: question.signal } }, entity, some)
         const gone = fates.filter(({ fate }) => fate.kind !== 'deleted')
         const followed = new Set(gone.map(({ id }) => id))
-        const asked = some.filter((id) => !followed.has(id))
-        await settleExtra(db, key, target, { asked, found: [], unreadable: [], warnings: [] })
+        const deleted = some.filter((id) => !followed.has(id))
+        await settleDeleted(db, key, target, deleted)
         const none = { rows: [], unreadable: [], warnings: [], next: null }
         if (gone.length > 0) await storePull(db, plan, key, crm.skewMs() ?? 0, { ...none, entity, gone })
       }

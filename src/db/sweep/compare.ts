@@ -118,15 +118,6 @@ export const doubted = (db: Database, { id: runId, startedAt }: Swept, target: S
     return found
   })
 
-/** They are there: marks that are not younger than that go. Answers whose did. */
-export const unmark = async (sql: Sql, target: SweepTarget, ids: string[], at: string): Promise<string[]> => {
-  await lockPeople(sql, target.connectionId)
-  const back = await sql<{ crm_id: string }[]>`
-    delete from crm_people where connection_id = ${target.connectionId}::uuid and entity = ${target.entity} and since <= ${at}::timestamptz
-      and crm_id = any(string_to_array(${ids.join('\n')}::text, E'\n')) returning crm_id`
-  return back.map((row) => row.crm_id)
-}
-
 /** Of these people, those who are taken to be gone already. */
 export const countMarked = async ({ $client: sql }: Database, target: SweepTarget, ids: string[]): Promise<number> => {
   const [found] = await sql<[{ count: number }]>`

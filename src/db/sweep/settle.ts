@@ -7,7 +7,8 @@ import { isErasedId, withoutErased } from '../erasure/known.ts'
 import * as lanes from '../lane.ts'
 import { insertEntries, rejectUnreadable, renewEntries } from '../run/record.ts'
 import { addWarnings } from '../run/warning.ts'
-import { markDeleted, relink, unmark, type Doubted, type SweepTarget, type Swept } from './compare.ts'
+import { markDeleted, relink, type Doubted, type SweepTarget, type Swept } from './compare.ts'
+import { unmark } from '../sync/rows.ts'
 
 export type Answer = {
   asked: string[]
@@ -17,11 +18,17 @@ export type Answer = {
 }
 type Target = SweepTarget & PageTarget
 
+/** Who is there, whether or not the CRM can deliver them. */
+export const thereOf = ({ found, unreadable }: Answer): Set<string> =>
+  new Set([...found, ...unreadable].map(({ id }) => id))
+
 const count = (sql: Sql, key: lanes.LaneKey, counts: Partial<lanes.LaneCounts>) =>
   lanes.advance(sql, key, { cursor: null, done: true, counts: { ...lanes.noLaneCounts(), ...counts } })
 
 const inTransaction = <T>(db: Database, work: (sql: Sql) => Promise<T>): Promise<T> =>
   db.$client.begin((tx) => work(tx as unknown as Sql)) as Promise<T>
+
+const goneDuring = (crmId: string) => ({ kind: 'changedDuring' as const, code: 'goneDuring', crmId })
 
 /**
  * Ids that the CRM has and the list has not. Those that it delivers are stored, and listed with whether they came while the run
@@ -44,7 +51,7 @@ export const settleMissing = (
       erased.map(({ id }) => `${target.entity}:${id}`),
       target.hashKey,
     )
-    const found = new Set([...answer.found.map((each) => each.id), ...answer.unreadable.map((each) => each.id)])
+    const found = thereOf(answer)
     const gone = answer.asked.filter((id) => !found.has(id))
     await insertEntries(sql, target, key.runId, 'sweep', [
       ...people.map(({ id, values }) => ({
@@ -55,7 +62,7 @@ export const settleMissing = (
             : 'addedDuring',
         crmId: id,
       })),
-      ...gone.map((id) => ({ kind: 'changedDuring' as const, code: 'goneDuring', crmId: id })),
+      ...gone.map(goneDuring),
     ])
     const rejected = await rejectUnreadable(sql, target, key.runId, 'sweep', unreadable)
     await addWarnings(sql, { runId: key.runId, listId: target.listId }, answer.warnings)
@@ -70,20 +77,20 @@ export const settleUnwanted = (db: Database, key: lanes.LaneKey, target: Target,
     await count(sql, key, { read: skipped, skipped })
   })
 
-/** Ids that the list has and the sweep did not see: still there when asked by name, or deleted in the CRM. */
-export const settleExtra = (db: Database, key: lanes.LaneKey, target: Target, answer: Answer): Promise<void> =>
+/** Ids that the list has and the sweep did not see, and that are there when asked by name. */
+export const settleCame = (db: Database, key: lanes.LaneKey, target: Target, ids: string[]): Promise<void> =>
   inTransaction(db, async (sql) => {
-    const found = new Set([...answer.found.map((each) => each.id), ...answer.unreadable.map((each) => each.id)])
-    const deleted = await markDeleted(
-      sql,
-      key.runId,
-      target,
-      answer.asked.filter((id) => !found.has(id)),
-    )
-    await insertEntries(sql, target, key.runId, 'sweep', [
-      ...[...found].map((id) => ({ kind: 'changedDuring' as const, code: 'cameDuring', crmId: id })),
-      ...deleted.map((id) => ({ kind: 'deleted' as const, code: 'deletedInCrm', crmId: id })),
-    ])
+    const came = ids.map((id) => ({ kind: 'changedDuring' as const, code: 'cameDuring', crmId: id }))
+    await insertEntries(sql, target, key.runId, 'sweep', came)
+    await count(sql, key, {})
+  })
+
+/** Ids that the list has and the CRM has not. */
+export const settleDeleted = (db: Database, key: lanes.LaneKey, target: Target, ids: string[]): Promise<void> =>
+  inTransaction(db, async (sql) => {
+    const deleted = await markDeleted(sql, key.runId, target, ids)
+    const entries = deleted.map((id) => ({ kind: 'deleted' as const, code: 'deletedInCrm', crmId: id }))
+    await insertEntries(sql, target, key.runId, 'sweep', entries)
     await count(sql, key, { deleted: deleted.length })
   })
 
@@ -106,7 +113,7 @@ export const settleDoubted = (
   answer: Answer,
 ): Promise<void> =>
   inTransaction(db, async (sql) => {
-    const found = new Set([...answer.found, ...answer.unreadable].map(({ id }) => id))
+    const found = thereOf(answer)
     const asked = new Set(answer.asked)
     const of = (said: boolean, there: boolean): string[] =>
       people
@@ -117,9 +124,6 @@ export const settleDoubted = (
       delete from entries where last_run_id = ${key.runId}::uuid and list_id = ${target.listId}::uuid and code = 'goneDuring'
         and crm_id = any(string_to_array(${of(true, true).join('\n')}::text, E'\n'))`
     await markDeleted(sql, key.runId, target, of(true, false))
-    await insertEntries(sql, target, key.runId, 'sweep', [
-      ...back.map(seenAgain),
-      ...of(false, false).map((id) => ({ kind: 'changedDuring' as const, code: 'goneDuring', crmId: id })),
-    ])
+    await insertEntries(sql, target, key.runId, 'sweep', [...back.map(seenAgain), ...of(false, false).map(goneDuring)])
     await count(sql, key, {})
   })

@@ -11,7 +11,7 @@ import { optOutField, wantsNoMail, type Cleared } from '../optOut/fromCrm.ts'
 import type { NewEntry } from '../run/record.ts'
 import type { SyncPlan } from './plan.ts'
 import { foresee } from './preview.ts'
-import { linkedRows, lockPeople, writeRows, type RowChange, type SyncRow } from './rows.ts'
+import { linkedRows, unmark, writeRows, type RowChange, type SyncRow } from './rows.ts'
 import { isFollowing, takesOver, type Shown } from './shown.ts'
 
 /**
@@ -52,11 +52,7 @@ const relink = async (sql: Sql, { plan, entity }: Context, rows: SyncRow[]): Pro
     )
     return returned.map(seenAgain)
   }
-  await lockPeople(sql, plan.connectionId)
-  const gone = await sql<{ id: string }[]>`
-    delete from crm_people where connection_id = ${plan.connectionId}::uuid and entity = ${entity}
-      and crm_id = any(string_to_array(${back.join('\n')}::text, E'\n')) returning crm_id as id`
-  const there = new Set(gone.map(({ id }) => id))
+  const there = new Set(await unmark(sql, { connectionId: plan.connectionId, entity }, back))
   return returned.filter(({ crmId }) => there.has(crmId!)).map(seenAgain)
 }
 

@@ -42,6 +42,21 @@ export const lockPeople = async (sql: Sql, connectionId: string): Promise<void> 
   await sql`select pg_advisory_xact_lock(hashtextextended(${peopleLock(connectionId)}::text, 0))`
 }
 
+/** They are there: what is known of them being gone goes, but for what is younger than `at`. Answers of whom it did. */
+export const unmark = async (
+  sql: Sql,
+  { connectionId, entity }: { connectionId: string; entity: CrmEntity },
+  ids: readonly string[],
+  at: string | null = null,
+): Promise<string[]> => {
+  await lockPeople(sql, connectionId)
+  const back = await sql<{ id: string }[]>`
+    delete from crm_people where connection_id = ${connectionId}::uuid and entity = ${entity}
+      and crm_id = any(string_to_array(${ids.join('\n')}::text, E'\n')) and (${at}::timestamptz is null or since <= ${at}::timestamptz)
+    returning crm_id as id`
+  return back.map(({ id }) => id)
+}
+
 /** `previewId`: the preview as whose records are seen, instead of as they are. */
 type Of = { listId: string; connectionId: string; previewId?: string | null }
 
