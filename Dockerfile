@@ -38,4 +38,4 @@ USER node
 EXPOSE 8080 9464
 # For the API; a worker is asked with `worker` instead.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["node", "deploy/health.mjs", "api"]
-CMD ["node", "--max-old-space-size=1024", "src/serve.ts"]
+CMD ["node", "--initial-old-space-size=256", "--max-old-space-size=1024", "src/serve.ts"]

@@ -24,7 +24,8 @@ const write = (workflowId: string, name = 'importList') =>
 const deliverAll = async (send: (message: outbox.Message) => Promise<void>): Promise<void> => {
   while ((await outbox.deliver(db, send)).sent > 0);
 }
-const makeDue = () => db.$client`update outbox set retry_at = now()`
+/** A second ago: columns hold milliseconds, and `now()` is rounded to one that may still be to come. */
+const makeDue = () => db.$client`update outbox set retry_at = now() - interval '1 second'`
 
 test('messages of one workflow are handed over in their order, each once', async () => {
   for (const name of ['first', 'second', 'third']) await write('import:1', name)
