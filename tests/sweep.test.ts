@@ -52,6 +52,10 @@ const take = async (entity: CrmEntity, count: number): Promise<string[]> => {
   await sql`update records set removed_at = now() where list_id = ${lists[entity]} and crm_id in ${sql(ids)}`
   return ids
 }
+/** As if another list had found out that somebody took the person over, whom the CRM does not have. */
+const takeOver = (entity: CrmEntity, id: string, state: 'merged' | 'converted') => fairlead.db.$client`
+  insert into crm_people (connection_id, entity, crm_id, account_id, state, successor_entity, successor_id)
+  select connection_id, ${entity}, ${id}, account_id, ${state}, 'contact', 'CNOBODY00001' from lists where id = ${lists[entity]}`
 const entriesOf = (run: runs.Run) =>
   fairlead.db.$client<{ kind: string; code: string; id: string }[]>`
     select kind, code, crm_id as id from entries where last_run_id = ${run.id} order by crm_id`
@@ -228,6 +232,7 @@ const loseRemoved = async (entity: CrmEntity, count: number): Promise<string[]> 
   fairlead.simulator.control.remove({ entity, ids })
   return ids
 }
+const removing = (ids: string[]) => `update records set removed_at = now() where crm_id in (${quoted(ids)})`
 const restoring = (ids: string[]) => `update records set removed_at = null where crm_id in (${quoted(ids)})`
 
 test('R15: a record that comes back to the list after the comparison, whose person the CRM has lost, is settled before the ledger', async () => {
@@ -247,6 +252,15 @@ test('R15: those whom a run has marked already count when it judges whether too 
   expect(run.error!.detail).toMatch(/^15 of \d+ records are gone from the CRM; none of them was marked\.$/)
   expect(run.counts!['sweep']).toMatchObject({ deleted: listed.length })
   expect(await confirm(run)).toMatchObject({ ...green, counts: { sweep: { deleted: 15 } } })
+})
+
+test('R15: a person whose mark is taken away before the ledger, and who is gone all the same, is listed as deleted once', async () => {
+  const ids = await some('lead', 1)
+  fairlead.simulator.control.remove({ entity: 'lead', ids })
+  const run = await sweepWhile(lists.lead, `delete from crm_people where crm_id in (${quoted(ids)})`)
+  expect(run).toMatchObject({ ...green, counts: { sweep: { deleted: 1 } } })
+  expect(await entriesOf(run)).toEqual(each('deleted', 'deletedInCrm', ids))
+  expect(await marked('lead')).toEqual(expect.arrayContaining(ids))
 })
 
 describe('R15: a person whom another list finds to be gone while the keys are read', () => {
@@ -308,6 +322,23 @@ describe('R15: a person whom another list finds to be gone while the keys are re
     expect((await marked('lead')).includes(ids[0]!)).toBe(goneDuring === 1)
   })
 
+  test('and takes to be there again, is explained also where the record is removed here', async () => {
+    const ids = await scripted('shown')
+    const meanwhile = `delete from crm_people where crm_id in (${quoted(ids)}); ${removing(ids)}`
+    const run = await sweepWhile(lists.lead, marking(ids), meanwhile)
+    expect(run).toMatchObject({ ...green, balance: { explained: { goneDuring: 1, removed: 0 } } })
+    expect(await marked('lead')).toEqual(expect.arrayContaining(ids))
+  })
+
+  test('and had found to be taken over before, is linked again when it is there when asked for by name', async () => {
+    const ids = await scripted('hidden')
+    await takeOver('lead', ids[0]!, 'converted')
+    const run = await sweep(lists.lead)
+    expect(run).toMatchObject({ ...green, balance: { explained: { cameDuring: 1 } } })
+    expect((await entriesOf(run)).map(({ code }) => code).toSorted()).toEqual(['cameDuring', 'seenAgain'])
+    expect(await some('lead', 3000)).toContain(ids[0])
+  })
+
   test('is linked again where the CRM has the person nevertheless', async () => {
     const ids = await some('lead', 1)
     const run = await sweepWhile(lists.lead, marking(ids))
@@ -317,18 +348,23 @@ describe('R15: a person whom another list finds to be gone while the keys are re
   })
 })
 
-test('R16: a person who was taken over by somebody who is gone, too, is marked as deleted, and is no mass deletion for a new user', async () => {
-  const sql = fairlead.db.$client
-  const [id] = await some('contact', 1)
-  await sql`
-    insert into crm_people (connection_id, entity, crm_id, account_id, state, successor_entity, successor_id)
-    select connection_id, 'contact', ${id!}, account_id, 'merged', 'contact', 'CNOBODY00001' from lists where id = ${lists.contact}`
-  fairlead.simulator.control.remove({ entity: 'contact', ids: [id!] })
+test('R16: a person who was taken over by somebody who is gone, too, is marked as deleted; for a new user a person is asked first', async () => {
+  const takenOver = async (): Promise<string> => {
+    const [id] = (await some('contact', 1)) as [string]
+    await takeOver('contact', id, 'merged')
+    fairlead.simulator.control.remove({ entity: 'contact', ids: [id] })
+    return id
+  }
+  const first = await takenOver()
+  expect(await sweep(lists.contact)).toMatchObject({ ...green, counts: { sweep: { deleted: 1 } } })
+  expect(await marked('contact')).toContain(first)
+  const second = await takenOver()
   fairlead.simulator.control.setUser({ username: 'fourth', password: 'secret', role: 'admin', userId: 'U6UJ9A00000X' })
   await fairlead.connect({ username: 'fourth' })
-  const run = await sweep(lists.contact)
-  expect(run).toMatchObject({ ...green, counts: { sweep: { deleted: 1 } } })
-  expect(await marked('contact')).toContain(id)
+  const held = await sweep(lists.contact)
+  expect(held).toMatchObject({ state: 'incomplete', error: { code: 'massDeletion', gone: 1 } })
+  expect(await confirm(held)).toMatchObject({ ...green, counts: { sweep: { deleted: 1 } } })
+  expect(await marked('contact')).toContain(second)
   expect(await sweep(lists.lead), 'nobody is missing among the leads').toMatchObject(green)
 })
 

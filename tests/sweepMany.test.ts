@@ -21,14 +21,25 @@ const sweep = async () => fairlead.finished((await sweeps.request(fairlead.db, f
 
 test('R15: of whoever the keys do not name, nobody is taken to be gone before the CRM was asked for all of them', async () => {
   const { control } = fairlead.simulator
-  const ids = control.people({ entity: 'lead', count: hiddenCount }).items.map(({ Id }) => Id)
-  const shown = (to: string) => ({ massUpdate: { entity: 'lead' as const, ids, values: { Owner: to } } })
-  control.massUpdate(shown(owner).massUpdate)
+  const ids = control
+    .people({ entity: 'lead', count: hiddenCount })
+    .items.map(({ Id }) => Id)
+    .toSorted()
+  const seen = (some: string[], to: string) => ({
+    massUpdate: { entity: 'lead' as const, ids: some, values: { Owner: to } },
+  })
+  const byName = { afterRequests: 1, match: { kind: 'leads' as const, contains: 'Id in (' } }
+  control.massUpdate(seen(ids, owner).massUpdate)
   control.setUser({ username: 'admin', hiddenOwners: [owner] })
+  // some of those who are asked for at first, and all of the others, are seen as soon as the first of all are asked for
+  const some = [...ids.slice(500, 1000), ...ids.slice(20_000)]
+  control.script({ ...byName, do: [seen(some, 'SYST00000001')] })
   const held = await sweep()
-  expect(held).toMatchObject({ state: 'incomplete', error: { code: 'massDeletion', gone: hiddenCount } })
-  // they are seen again as soon as they are asked for by name
-  control.script({ afterRequests: 1, match: { kind: 'leads', contains: 'Id in (' }, do: [shown('SYST00000001')] })
+  const gone = hiddenCount - some.length
+  expect(held).toMatchObject({ state: 'incomplete', error: { code: 'massDeletion', gone }, balance: { extra: gone } })
+  control.massUpdate(seen(some, owner).massUpdate)
+  // all are seen as soon as somebody is asked for by name
+  control.script({ ...byName, do: [seen(ids, 'SYST00000001')] })
   const run = await sweep()
   // but those of the first question
   const { deleted = 0 } = run.counts!['sweep'] ?? {}

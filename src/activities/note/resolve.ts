@@ -1,6 +1,6 @@
 import type { Claimed, Link } from '../../db/note/claim.ts'
 import type { Outcome } from '../../db/note/settle.ts'
-import { successorsOf } from '../../db/sync/gone.ts'
+import { successorsOf } from '../../db/sync/heir.ts'
 import type { CallOptions, Crm, CrmEntity, CrmFound } from '../../domain/crm.ts'
 import { normaliseEmail } from '../../domain/email.ts'
 import { groupBy } from '../../domain/groupBy.ts'

@@ -4,7 +4,7 @@ import { loadErased } from '../../db/erasure/known.ts'
 import * as importPlan from '../../db/import/plan.ts'
 import * as lanes from '../../db/lane.ts'
 import * as runs from '../../db/run/state.ts'
-import { compare, countMarked, doubted } from '../../db/sweep/compare.ts'
+import { compare, countDeletedOf, doubted, type Differences } from '../../db/sweep/compare.ts'
 import { sweptByUser } from '../../db/sweep/list.ts'
 import {
   settleCame,
@@ -15,6 +15,7 @@ import {
   settleUnwanted,
   thereOf,
 } from '../../db/sweep/settle.ts'
+import { heirsOf } from '../../db/sync/heir.ts'
 import { countDeleted } from '../../db/sync/late.ts'
 import { storePull } from '../../db/sync/pull.ts'
 import type { SyncPlan } from '../../db/sync/plan.ts'
@@ -26,7 +27,7 @@ import type { Dependencies } from '../dependencies.ts'
 import { runErrorOf } from '../run.ts'
 import { planNow } from '../sync/begin.ts'
 import { judgeFates } from '../sync/gone.ts'
-import { askKeys, askPeople, chunks } from './ask.ts'
+import { askKeys, askPeople, chunks } from '../ask.ts'
 
 /** Differences are settled so many at a time. */
 const batch = 20_000
@@ -36,15 +37,30 @@ const openSettling = async (deps: Dependencies, run: runs.Run, crm: Crm, connect
   const { db } = deps
   const { accountId, id: runId } = run
   const entity = run.entity!
-  const question = { crm, entity, signal: Context.current().cancellationSignal }
+  const options = { signal: Context.current().cancellationSignal }
+  const question = { crm, entity, options }
   const { target: known, fields } = await importPlan.targetOf(db, deps.secrets, run)
   const { attempt } = await lanes.claim(db, accountId, runId, 'sweep', 0)
   const key = { runId, phase: 'sweep' as const, lane: 0, attempt }
   const target = { ...known, erased: await loadErased(db, accountId) }
   const swept = { id: runId, startedAt: run.startedAt! }
 
+  /** Of people who are not there, those of whom it is known who took them over, where that one is there (R16). */
+  const countTakenOver = async (ids: string[]): Promise<number> => {
+    const known = await heirsOf(db, target.connectionId, entity, ids)
+    const taken = new Set<string>()
+    for (const of of ['lead', 'contact'] as const) {
+      const some = known.filter(({ successor }) => successor.entity === of)
+      if (some.length === 0) continue
+      const asked = [...new Set(some.map(({ successor }) => successor.id))]
+      const there = thereOf(await askKeys({ crm, entity: of, options }, asked))
+      for (const { id, successor } of some) if (there.has(successor.id)) taken.add(id)
+    }
+    return taken.size
+  }
+
   return {
-    compare: (limit: number) => compare(db, runId, target, limit),
+    compare: (limit: number, after?: string) => compare(db, runId, target, limit, after),
     plan: async () => ({ ...(await planNow(deps, crm, run)), erased: target.erased }),
 
     /** People whom a mark and the keys contradict: the later of the two is right. */
@@ -64,39 +80,37 @@ const openSettling = async (deps: Dependencies, run: runs.Run, crm: Crm, connect
       }
     },
 
-    /** Lists those who are there; answers those who are not. */
-    async absent(ids: string[]): Promise<string[]> {
+    /** Lists those who are there; answers those who are not, and how many of them are newly gone (R15). */
+    async absent({ at, extra }: Pick<Differences, 'at' | 'extra'>): Promise<{ absent: string[]; gone: number }> {
       const absent: string[] = []
-      for (const some of chunks('extra', ids)) {
+      let gone = 0
+      for (const some of chunks('extra', extra)) {
         const there = thereOf(await askKeys(question, some))
-        absent.push(...some.filter((id) => !there.has(id)))
-        if (there.size > 0) await settleCame(db, key, target, [...there])
+        if (there.size > 0) await settleCame(db, key, target, [...there], at)
+        const left = some.filter((id) => !there.has(id))
+        gone += left.length - (await countDeletedOf(db, target, left)) - (await countTakenOver(left))
+        absent.push(...left)
       }
-      return absent
+      return { absent, gone }
     },
 
     /** Marks them, or follows them to whoever took them over (R16). */
     async gone(plan: SyncPlan, ids: string[]): Promise<void> {
       for (const some of chunks('gone', ids)) {
-        const fates = await judgeFates({ deps, crm, plan, runId, options: { signal: question.signal } }, entity, some)
+        const fates = await judgeFates({ deps, crm, plan, runId, options }, entity, some)
         const gone = fates.filter(({ fate }) => fate.kind !== 'deleted')
-        const followed = new Set(gone.map(({ id }) => id))
-        const deleted = some.filter((id) => !followed.has(id))
-        await settleDeleted(db, key, target, deleted)
+        const deleted = fates.filter(({ fate }) => fate.kind === 'deleted')
+        if (deleted.length > 0) await settleDeleted(db, key, target, deleted)
         const none = { rows: [], unreadable: [], warnings: [], next: null }
         if (gone.length > 0) await storePull(db, plan, key, crm.skewMs() ?? 0, { ...none, entity, gone })
       }
     },
 
-    /**
-     * R15: why a person must agree before these are marked, `unasked` perhaps with them; undefined where nobody must. Those whom the run has marked already
-     * count, those who were taken to be gone before do not.
-     */
-    async doubts(absent: string[], unasked: number, live: number): Promise<RunError | undefined> {
+    /** R15: why a person must agree before so many are marked; undefined where nobody must. Those whom the run has marked already count. */
+    async doubts(gone: number, live: number): Promise<RunError | undefined> {
       const sweptBy = (await sweptByUser(db, accountId, run.listId!)) ?? run.crmUserId
       const otherUser = sweptBy !== null && sweptBy !== connection.crmUserId
       const marked = await countDeleted(db, runId)
-      const gone = absent.length - (await countMarked(db, target, absent)) + unasked
       const of = live + marked
       const confirmed = run.settings.confirmDeletions ?? 0
       if (gone === 0 || !needsConfirmation({ gone: gone + marked, live: of, otherUser, confirmed })) return undefined
@@ -105,6 +119,25 @@ const openSettling = async (deps: Dependencies, run: runs.Run, crm: Crm, connect
       return { ...runErrorOf(new FairleadError('massDeletion', { detail }), null), gone, of }
     },
   }
+}
+
+type Settling = Awaited<ReturnType<typeof openSettling>>
+
+/** R15: nobody counts as gone whom the CRM was not asked for, however many there are: where it matters the others are asked for, too. */
+const doubtsOf = async (
+  settle: Settling,
+  { extra, extraTotal, live }: Differences,
+  gone: number,
+): Promise<RunError | undefined> => {
+  const unasked = extraTotal - extra.length
+  if (unasked === 0 || (await settle.doubts(gone + unasked, live)) === undefined) return settle.doubts(gone, live)
+  let all = gone
+  for (let last = extra.at(-1); last !== undefined;) {
+    const next = await settle.compare(batch, last)
+    all += (await settle.absent(next)).gone
+    last = next.extra.at(-1)
+  }
+  return settle.doubts(all, live)
 }
 
 /**
@@ -122,14 +155,9 @@ export const settleDifferences = async (
   const found = await settle.compare(batch)
   if (found.missingTotal + found.extraTotal === 0) return { left: 0, more: false }
   const plan = await settle.plan()
-  const absent = await settle.absent(found.extra)
-  const unasked = found.extraTotal - found.extra.length
-  const doubts = await settle.doubts(absent, unasked, found.live)
+  const { absent, gone } = await settle.absent(found)
+  const doubts = await doubtsOf(settle, found, gone)
   if (doubts !== undefined) {
-    // some are there: the rest may be, too
-    const goesOn = unasked > 0 && absent.length < found.extra.length
-    if (goesOn && (await settle.doubts(absent, 0, found.live)) === undefined)
-      return { left: found.missingTotal + absent.length + unasked, more: true }
     await runs.noteWaiting(deps.db, run.id, doubts)
     await settle.missing(plan, found.missing)
     throw new FairleadError('massDeletion', { detail: doubts.detail })

@@ -3,13 +3,14 @@ import { successorAnswers } from '../../db/decision.ts'
 import * as connections from '../../db/connection.ts'
 import { countDeleted } from '../../db/sync/late.ts'
 import type { SyncPlan } from '../../db/sync/plan.ts'
-import { successorsOf } from '../../db/sync/gone.ts'
+import { heirsOf } from '../../db/sync/heir.ts'
 import { linkedRows, type SyncRow } from '../../db/sync/rows.ts'
 import type { CallOptions, Crm, CrmEntity, CrmFound } from '../../domain/crm.ts'
 import { normaliseEmail } from '../../domain/email.ts'
-import type { Gone } from '../../domain/gone.ts'
+import type { Gone, Heir } from '../../domain/gone.ts'
 import { emailKeyColumn, fixedColumnKeys } from '../../domain/list.ts'
 import { isMassDeletion } from '../../domain/sweep.ts'
+import { askPeople } from '../ask.ts'
 import type { Dependencies } from '../dependencies.ts'
 
 const overlapMs = 15 * 60_000
@@ -46,7 +47,7 @@ const isDoubtful = async ({ deps, plan, runId }: Question, count: number): Promi
   return isMassDeletion(count + (await countDeleted(deps.db, runId)), list.recordCount)
 }
 
-const heirs = async (question: Question, entity: CrmEntity, rows: SyncRow[]): Promise<Map<string, CrmFound[]>> => {
+const byAddress = async (question: Question, entity: CrmEntity, rows: SyncRow[]): Promise<Map<string, CrmFound[]>> => {
   const emails = rows.map((row) => normaliseEmail(row.fields[emailKeyColumn])).filter((email) => email !== null)
   const byEmail = new Map<string, CrmFound[]>()
   if (emails.length === 0) return byEmail
@@ -59,66 +60,75 @@ const heirs = async (question: Question, entity: CrmEntity, rows: SyncRow[]): Pr
   return byEmail
 }
 
-/** People whom another list has been found to be taken over, by whom, as they are now. */
-const findSuccessors = async (
-  { deps, crm, plan, options }: Question,
+type Told = { id: string; state: 'converted' | 'merged'; successor: Heir }
+
+/** Of people of whom it is said who took them over, perhaps several: the first one who is there, as they are now. */
+const findHeirs = async (
+  { crm, plan, options }: Question,
   entity: CrmEntity,
-  ids: string[],
-): Promise<Map<string, Gone>> => {
-  const known = await successorsOf(deps.db, plan.connectionId, entity, ids)
-  const found = new Map<string, Gone>()
+  told: readonly Told[],
+): Promise<Map<string, Gone['fate']>> => {
+  const found = new Map<string, Gone['fate']>()
+  const fates = new Map<string, (state: Told['state']) => Gone['fate']>()
   for (const of of ['lead', 'contact'] as const) {
-    const some = known.filter(({ successor }) => successor.entity === of)
-    if (some.length === 0) continue
-    const asked = [...new Set(some.map(({ successor }) => successor.id))]
-    const { rows } = await crm.peopleById(of, plan.of[of].fields, asked, options)
-    for (const { id, state, successor } of some) {
-      const person = rows.find((each) => each.id === successor.id)
-      if (person !== undefined) found.set(id, { id, entity, fate: { kind: state, to: { entity: of, person } } })
-    }
+    const ids = [...new Set(told.flatMap(({ successor }) => (successor.entity === of ? [successor.id] : [])))]
+    if (ids.length === 0) continue
+    const answer = await askPeople({ crm, entity: of, options }, plan.of[of].fields, ids)
+    for (const person of answer.found) fates.set(`${of}:${person.id}`, (kind) => ({ kind, to: { entity: of, person } }))
+    for (const { id, crm: said } of answer.unreadable) fates.set(`${of}:${id}`, () => ({ kind: 'unread', crm: said }))
+  }
+  for (const { id, state, successor } of told) {
+    const fate = fates.get(`${successor.entity}:${successor.id}`)
+    if (fate !== undefined && !found.has(id)) found.set(id, fate(state))
   }
   return found
 }
 
 /** Contacts that leads became, as the CRM itself tells. */
 const findConverted = async (
-  { crm, plan, options }: Question,
+  question: Question,
   entity: CrmEntity,
   ids: string[],
-): Promise<Map<string, Gone>> => {
-  const found = new Map<string, Gone>()
-  const told = entity === 'lead' ? await crm.conversions(ids, options) : new Map<string, string>()
-  if (told.size === 0) return found
-  const { rows } = await crm.peopleById('contact', plan.of.contact.fields, [...new Set(told.values())], options)
-  for (const [id, contactId] of told) {
-    const person = rows.find((each) => each.id === contactId)
-    if (person !== undefined)
-      found.set(id, { id, entity, fate: { kind: 'converted', to: { entity: 'contact', person } } })
-  }
-  return found
+): Promise<Map<string, Gone['fate']>> => {
+  const told = entity === 'lead' ? await question.crm.conversions(ids, question.options) : new Map<string, string>()
+  const heirs = [...told].map(([id, to]): Told => ({
+    id,
+    state: 'converted',
+    successor: { entity: 'contact', id: to },
+  }))
+  return findHeirs(question, entity, heirs)
 }
 
-/** People of whom it is known, or told by the CRM itself, who took them over. */
-const findTold = async (question: Question, entity: CrmEntity, ids: string[]): Promise<Map<string, Gone>> =>
-  new Map([...(await findSuccessors(question, entity, ids)), ...(await findConverted(question, entity, ids))])
+type Known = {
+  /** of those of whom it is known, from this list or another one, or told by the CRM itself, who took them over */
+  fates: Map<string, Gone['fate']>
+  heirOf: (id: string) => Heir | null
+}
+
+const findKnown = async (question: Question, entity: CrmEntity, ids: string[]): Promise<Known> => {
+  const known = await heirsOf(question.deps.db, question.plan.connectionId, entity, ids)
+  const nearest = new Map(known.toReversed().map(({ id, successor }) => [id, successor]))
+  const fates = [...(await findHeirs(question, entity, known)), ...(await findConverted(question, entity, ids))]
+  return { fates: new Map(fates), heirOf: (id) => nearest.get(id) ?? null }
+}
 
 /** The same as `judgeGone`, of people who are known to be gone. */
 export const judgeFates = async (question: Question, entity: CrmEntity, ids: string[]): Promise<Gone[]> => {
   if (ids.length === 0) return []
   const { deps, plan } = question
-  const successors = await findTold(question, entity, ids)
+  const { fates, heirOf } = await findKnown(question, entity, ids)
   const answers = await successorAnswers(deps.db, plan.accountId, entity, ids)
   const { sweptMark } = await lists.getEver(deps.db, plan.accountId, plan.listId)
   const known = await linkedRows(deps.db.$client, plan, entity, ids)
   const rows = [...known.values()]
-  const contacts = await heirs(question, 'contact', rows)
-  const leads = entity === 'lead' ? await heirs(question, 'lead', rows) : new Map<string, CrmFound[]>()
-  return ids.map((id): Gone => {
-    const successor = successors.get(id)
-    if (successor !== undefined) return successor
+  const contacts = await byAddress(question, 'contact', rows)
+  const leads = entity === 'lead' ? await byAddress(question, 'lead', rows) : new Map<string, CrmFound[]>()
+  const fateOf = (id: string): Gone['fate'] => {
+    const told = fates.get(id)
+    if (told !== undefined) return told
     const row = known.get(id)
     const email = row === undefined ? null : normaliseEmail(row.fields[emailKeyColumn])
-    if (row === undefined || email === null) return { id, entity, fate: { kind: 'deleted' } }
+    if (row === undefined || email === null) return { kind: 'deleted' }
     const since = seenAt(row, sweptMark)
     const of = (kind: CrmEntity, found: Map<string, CrmFound[]>): CrmFound[] =>
       (found.get(email) ?? []).filter(
@@ -128,15 +138,14 @@ export const judgeFates = async (question: Question, entity: CrmEntity, ids: str
     const [pool, kind] = became.length > 0 ? ([became, 'contact'] as const) : ([of('lead', leads), 'lead'] as const)
     const [only, ...others] = pool
     // somebody said that nobody took over
-    if (only === undefined || answers.get(id) === null) return { id, entity, fate: { kind: 'deleted' } }
+    if (only === undefined || answers.get(id) === null) return { kind: 'deleted' }
     const state = kind === entity ? 'merged' : 'converted'
     // whoever was chosen is gone too: that is asked about anew, even where one is left
-    if (others.length > 0 || answers.has(id)) {
-      const candidates = pool.map((each) => ({ entity: kind, person: each }))
-      return { id, entity, fate: { kind: 'undecided', as: state, candidates } }
-    }
-    return { id, entity, fate: { kind: state, to: { entity: kind, person: only } } }
-  })
+    if (others.length > 0 || answers.has(id))
+      return { kind: 'undecided', as: state, candidates: pool.map((each) => ({ entity: kind, person: each })) }
+    return { kind: state, to: { entity: kind, person: only } }
+  }
+  return ids.map((id) => ({ id, entity, heir: heirOf(id), fate: fateOf(id) }))
 }
 
 /**
@@ -152,7 +161,8 @@ export const judgeGone = async (question: Question, entity: CrmEntity, ids: stri
   // the control read: somebody of the kind is delivered
   const delivers = (await crm.keyAt(entity, 0, options)) !== null
   if (delivers && !(await isDoubtful(question, fresh.length))) return judgeFates(question, entity, ids)
+  if (delivers) return ids.map((id): Gone => ({ id, entity, heir: null, fate: { kind: 'doubtful' } }))
   // where nobody is left, it proves nothing that one is not there; that somebody took them over does
-  const told = delivers ? new Map<string, Gone>() : await findTold(question, entity, ids)
-  return ids.map((id): Gone => told.get(id) ?? { id, entity, fate: { kind: 'doubtful' } })
+  const { fates, heirOf } = await findKnown(question, entity, ids)
+  return ids.map((id): Gone => ({ id, entity, heir: heirOf(id), fate: fates.get(id) ?? { kind: 'doubtful' } }))
 }

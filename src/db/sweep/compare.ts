@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import type { CrmPage } from '../../domain/crm.ts'
+import type { Heir } from '../../domain/gone.ts'
 import { compareSets, type Database, type Sql } from '../database.ts'
 import { isErasedId, type Erased } from '../erasure/known.ts'
 import { markOf, markPrefix } from '../erasure/skip.ts'
@@ -55,10 +56,24 @@ const settled = (sql: Sql, runId: string, target: SweepTarget) => sql`
     select e.crm_id, e.code from entries e where e.list_id = ${target.listId} and e.last_run_id = ${runId}
       and e.code in ('goneDuring', 'cameDuring', 'crmFailed', 'notAdded'))`
 
-export type Differences = { missing: string[]; missingTotal: number; extra: string[]; extraTotal: number; live: number }
+/** `at`: by the database's clock. */
+export type Differences = {
+  at: string
+  missing: string[]
+  missingTotal: number
+  extra: string[]
+  extraTotal: number
+  live: number
+}
 
-/** Which ids are on one side only, beyond those that the run has settled: at most `limit` of each, and how many in all. */
-export const compare = (db: Database, runId: string, target: SweepTarget, limit: number): Promise<Differences> =>
+/** Which ids are on one side only, beyond those that the run has settled: at most `limit` of each, `after` this one, and how many in all. */
+export const compare = (
+  db: Database,
+  runId: string,
+  target: SweepTarget,
+  limit: number,
+  after = '',
+): Promise<Differences> =>
   compareSets(db, async (sql) => {
     const [found] = await sql<[Differences]>`
     with ${swept(sql, runId)}, ${live(sql, target)}, ${settled(sql, runId, target)},
@@ -69,9 +84,9 @@ export const compare = (db: Database, runId: string, target: SweepTarget, limit:
     extra as materialized (
       select l.crm_id from live l
       where not exists (select from swept s where s.crm_id = l.crm_id)
-        and not exists (select from settled e where e.crm_id = l.crm_id and e.code = 'cameDuring'))
-    select to_json(array(select crm_id from missing order by crm_id limit ${limit})) as missing, (select count(*) from missing)::int as "missingTotal",
-      to_json(array(select crm_id from extra order by crm_id limit ${limit})) as extra, (select count(*) from extra)::int as "extraTotal",
+        and not exists (select from settled e where e.crm_id = l.crm_id and e.code in ('cameDuring', 'crmFailed')))
+    select clock_timestamp()::text as at, to_json(array(select crm_id from missing where crm_id > ${after} order by crm_id limit ${limit})) as missing, (select count(*) from missing)::int as "missingTotal",
+      to_json(array(select crm_id from extra where crm_id > ${after} order by crm_id limit ${limit})) as extra, (select count(*) from extra)::int as "extraTotal",
       (select count(*) from live)::int as live`
     return found
   })
@@ -103,7 +118,7 @@ export const doubted = (db: Database, { id: runId, startedAt }: Swept, target: S
   compareSets(db, async (sql) => {
     const [found] = await sql<[Doubted]>`
       with own as materialized (
-        select r.crm_id, r.removed_at, p.since from records r
+        select r.crm_id, p.since from records r
         left join crm_people p on p.connection_id = ${target.connectionId} and p.entity = r.crm_entity and p.crm_id = r.crm_id
         where r.list_id = ${target.listId} and r.crm_entity = ${target.entity} and r.crm_id is not null),
       ${swept(sql, runId)}, ${settled(sql, runId, target)},
@@ -113,28 +128,48 @@ export const doubted = (db: Database, { id: runId, startedAt }: Swept, target: S
         select o.crm_id as id, false as said from own o join seen using (crm_id)
           where o.since >= ${startedAt.toISOString()}::timestamptz and not exists (select from gone g where g.crm_id = o.crm_id)
         union all
-        select o.crm_id, true from own o join gone using (crm_id) where o.since is null and o.removed_at is null)
+        select o.crm_id, true from own o join gone using (crm_id) where o.since is null)
       select clock_timestamp()::text as at, (select coalesce(json_agg(p order by id), '[]') from people p) as people`
     return found
   })
 
-/** Of these people, those who are taken to be gone already. */
-export const countMarked = async ({ $client: sql }: Database, target: SweepTarget, ids: string[]): Promise<number> => {
+/** Of these people, those who are taken to be deleted already. */
+export const countDeletedOf = async (
+  { $client: sql }: Database,
+  target: SweepTarget,
+  ids: string[],
+): Promise<number> => {
   const [found] = await sql<[{ count: number }]>`
     select count(*)::int as count from crm_people where connection_id = ${target.connectionId}::uuid and entity = ${target.entity}
-      and crm_id = any(string_to_array(${ids.join('\n')}::text, E'\n'))`
+      and state = 'deletedInCrm' and crm_id = any(string_to_array(${ids.join('\n')}::text, E'\n'))`
   return found.count
 }
 
-/** Also of whoever was taken over by somebody who is gone, too. Answers who was not marked so before. */
-export const markDeleted = async (sql: Sql, runId: string, target: SweepTarget, ids: string[]): Promise<string[]> => {
+/**
+ * Also of whoever was taken over by the `heir` that was asked for, and is gone, too; what another list has found out meanwhile stays. Answers who
+ * was not marked so before.
+ */
+export const markDeleted = async (
+  sql: Sql,
+  runId: string,
+  target: SweepTarget,
+  people: readonly { id: string; heir: Heir | null }[],
+): Promise<string[]> => {
   await lockPeople(sql, target.connectionId)
+  const lines = (pick: (person: { id: string; heir: Heir | null }) => string) => people.map(pick).join('\n')
   const marked = await sql<{ crm_id: string }[]>`
-    insert into crm_people (connection_id, entity, crm_id, account_id, state, run_id)
-    select ${target.connectionId}::uuid, ${target.entity}, id, ${target.accountId}::uuid, 'deletedInCrm', ${runId}::uuid
-    from unnest(string_to_array(${ids.join('\n')}::text, E'\n')) as x (id)
-    on conflict (connection_id, entity, crm_id) do update set state = excluded.state, successor_entity = null, successor_id = null,
-      run_id = excluded.run_id, since = excluded.since
-      where crm_people.state <> 'deletedInCrm' returning crm_id`
+    with x as materialized (
+      select * from unnest(string_to_array(${lines(({ id }) => id)}::text, E'\n'),
+        string_to_array(${lines(({ heir }) => (heir === null ? '' : `${heir.entity}:${heir.id}`))}::text, E'\n')) as x (id, heir)),
+    renewed as (
+      update crm_people p set state = 'deletedInCrm', successor_entity = null, successor_id = null, run_id = ${runId}::uuid, since = now()
+      from x where p.connection_id = ${target.connectionId}::uuid and p.entity = ${target.entity} and p.crm_id = x.id
+        and x.heir = p.successor_entity || ':' || p.successor_id
+      returning p.crm_id),
+    made as (
+      insert into crm_people (connection_id, entity, crm_id, account_id, state, run_id)
+      select ${target.connectionId}::uuid, ${target.entity}, id, ${target.accountId}::uuid, 'deletedInCrm', ${runId}::uuid from x
+      on conflict (connection_id, entity, crm_id) do nothing returning crm_id)
+    select crm_id from renewed union select crm_id from made`
   return marked.map((row) => row.crm_id)
 }

@@ -1,5 +1,6 @@
-import type { CrmPerson, CrmWarning } from '../../domain/crm.ts'
+import type { CrmFound, CrmWarning } from '../../domain/crm.ts'
 import type { CrmSaid } from '../../domain/errors.ts'
+import type { Gone } from '../../domain/gone.ts'
 import { compareSets, type Database, type Sql } from '../database.ts'
 import { prepare, storePeople, type PageTarget } from '../import/page.ts'
 import { markSwept } from '../erasure/fence.ts'
@@ -12,7 +13,7 @@ import { unmark } from '../sync/rows.ts'
 
 export type Answer = {
   asked: string[]
-  found: CrmPerson[]
+  found: CrmFound[]
   unreadable: { id: string; crm: CrmSaid }[]
   warnings: CrmWarning[]
 }
@@ -28,6 +29,7 @@ const count = (sql: Sql, key: lanes.LaneKey, counts: Partial<lanes.LaneCounts>) 
 const inTransaction = <T>(db: Database, work: (sql: Sql) => Promise<T>): Promise<T> =>
   db.$client.begin((tx) => work(tx as unknown as Sql)) as Promise<T>
 
+const seenAgain = (crmId: string) => ({ kind: 'relinked' as const, code: 'seenAgain', crmId })
 const goneDuring = (crmId: string) => ({ kind: 'changedDuring' as const, code: 'goneDuring', crmId })
 
 /**
@@ -77,24 +79,39 @@ export const settleUnwanted = (db: Database, key: lanes.LaneKey, target: Target,
     await count(sql, key, { read: skipped, skipped })
   })
 
-/** Ids that the list has and the sweep did not see, and that are there when asked by name. */
-export const settleCame = (db: Database, key: lanes.LaneKey, target: Target, ids: string[]): Promise<void> =>
+/** Ids that the list has and the sweep did not see, and that are there when asked by name, which was after `at`. */
+export const settleCame = (
+  db: Database,
+  key: lanes.LaneKey,
+  target: Target,
+  ids: string[],
+  at: string,
+): Promise<void> =>
   inTransaction(db, async (sql) => {
+    const back = await unmark(sql, target, ids, at)
     const came = ids.map((id) => ({ kind: 'changedDuring' as const, code: 'cameDuring', crmId: id }))
-    await insertEntries(sql, target, key.runId, 'sweep', came)
+    await insertEntries(sql, target, key.runId, 'sweep', [...came, ...back.map(seenAgain)])
     await count(sql, key, {})
   })
 
-/** Ids that the list has and the CRM has not. */
-export const settleDeleted = (db: Database, key: lanes.LaneKey, target: Target, ids: string[]): Promise<void> =>
+/** Those of them whom this run has listed as deleted already: the mark was taken away, and they are gone all the same. */
+const listedDeleted = async (sql: Sql, target: Target, runId: string, ids: string[]): Promise<Set<string>> => {
+  const rows = await sql<{ id: string }[]>`
+    select crm_id as id from entries where list_id = ${target.listId}::uuid and last_run_id = ${runId}::uuid and code = 'deletedInCrm'
+      and crm_id = any(string_to_array(${ids.join('\n')}::text, E'\n'))`
+  return new Set(rows.map(({ id }) => id))
+}
+
+/** People whom the list has and the CRM has not. */
+export const settleDeleted = (db: Database, key: lanes.LaneKey, target: Target, people: Gone[]): Promise<void> =>
   inTransaction(db, async (sql) => {
-    const deleted = await markDeleted(sql, key.runId, target, ids)
+    const marked = await markDeleted(sql, key.runId, target, people)
+    const before = await listedDeleted(sql, target, key.runId, marked)
+    const deleted = marked.filter((id) => !before.has(id))
     const entries = deleted.map((id) => ({ kind: 'deleted' as const, code: 'deletedInCrm', crmId: id }))
     await insertEntries(sql, target, key.runId, 'sweep', entries)
     await count(sql, key, { deleted: deleted.length })
   })
-
-const seenAgain = (crmId: string) => ({ kind: 'relinked' as const, code: 'seenAgain', crmId })
 
 /** People that were taken to be gone and are there again. */
 export const settleReturned = (db: Database, key: lanes.LaneKey, target: Target, run: Swept): Promise<void> =>
@@ -123,7 +140,8 @@ export const settleDoubted = (
     await sql`
       delete from entries where last_run_id = ${key.runId}::uuid and list_id = ${target.listId}::uuid and code = 'goneDuring'
         and crm_id = any(string_to_array(${of(true, true).join('\n')}::text, E'\n'))`
-    await markDeleted(sql, key.runId, target, of(true, false))
+    const gone = of(true, false).map((id) => ({ id, heir: null }))
+    await markDeleted(sql, key.runId, target, gone)
     await insertEntries(sql, target, key.runId, 'sweep', [...back.map(seenAgain), ...of(false, false).map(goneDuring)])
     await count(sql, key, {})
   })

@@ -2,10 +2,10 @@ import type { CrmFound } from '../../domain/crm.ts'
 import type { Gone } from '../../domain/gone.ts'
 import { goesAsShown } from '../../domain/preview.ts'
 import type { EntryChanges, EntryWarning } from '../../domain/run.ts'
-import type { Database, Sql } from '../database.ts'
+import type { Sql } from '../database.ts'
 import { ask, close } from '../decision/ask.ts'
 import type * as lanes from '../lane.ts'
-import { insertEntries, renewEntries, type NewEntry } from '../run/record.ts'
+import { insertEntries, rejectUnreadable, renewEntries, type NewEntry } from '../run/record.ts'
 import { keepLate } from './late.ts'
 import { mergeRecords, planMerge } from './merge.ts'
 import { targetFor, type SyncPlan } from './plan.ts'
@@ -15,22 +15,6 @@ import type { Shown } from './shown.ts'
 
 type Context = { plan: SyncPlan; key: lanes.LaneKey; shown?: Shown }
 
-type Successor = { id: string; state: 'converted' | 'merged'; successor: { entity: 'lead' | 'contact'; id: string } }
-
-/** Who took people over, as far as it was found out already, for this list or another one. */
-export const successorsOf = async (
-  { $client: sql }: Database,
-  connectionId: string,
-  entity: 'lead' | 'contact',
-  ids: readonly string[],
-): Promise<Successor[]> => {
-  const rows = await sql<Successor[]>`
-    select crm_id as id, state, json_build_object('entity', successor_entity, 'id', successor_id) as successor from crm_people
-    where connection_id = ${connectionId}::uuid and entity = ${entity} and crm_id = any(string_to_array(${ids.join('\n')}::text, E'\n'))
-      and state in ('converted', 'merged') and successor_id is not null`
-  return [...rows]
-}
-
 /** What was found out of a person for one list holds for the others: their next sync reads the person by id, and follows. */
 const tellOthers = (sql: Sql, { plan }: Context, { id, entity }: Gone) => sql`
   insert into late_rows (list_id, entity, crm_id, account_id)
@@ -39,23 +23,27 @@ const tellOthers = (sql: Sql, { plan }: Context, { id, entity }: Gone) => sql`
   where l.connection_id = ${plan.connectionId}::uuid and l.id <> ${plan.listId}::uuid and l.removed_at is null and r.removed_at is null
   on conflict do nothing`
 
+/** Answers whether the person is marked; whoever was found to be taken over since the question is not deleted. */
 const mark = async (
   sql: Sql,
   { plan, key }: Context,
-  { id, entity, fate }: Gone,
+  { id, entity, heir, fate }: Gone,
   row: SyncRow | undefined,
-): Promise<void> => {
+): Promise<boolean> => {
   const state = 'to' in fate ? fate.kind : 'as' in fate ? fate.as : 'deletedInCrm'
   const to = 'to' in fate ? fate.to : null
   if (plan.previewId !== null) {
     if (row !== undefined) await foresee(sql, plan, [{ row, state }])
-    return
+    return true
   }
-  await sql`
+  const { count } = await sql`
     insert into crm_people (connection_id, entity, crm_id, account_id, state, successor_entity, successor_id, run_id)
     values (${plan.connectionId}::uuid, ${entity}, ${id}, ${plan.accountId}::uuid, ${state}, ${to?.entity ?? null}, ${to?.person.id ?? null}, ${key.runId}::uuid)
     on conflict (connection_id, entity, crm_id) do update set state = excluded.state, successor_entity = excluded.successor_entity,
-      successor_id = excluded.successor_id, run_id = excluded.run_id, since = now()`
+      successor_id = excluded.successor_id, run_id = excluded.run_id, since = now()
+      where ${fate.kind !== 'deleted'} or crm_people.successor_id is null
+        or (crm_people.successor_entity = ${heir?.entity ?? null}::text and crm_people.successor_id = ${heir?.id ?? null}::text)`
+  return count > 0
 }
 
 /** R16: the record follows the person; where that person is on the list already, the two become one. Answers the record that is left. */
@@ -122,7 +110,7 @@ const isShown = async (
   const entries = [...shown.of(entity, id), ...(row === undefined ? [] : shown.ofRecord(row.id))]
   if (fate.kind === 'deleted') return entries.some(({ kind }) => kind === 'deleted' && row?.state !== 'deletedInCrm')
   if (fate.kind === 'undecided') return entries.some(({ code }) => code === 'needsDecision')
-  if (fate.kind === 'doubtful') return false
+  if (!('to' in fate)) return false
   const { to } = fate
   const other = (await linkedRows(sql, plan, to.entity, [to.person.id])).get(to.person.id)
   const found = entries.find(
@@ -165,6 +153,12 @@ export const settleGone = async (
       counts.skipped += skipped
       counts.read += skipped
     }
+    if (fate.kind === 'unread') {
+      const rejected = await rejectUnreadable(sql, target, key.runId, key.phase, [{ id, crm: fate.crm }])
+      counts.rejected += rejected
+      counts.read += rejected
+      continue
+    }
     if (!(await isShown(sql, context, each, row))) {
       await skip('changedSince')
       continue
@@ -175,7 +169,11 @@ export const settleGone = async (
       continue
     }
     if (fate.kind === 'deleted' && row?.state === 'deletedInCrm') continue
-    await mark(sql, context, each, row)
+    if (!(await mark(sql, context, each, row))) {
+      await skip('changedSince')
+      await keepLate(sql, plan, entity, [id])
+      continue
+    }
     if ('to' in fate && !previews) await tellOthers(sql, context, each)
     if (row?.removed === true && shown !== undefined && shown.ofRecord(row.id).length > 0) await skip('changedSince')
     if (row === undefined || row.removed) continue

@@ -1,15 +1,15 @@
-import type { Crm, CrmEntity, CrmField } from '../../domain/crm.ts'
-import { thereOf, type Answer } from '../../db/sweep/settle.ts'
-import { beat } from '../beat.ts'
+import type { CallOptions, Crm, CrmEntity, CrmField } from '../domain/crm.ts'
+import { thereOf, type Answer } from '../db/sweep/settle.ts'
+import { beat } from './beat.ts'
 
 /** People are asked for so many at once. */
 const askAtOnce = 500
 
-export type Question = { crm: Crm; entity: CrmEntity; signal: AbortSignal }
+export type Question = { crm: Crm; entity: CrmEntity; options: CallOptions }
 
 /** Whether people are there, by their keys alone: no field can hide them. */
-export const askKeys = async ({ crm, entity, signal }: Question, ids: string[]): Promise<Answer> => {
-  const { rows, unreadable, warnings } = await crm.peopleById(entity, [], ids, { signal })
+export const askKeys = async ({ crm, entity, options }: Question, ids: string[]): Promise<Answer> => {
+  const { rows, unreadable, warnings } = await crm.peopleById(entity, [], ids, options)
   return { asked: ids, found: rows, unreadable, warnings }
 }
 
@@ -18,8 +18,8 @@ export const askKeys = async ({ crm, entity, signal }: Question, ids: string[]):
  * related data are missing must not make them disappear.
  */
 export const askPeople = async (question: Question, fields: CrmField[], ids: string[]): Promise<Answer> => {
-  const { crm, entity, signal } = question
-  const { rows, unreadable, warnings } = await crm.peopleById(entity, fields, ids, { signal })
+  const { crm, entity, options } = question
+  const { rows, unreadable, warnings } = await crm.peopleById(entity, fields, ids, options)
   const answer = { asked: ids, found: rows, unreadable, warnings }
   const came = thereOf(answer)
   const absent = ids.filter((id) => !came.has(id))

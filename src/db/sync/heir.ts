@@ -1,0 +1,43 @@
+import type { Heir } from '../../domain/gone.ts'
+import type { Database } from '../database.ts'
+
+type Successor = { id: string; state: 'converted' | 'merged'; successor: Heir }
+
+/** Who took people over, as far as it was found out already, for this list or another one. */
+export const successorsOf = async (
+  { $client: sql }: Database,
+  connectionId: string,
+  entity: 'lead' | 'contact',
+  ids: readonly string[],
+): Promise<Successor[]> => {
+  const rows = await sql<Successor[]>`
+    select crm_id as id, state, json_build_object('entity', successor_entity, 'id', successor_id) as successor from crm_people
+    where connection_id = ${connectionId}::uuid and entity = ${entity} and crm_id = any(string_to_array(${ids.join('\n')}::text, E'\n'))
+      and state in ('converted', 'merged') and successor_id is not null`
+  return [...rows]
+}
+
+/** A chain of people who took each other over is followed so far; a circle ends there, too. */
+const mostSteps = 10
+
+/** The same, and who took those over in their turn: the nearest first. */
+export const heirsOf = async (
+  { $client: sql }: Database,
+  connectionId: string,
+  entity: 'lead' | 'contact',
+  ids: readonly string[],
+): Promise<Successor[]> => {
+  const rows = await sql<Successor[]>`
+    with recursive known as not materialized (
+      select entity, crm_id, successor_entity as heir_entity, successor_id as heir_id from crm_people
+      where connection_id = ${connectionId}::uuid and state in ('converted', 'merged') and successor_id is not null),
+    path as (
+      select crm_id as id, heir_entity, heir_id, 1 as step from known
+      where entity = ${entity} and crm_id = any(string_to_array(${ids.join('\n')}::text, E'\n'))
+      union all
+      select path.id, k.heir_entity, k.heir_id, step + 1 from path join known k on k.entity = path.heir_entity and k.crm_id = path.heir_id
+      where step < ${mostSteps} and k.heir_id <> path.id)
+    select id, case when heir_entity = ${entity} then 'merged' else 'converted' end as state,
+      json_build_object('entity', heir_entity, 'id', heir_id) as successor from path order by id, step`
+  return [...rows]
+}
