@@ -200,7 +200,7 @@ export type Crm = {
   wroteMsAgo(): number
   /** whether `updateMany` is faster; null until that has been found out */
   batchable(): boolean | null
-  /** the CRM's clock minus ours in milliseconds, by the last reply; null before the first */
+  /** the CRM's clock minus ours in milliseconds, as near as its replies have told; null before the first */
   skewMs(): number | null
   /** R16: leads that were converted → the contact each became, as far as the CRM itself tells; mostly it does not */
   conversions(leadIds: string[], options?: CallOptions): Promise<Map<string, string>>

@@ -86,7 +86,7 @@ const openCrm = (url: string, options: ClientOptions): Crm => {
     notesOf: (entity, crmIds, range, call = {}) => readNotes(session, entity, crmIds, range, call),
     wroteMsAgo: () => performance.now() - session.memory.writes.at,
     batchable: () => session.memory.writes.batch,
-    skewMs: () => client.habits.skewMs,
+    skewMs: () => client.skew()?.likely ?? null,
     conversions: (leadIds, call = {}) => readConversions(session, leadIds, call),
     close: () => client.close(),
   }

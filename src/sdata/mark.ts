@@ -78,8 +78,8 @@ export const readLatestChange = async (
   { addresses = false, ...options }: CallOptions & { addresses?: boolean },
 ): Promise<string | null> => {
   await session.ready(options)
-  if (session.client.habits.skewMs === null) await controlRead(session, { entity }, null, options)
-  const theirNow = (): number => Date.now() + (session.client.habits.skewMs ?? 0)
+  if (session.client.skew() === null) await controlRead(session, { entity }, null, options)
+  const theirNow = (): number => Date.now() + (session.client.skew()?.least ?? 0)
   const boundMs = theirNow() + dayMs
   const [own, home] = await Promise.all([
     latestOfPeople(session, entity, boundMs, options),

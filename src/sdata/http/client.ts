@@ -11,12 +11,15 @@ import {
   type Received,
   type RequesterOptions,
 } from './request.ts'
+import type { Skew } from './clock.ts'
 import type { Query } from './query.ts'
 
 export type Log = { debug(fields: object, message: string): void }
 
 export type Client = {
   habits: Habits
+  /** the CRM's clock minus ours, by the replies so far */
+  skew(): Skew | null
   /** the raw reply, whatever its status */
   exchange(ask: Ask, options: CallOptions): Promise<Received>
   /** the understood answer; throws FairleadError with the codes of sdata.md 12 */
@@ -137,6 +140,7 @@ export const createClient = ({ quickRetryMs, log, ...options }: ClientOptions): 
 
   const client: Client = {
     habits,
+    skew: () => requester.skew(),
     exchange: (ask, call) => requester.send(ask, call),
     async ask(ask, call) {
       const tries = ask.tries ?? (ask.send?.method === 'POST' ? 0 : quickRetryMs.length)

@@ -1,5 +1,6 @@
 import type { Budget, CallOptions } from '../../domain/crm.ts'
 import { FairleadError } from '../../domain/errors.ts'
+import { createClock, type Skew } from './clock.ts'
 import { createCookieJar } from './cookie.ts'
 import { readRetryAfter } from './failure.ts'
 import { inSlot } from '../pace.ts'
@@ -38,8 +39,6 @@ export type Received = Reply & {
 export type Habits = {
   /** the SData root; null until it is known */
   root: string | null
-  /** its clock minus ours in milliseconds, from the last reply's Date */
-  skewMs: number | null
   /** whether it takes POST for a long GET */
   override: boolean | null
   rawApostrophe: boolean | null
@@ -47,6 +46,8 @@ export type Habits = {
 
 export type Requester = {
   habits: Habits
+  /** the CRM's clock minus ours, by the replies so far */
+  skew(): Skew | null
   /** one request in a slot of the budget; the reply comes whatever its status */
   send(ask: Ask, options: CallOptions): Promise<Received>
   /** whether the query fits one request to this server */
@@ -92,15 +93,15 @@ const upgradedRoot = (root: string, sent: string, answered: string): string | nu
 export const createRequester = ({ username, password, budget, ...options }: RequesterOptions): Requester => {
   const jar = createCookieJar()
   const authorization = `Basic ${Buffer.from(`${username}:${password}`, 'utf8').toString('base64')}`
-  const habits: Habits = { root: null, skewMs: null, override: null, rawApostrophe: null }
+  const habits: Habits = { root: null, override: null, rawApostrophe: null }
 
+  const clock = createClock()
   const wire = createWire({
     ...options,
     cookie: (url) => jar.header(url.protocol === 'https:'),
-    onReply(headers) {
+    onReply(headers, sentAt) {
       jar.store(headers['set-cookie'])
-      const date = Date.parse(String(headers['date'] ?? ''))
-      if (!Number.isNaN(date)) habits.skewMs = date - Date.now()
+      clock.note([headers['date']].flat()[0], sentAt, Date.now())
     },
   })
 
@@ -127,6 +128,7 @@ export const createRequester = ({ username, password, budget, ...options }: Requ
 
   return {
     habits,
+    skew: () => clock.skew(),
     async send(ask, call) {
       const url = urlOf(ask)
       const long = isLong(ask, url)

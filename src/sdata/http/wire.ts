@@ -34,7 +34,8 @@ export type WireOptions = {
   checkHost: (hostname: string) => void
   /** the Cookie header for an address, null for none */
   cookie: (url: URL) => string | null
-  onReply: (headers: Reply['headers']) => void
+  /** `sentAt`: by our clock */
+  onReply: (headers: Reply['headers'], sentAt: number) => void
 }
 
 const maxBytes = 64 * 1024 * 1024
@@ -101,6 +102,7 @@ export const createWire = ({ timeoutMs, checkHost, cookie, onReply }: WireOption
     const target = new URL(url)
     checkHost(target.hostname)
     const cookies = cookie(target)
+    const sentAt = Date.now()
     const reply = await agent.request({
       origin: target.origin,
       path: url.slice(target.origin.length) || '/',
@@ -109,7 +111,7 @@ export const createWire = ({ timeoutMs, checkHost, cookie, onReply }: WireOption
       body: exchange.body,
       signal,
     })
-    onReply(reply.headers)
+    onReply(reply.headers, sentAt)
     const location = [reply.headers['location']].flat()[0]
     if (reply.statusCode >= 301 && reply.statusCode <= 308 && reply.statusCode !== 304 && location !== undefined) {
       await reply.body.dump()
