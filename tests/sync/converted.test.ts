@@ -80,6 +80,19 @@ describe('R16: a converted lead', () => {
     expect((await second.run()).of(ids[1]!)).toMatchObject({ crmEntity: 'contact', crmId: contactId, removed: false })
   })
 
+  test('whose contact the CRM cannot deliver to another list waits for it there, and is not deleted', async () => {
+    const lead = person('lead', address())
+    const ids = [(await leads.run()).of(lead).id, (await second.run()).of(lead).id]
+    const { contactId } = crm.control.convert({ leadId: lead })
+    expect((await leads.run('sweep')).of(ids[0]!)).toMatchObject({ crmEntity: 'contact', crmId: contactId })
+    const fault = crm.control.addFault({ kind: 'poison', ids: [contactId] })
+    const run = await (await openList(fairlead, second.listId)).run()
+    expect(run).toMatchObject({ state: 'incomplete', error: { code: 'crmFailed' } })
+    expect((await second.records()).find(({ id }) => id === ids[1])).toMatchObject({ crmId: lead, state: 'converted' })
+    crm.control.clearFaults(fault)
+    expect((await second.run()).of(ids[1]!)).toMatchObject({ crmEntity: 'contact', crmId: contactId, removed: false })
+  })
+
   test('that may be one of several contacts is left to a person, and neither followed nor deleted', async () => {
     const { id, lead, email, contactId } = await convert()
     const rival = person('contact', email)

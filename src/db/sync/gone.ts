@@ -23,7 +23,7 @@ const tellOthers = (sql: Sql, { plan }: Context, { id, entity }: Gone) => sql`
   where l.connection_id = ${plan.connectionId}::uuid and l.id <> ${plan.listId}::uuid and l.removed_at is null and r.removed_at is null
   on conflict do nothing`
 
-/** Answers whether the person is marked; whoever was found to be taken over since the question is not deleted. */
+/** Answers whether the person is marked: whoever was found to be taken over since the question is not deleted, and is asked for by the next run. */
 const mark = async (
   sql: Sql,
   { plan, key }: Context,
@@ -170,8 +170,7 @@ export const settleGone = async (
     }
     if (fate.kind === 'deleted' && row?.state === 'deletedInCrm') continue
     if (!(await mark(sql, context, each, row))) {
-      await skip('changedSince')
-      await keepLate(sql, plan, entity, [id])
+      if (entity === plan.own) await keepLate(sql, plan, entity, [id])
       continue
     }
     if ('to' in fate && !previews) await tellOthers(sql, context, each)
