@@ -1,5 +1,5 @@
 import type { CallOptions, Crm, CrmEntity, CrmField } from '../domain/crm.ts'
-import { thereOf, type Answer } from '../db/sweep/settle.ts'
+import { absentOf, type Answer } from '../db/sweep/settle.ts'
 import { beat } from './beat.ts'
 
 /** People are asked for so many at once. */
@@ -21,8 +21,7 @@ export const askPeople = async (question: Question, fields: CrmField[], ids: str
   const { crm, entity, options } = question
   const { rows, unreadable, warnings } = await crm.peopleById(entity, fields, ids, options)
   const answer = { asked: ids, found: rows, unreadable, warnings }
-  const came = thereOf(answer)
-  const absent = ids.filter((id) => !came.has(id))
+  const absent = absentOf(answer)
   if (absent.length === 0) return answer
   const { found: hidden, unreadable: broken } = await askKeys(question, absent)
   return { ...answer, unreadable: [...unreadable, ...broken, ...hidden.map(({ id }) => ({ id, crm: {} }))] }

@@ -1,6 +1,6 @@
 import type { Claimed, Link } from '../../db/note/claim.ts'
 import type { Outcome } from '../../db/note/settle.ts'
-import { successorsOf } from '../../db/sync/heir.ts'
+import { heirsOf } from '../../db/sync/heir.ts'
 import type { CallOptions, Crm, CrmEntity, CrmFound } from '../../domain/crm.ts'
 import { normaliseEmail } from '../../domain/email.ts'
 import { groupBy } from '../../domain/groupBy.ts'
@@ -16,8 +16,6 @@ export type Resolved = { jobs: Job[]; outcomes: Outcome[] }
 
 const entities = ['lead', 'contact'] as const
 const dayMs = 86_400_000
-/** Of people who were taken over by people who were taken over. */
-const mostSteps = 5
 
 const keyOf = ({ entity, id }: Link): string => `${entity}:${id}`
 const outcome = (
@@ -68,30 +66,16 @@ const settledBefore = (note: Claimed): Outcome | undefined => {
   return outcome(note, 'rejected', 'crmFailed', { person: note.asked })
 }
 
-/** R16: who took the people over, as far as that was found out. */
-const followed = async ({ deps, connectionId }: Asking, links: readonly Link[]): Promise<Map<string, Link>> => {
-  const to = new Map<string, Link>()
-  let open = [...links]
-  for (let step = 0; step < mostSteps && open.length > 0; step += 1) {
-    const next: Link[] = []
-    for (const entity of entities) {
-      const ids = open.filter((link) => link.entity === entity).map(({ id }) => id)
-      if (ids.length === 0) continue
-      for (const { id, successor } of await successorsOf(deps.db, connectionId, entity, ids)) {
-        if (to.has(keyOf({ entity, id }))) continue
-        to.set(keyOf({ entity, id }), successor)
-        next.push(successor)
-      }
-    }
-    open = next
+/** R16: who took the people over, at the end of all who did, as far as that was found out. */
+const endsOf = async ({ deps, connectionId }: Asking, links: readonly Link[]): Promise<(link: Link) => Link> => {
+  const ends = new Map<string, Link>()
+  for (const entity of entities) {
+    const ids = links.flatMap((link) => (link.entity === entity ? [link.id] : []))
+    if (ids.length === 0) continue
+    for (const { id, successor } of await heirsOf(deps.db, connectionId, entity, ids))
+      ends.set(keyOf({ entity, id }), successor)
   }
-  return to
-}
-
-const endOf = (to: Map<string, Link>, link: Link): Link => {
-  let end = link
-  for (let step = 0; step < mostSteps; step += 1) end = to.get(keyOf(end)) ?? end
-  return end
+  return (link) => ends.get(keyOf(link)) ?? link
 }
 
 type Known = { people: Map<string, NotePerson>; unreadable: Map<string, Record<string, unknown>> }
@@ -141,9 +125,9 @@ export const resolve = async (asking: Asking, notes: readonly Claimed[]): Promis
     return done === undefined
   })
   const links = open.flatMap(({ link }) => (link === null ? [] : [link]))
-  const successors = await followed(asking, links)
-  const { people, unreadable } = await readAll(asking, [...links, ...links.map((link) => endOf(successors, link))])
-  const absent = links.filter((link) => !people.has(keyOf(link)) && !people.has(keyOf(endOf(successors, link))))
+  const endOf = await endsOf(asking, links)
+  const { people, unreadable } = await readAll(asking, [...links, ...links.map(endOf)])
+  const absent = links.filter((link) => !people.has(keyOf(link)) && !people.has(keyOf(endOf(link))))
   const leads = absent.filter(({ entity, id }) => entity === 'lead' && !unreadable.has(keyOf({ entity, id })))
   const converted =
     leads.length === 0
@@ -156,7 +140,7 @@ export const resolve = async (asking: Asking, notes: readonly Claimed[]): Promis
   const more = await readAll(asking, contacts)
   const personOf = (link: Link): NotePerson | undefined =>
     people.get(keyOf(link)) ??
-    people.get(keyOf(endOf(successors, link))) ??
+    people.get(keyOf(endOf(link))) ??
     more.people.get(keyOf({ entity: 'contact', id: converted.get(link.id) ?? '' }))
   const unfound: Claimed[] = []
   for (const note of open) {

@@ -7,6 +7,7 @@ import * as runs from '../../db/run/state.ts'
 import { compare, countDeletedOf, doubted, type Differences } from '../../db/sweep/compare.ts'
 import { sweptByUser } from '../../db/sweep/list.ts'
 import {
+  absentOf,
   settleCame,
   settleDeleted,
   settleDoubted,
@@ -26,7 +27,7 @@ import { needsConfirmation } from '../../domain/sweep.ts'
 import type { Dependencies } from '../dependencies.ts'
 import { runErrorOf } from '../run.ts'
 import { planNow } from '../sync/begin.ts'
-import { judgeFates } from '../sync/gone.ts'
+import { findHeirs, judgeFates } from '../sync/gone.ts'
 import { askKeys, askPeople, chunks } from '../ask.ts'
 
 /** Differences are settled so many at a time. */
@@ -45,18 +46,10 @@ const openSettling = async (deps: Dependencies, run: runs.Run, crm: Crm, connect
   const target = { ...known, erased: await loadErased(db, accountId) }
   const swept = { id: runId, startedAt: run.startedAt! }
 
-  /** Of people who are not there, those of whom it is known who took them over, where that one is there (R16). */
+  /** Of people who are not there, how many were taken over, as it is known, by somebody who is there (R16). */
   const countTakenOver = async (ids: string[]): Promise<number> => {
     const known = await heirsOf(db, target.connectionId, entity, ids)
-    const taken = new Set<string>()
-    for (const of of ['lead', 'contact'] as const) {
-      const some = known.filter(({ successor }) => successor.entity === of)
-      if (some.length === 0) continue
-      const asked = [...new Set(some.map(({ successor }) => successor.id))]
-      const there = thereOf(await askKeys({ crm, entity: of, options }, asked))
-      for (const { id, successor } of some) if (there.has(successor.id)) taken.add(id)
-    }
-    return taken.size
+    return (await findHeirs(known, (of, asked) => askKeys({ ...question, entity: of }, asked))).size
   }
 
   return {
@@ -85,9 +78,10 @@ const openSettling = async (deps: Dependencies, run: runs.Run, crm: Crm, connect
       const absent: string[] = []
       let gone = 0
       for (const some of chunks('extra', extra)) {
-        const there = thereOf(await askKeys(question, some))
+        const answer = await askKeys(question, some)
+        const there = thereOf(answer)
         if (there.size > 0) await settleCame(db, key, target, [...there], at)
-        const left = some.filter((id) => !there.has(id))
+        const left = absentOf(answer)
         gone += left.length - (await countDeletedOf(db, target, left)) - (await countTakenOver(left))
         absent.push(...left)
       }
@@ -124,20 +118,16 @@ const openSettling = async (deps: Dependencies, run: runs.Run, crm: Crm, connect
 type Settling = Awaited<ReturnType<typeof openSettling>>
 
 /** R15: nobody counts as gone whom the CRM was not asked for, however many there are: where it matters the others are asked for, too. */
-const doubtsOf = async (
-  settle: Settling,
-  { extra, extraTotal, live }: Differences,
-  gone: number,
-): Promise<RunError | undefined> => {
-  const unasked = extraTotal - extra.length
-  if (unasked === 0 || (await settle.doubts(gone + unasked, live)) === undefined) return settle.doubts(gone, live)
+const doubtsOf = async (settle: Settling, found: Differences, gone: number): Promise<RunError | undefined> => {
+  const unasked = found.extraTotal - found.extra.length
+  const doubts = await settle.doubts(gone + unasked, found.live)
+  if (doubts === undefined || unasked === 0) return doubts
   let all = gone
-  for (let last = extra.at(-1); last !== undefined;) {
-    const next = await settle.compare(batch, last)
-    all += (await settle.absent(next)).gone
-    last = next.extra.at(-1)
+  for (let page = found; page.extra.length === batch;) {
+    page = await settle.compare(batch, page.extra.at(-1))
+    all += (await settle.absent(page)).gone
   }
-  return settle.doubts(all, live)
+  return settle.doubts(all, found.live)
 }
 
 /**

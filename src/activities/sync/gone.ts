@@ -3,10 +3,12 @@ import { successorAnswers } from '../../db/decision.ts'
 import * as connections from '../../db/connection.ts'
 import { countDeleted } from '../../db/sync/late.ts'
 import type { SyncPlan } from '../../db/sync/plan.ts'
-import { heirsOf } from '../../db/sync/heir.ts'
+import type { Answer } from '../../db/sweep/settle.ts'
+import { heirsOf, type Successor } from '../../db/sync/heir.ts'
 import { linkedRows, type SyncRow } from '../../db/sync/rows.ts'
 import type { CallOptions, Crm, CrmEntity, CrmFound } from '../../domain/crm.ts'
 import { normaliseEmail } from '../../domain/email.ts'
+import type { CrmSaid } from '../../domain/errors.ts'
 import type { Gone, Heir } from '../../domain/gone.ts'
 import { emailKeyColumn, fixedColumnKeys } from '../../domain/list.ts'
 import { isMassDeletion } from '../../domain/sweep.ts'
@@ -60,56 +62,54 @@ const byAddress = async (question: Question, entity: CrmEntity, rows: SyncRow[])
   return byEmail
 }
 
-type Told = { id: string; state: 'converted' | 'merged'; successor: Heir }
+type Fate = Gone['fate']
 
-/** Of people of whom it is said who took them over, perhaps several: the first one who is there, as they are now. */
-const findHeirs = async (
-  { crm, plan, options }: Question,
-  entity: CrmEntity,
-  told: readonly Told[],
-): Promise<Map<string, Gone['fate']>> => {
-  const found = new Map<string, Gone['fate']>()
-  const fates = new Map<string, (state: Told['state']) => Gone['fate']>()
+/** Of people of whom it is said who took them over, perhaps several: the first one who is there, as `ask` finds them. */
+export const findHeirs = async (
+  told: readonly Successor[],
+  ask: (entity: CrmEntity, ids: string[]) => Promise<Answer>,
+): Promise<Map<string, Fate>> => {
+  const people = new Map<string, CrmFound>()
+  const broken = new Map<string, CrmSaid>()
   for (const of of ['lead', 'contact'] as const) {
     const ids = [...new Set(told.flatMap(({ successor }) => (successor.entity === of ? [successor.id] : [])))]
     if (ids.length === 0) continue
-    const answer = await askPeople({ crm, entity: of, options }, plan.of[of].fields, ids)
-    for (const person of answer.found) fates.set(`${of}:${person.id}`, (kind) => ({ kind, to: { entity: of, person } }))
-    for (const { id, crm: said } of answer.unreadable) fates.set(`${of}:${id}`, () => ({ kind: 'unread', crm: said }))
+    const { found, unreadable } = await ask(of, ids)
+    for (const person of found) people.set(`${of}:${person.id}`, person)
+    for (const { id, crm } of unreadable) broken.set(`${of}:${id}`, crm)
   }
+  const fates = new Map<string, Fate>()
   for (const { id, state, successor } of told) {
-    const fate = fates.get(`${successor.entity}:${successor.id}`)
-    if (fate !== undefined && !found.has(id)) found.set(id, fate(state))
+    const key = `${successor.entity}:${successor.id}`
+    const [person, said] = [people.get(key), broken.get(key)]
+    if (fates.has(id)) continue
+    if (person !== undefined) fates.set(id, { kind: state, to: { entity: successor.entity, person } })
+    else if (said !== undefined) fates.set(id, { kind: 'unread', crm: said })
   }
-  return found
+  return fates
 }
 
 /** Contacts that leads became, as the CRM itself tells. */
-const findConverted = async (
-  question: Question,
-  entity: CrmEntity,
-  ids: string[],
-): Promise<Map<string, Gone['fate']>> => {
-  const told = entity === 'lead' ? await question.crm.conversions(ids, question.options) : new Map<string, string>()
-  const heirs = [...told].map(([id, to]): Told => ({
-    id,
-    state: 'converted',
-    successor: { entity: 'contact', id: to },
-  }))
-  return findHeirs(question, entity, heirs)
+const conversions = async ({ crm, options }: Question, entity: CrmEntity, ids: string[]): Promise<Successor[]> => {
+  if (entity !== 'lead') return []
+  const told = await crm.conversions(ids, options)
+  return [...told].map(([id, to]) => ({ id, state: 'converted', successor: { entity: 'contact', id: to } }))
 }
 
 type Known = {
   /** of those of whom it is known, from this list or another one, or told by the CRM itself, who took them over */
-  fates: Map<string, Gone['fate']>
+  fates: Map<string, Fate>
   heirOf: (id: string) => Heir | null
 }
 
 const findKnown = async (question: Question, entity: CrmEntity, ids: string[]): Promise<Known> => {
-  const known = await heirsOf(question.deps.db, question.plan.connectionId, entity, ids)
+  const { deps, crm, plan, options } = question
+  const known = await heirsOf(deps.db, plan.connectionId, entity, ids)
   const nearest = new Map(known.toReversed().map(({ id, successor }) => [id, successor]))
-  const fates = [...(await findHeirs(question, entity, known)), ...(await findConverted(question, entity, ids))]
-  return { fates: new Map(fates), heirOf: (id) => nearest.get(id) ?? null }
+  // what the CRM tells counts before what is known of earlier
+  const told = [...(await conversions(question, entity, ids)), ...known]
+  const fates = await findHeirs(told, (of, asked) => askPeople({ crm, entity: of, options }, plan.of[of].fields, asked))
+  return { fates, heirOf: (id) => nearest.get(id) ?? null }
 }
 
 /** The same as `judgeGone`, of people who are known to be gone. */
@@ -123,7 +123,7 @@ export const judgeFates = async (question: Question, entity: CrmEntity, ids: str
   const rows = [...known.values()]
   const contacts = await byAddress(question, 'contact', rows)
   const leads = entity === 'lead' ? await byAddress(question, 'lead', rows) : new Map<string, CrmFound[]>()
-  const fateOf = (id: string): Gone['fate'] => {
+  const fateOf = (id: string): Fate => {
     const told = fates.get(id)
     if (told !== undefined) return told
     const row = known.get(id)

@@ -1,6 +1,8 @@
 import type { CrmEntity, CrmWarning } from '../../domain/crm.ts'
 import type { CrmSaid } from '../../domain/errors.ts'
 import type { SyncRow } from '../../db/sync/rows.ts'
+import { absentOf } from '../../db/sweep/settle.ts'
+import { askPeople } from '../ask.ts'
 import { judgeGone } from './gone.ts'
 import { settled, type Job, type Question } from './job.ts'
 
@@ -18,21 +20,11 @@ export const readLinked = async (
   const jobs = new Map<string, Job>()
   if (rows.length === 0) return jobs
   const ids = rows.map(({ crmId }) => crmId!)
-  const found = await crm.peopleById(entity, plan.of[entity].fields, ids, options)
-  warnings.push(...found.warnings)
-  const people = new Map(found.rows.map((person) => [person.id, person]))
-  const broken = new Map(found.unreadable.map(({ id, crm: said }) => [id, said]))
-  const absent = ids.filter((id) => !people.has(id) && !broken.has(id))
-  if (absent.length > 0) {
-    const keys = await crm.peopleById(entity, [], absent, options)
-    for (const { id, crm: said } of keys.unreadable) broken.set(id, said)
-    for (const { id } of keys.rows) broken.set(id, {})
-  }
-  const gone = await judgeGone(
-    question,
-    entity,
-    absent.filter((id) => !broken.has(id)),
-  )
+  const answer = await askPeople({ crm, entity, options }, plan.of[entity].fields, ids)
+  warnings.push(...answer.warnings)
+  const people = new Map(answer.found.map((person) => [person.id, person]))
+  const broken = new Map(answer.unreadable.map(({ id, crm: said }) => [id, said]))
+  const gone = await judgeGone(question, entity, absentOf(answer))
   const fates = new Map(gone.map((each) => [each.id, each]))
   for (const row of rows) {
     const person = people.get(row.crmId!)

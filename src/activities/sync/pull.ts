@@ -1,6 +1,7 @@
 import { loadErased } from '../../db/erasure/known.ts'
 import * as lanes from '../../db/lane.ts'
 import type { Lane } from '../../db/lane.ts'
+import { absentOf } from '../../db/sweep/settle.ts'
 import { pageIds } from '../../db/sync/late.ts'
 import { otherThan, planOf, type SyncPlan } from '../../db/sync/plan.ts'
 import { pageShownPeople } from '../../db/sync/shown.ts'
@@ -8,6 +9,7 @@ import { storePull, type PullPage } from '../../db/sync/pull.ts'
 import * as lists from '../../db/list.ts'
 import type { Crm, CrmEntity, KeyRange, ReadOptions } from '../../domain/crm.ts'
 import type { RunSource } from '../../domain/run.ts'
+import { askPeople } from '../ask.ts'
 import { withCrm } from '../crm.ts'
 import type { Dependencies, RunInput } from '../dependencies.ts'
 import { working } from '../run.ts'
@@ -21,7 +23,7 @@ const askAtOnce = 500
 
 type Reader = { deps: Dependencies; crm: Crm; plan: SyncPlan; runId: string }
 
-/** People by id. Who does not come is asked for by key alone before being judged. */
+/** People by id, and what became of those who are not there. */
 const readPeople = async (
   { deps, crm, plan, runId }: Reader,
   entity: CrmEntity,
@@ -29,18 +31,10 @@ const readPeople = async (
   signal: AbortSignal,
 ): Promise<Omit<PullPage, 'next'>> => {
   const options = { signal }
-  const { rows, unreadable, warnings } = await crm.peopleById(entity, plan.of[entity].fields, ids, options)
-  const came = new Set([...rows, ...unreadable].map(({ id }) => id))
-  const absent = ids.filter((id) => !came.has(id))
-  const keys = absent.length === 0 ? null : await crm.peopleById(entity, [], absent, options)
-  const hidden = keys === null ? [] : [...keys.unreadable, ...keys.rows.map(({ id }) => ({ id, crm: {} }))]
-  const there = new Set(hidden.map(({ id }) => id))
-  const gone = await judgeGone(
-    { deps, crm, plan, runId, options },
-    entity,
-    absent.filter((id) => !there.has(id)),
-  )
-  return { rows, unreadable: [...unreadable, ...hidden], warnings, entity, gone }
+  const answer = await askPeople({ crm, entity, options }, plan.of[entity].fields, ids)
+  const { found: rows, unreadable, warnings } = answer
+  const gone = await judgeGone({ deps, crm, plan, runId, options }, entity, absentOf(answer))
+  return { rows, unreadable, warnings, entity, gone }
 }
 
 /** Owed people, and those of the other entity. */

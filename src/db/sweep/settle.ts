@@ -23,6 +23,12 @@ type Target = SweepTarget & PageTarget
 export const thereOf = ({ found, unreadable }: Answer): Set<string> =>
   new Set([...found, ...unreadable].map(({ id }) => id))
 
+/** Who was asked for and is not there. */
+export const absentOf = (answer: Answer): string[] => {
+  const there = thereOf(answer)
+  return answer.asked.filter((id) => !there.has(id))
+}
+
 const count = (sql: Sql, key: lanes.LaneKey, counts: Partial<lanes.LaneCounts>) =>
   lanes.advance(sql, key, { cursor: null, done: true, counts: { ...lanes.noLaneCounts(), ...counts } })
 
@@ -53,8 +59,6 @@ export const settleMissing = (
       erased.map(({ id }) => `${target.entity}:${id}`),
       target.hashKey,
     )
-    const found = thereOf(answer)
-    const gone = answer.asked.filter((id) => !found.has(id))
     await insertEntries(sql, target, key.runId, 'sweep', [
       ...people.map(({ id, values }) => ({
         kind: 'changedDuring' as const,
@@ -64,7 +68,7 @@ export const settleMissing = (
             : 'addedDuring',
         crmId: id,
       })),
-      ...gone.map(goneDuring),
+      ...absentOf(answer).map(goneDuring),
     ])
     const rejected = await rejectUnreadable(sql, target, key.runId, 'sweep', unreadable)
     await addWarnings(sql, { runId: key.runId, listId: target.listId }, answer.warnings)

@@ -1,30 +1,17 @@
+import type { CrmEntity } from '../../domain/crm.ts'
 import type { Heir } from '../../domain/gone.ts'
 import type { Database } from '../database.ts'
 
-type Successor = { id: string; state: 'converted' | 'merged'; successor: Heir }
-
-/** Who took people over, as far as it was found out already, for this list or another one. */
-export const successorsOf = async (
-  { $client: sql }: Database,
-  connectionId: string,
-  entity: 'lead' | 'contact',
-  ids: readonly string[],
-): Promise<Successor[]> => {
-  const rows = await sql<Successor[]>`
-    select crm_id as id, state, json_build_object('entity', successor_entity, 'id', successor_id) as successor from crm_people
-    where connection_id = ${connectionId}::uuid and entity = ${entity} and crm_id = any(string_to_array(${ids.join('\n')}::text, E'\n'))
-      and state in ('converted', 'merged') and successor_id is not null`
-  return [...rows]
-}
+export type Successor = { id: string; state: 'converted' | 'merged'; successor: Heir }
 
 /** A chain of people who took each other over is followed so far; a circle ends there, too. */
-const mostSteps = 10
+const mostSteps = 5
 
-/** The same, and who took those over in their turn: the nearest first. */
+/** Who took people over, and who took those over in their turn, the nearest first: as far as it was found out already, for this list or another one. */
 export const heirsOf = async (
   { $client: sql }: Database,
   connectionId: string,
-  entity: 'lead' | 'contact',
+  entity: CrmEntity,
   ids: readonly string[],
 ): Promise<Successor[]> => {
   const rows = await sql<Successor[]>`
