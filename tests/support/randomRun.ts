@@ -145,16 +145,27 @@ const ownLeads = ({ fairlead, people }: World): Map<string, string | null> => {
   )
 }
 
+/** Everybody's address, as it is compared. */
+const addressed = ({ people }: World): Map<string, string | null> =>
+  new Map(
+    (['lead', 'contact'] as const).flatMap((entity) =>
+      people(entity).map((person) => [`${entity}:${person.Id}`, mailKey(person['Email'])] as const),
+    ),
+  )
+
 /** R7: what Fairlead creates while `work` goes on is nobody who was there, and nobody twice. */
 const watchCreations = async (world: World, quiet: boolean, work: () => Promise<unknown>): Promise<void> => {
   const before = ownLeads(world)
-  const there = new Set(
-    (['lead', 'contact'] as const).flatMap((entity) => world.people(entity).map((person) => mailKey(person['Email']))),
-  )
+  const holders = addressed(world)
   world.deeds.moved.clear()
   const sql = world.fairlead.db.$client
   const [{ since }] = await sql<[{ since: string }]>`select uuidv7()::text as since`
   await work()
+  const now = addressed(world)
+  // whoever has been given another address here is no reason not to create somebody who has the old one
+  const there = new Set(
+    [...holders].filter(([link, key]) => !now.has(link) || now.get(link) === key).map(([, key]) => key),
+  )
   const made = [...ownLeads(world)].filter(([id]) => !before.has(id))
   const keys = made.map(([, key]) => key)
   const twins = made.filter(
