@@ -1,5 +1,5 @@
 import type { CallOptions, Crm, CrmEntity, CrmField } from '../domain/crm.ts'
-import { absentOf, type Answer } from '../db/sweep/settle.ts'
+import { absentOf, type Answer } from '../domain/ask.ts'
 import { beat } from './beat.ts'
 
 /** People are asked for so many at once. */

@@ -146,7 +146,7 @@ export type Crm = {
   ): Promise<Omit<CrmPage<CrmFound>, 'next'>>
   /**
    * everybody whose e-mail is one of these by R2, any number (split at the URL limit); the comparison does not depend on the CRM's collation. `hidden`:
-   * addresses, as R2 has them, of people who are there and do not come
+   * addresses, as R2 has them, of people who are there and do not come, whether or not somebody else has come who has the same
    */
   peopleByEmail(
     entity: CrmEntity,

@@ -11,13 +11,13 @@ export type Heir = { entity: CrmEntity; id: string }
 export type Gone = {
   id: string
   entity: CrmEntity
-  /** who was known to have taken the person over when this was found out */
+  /** who was marked as having taken the person over when this was found out, whether or not that one is there */
   heir: Heir | null
   fate:
     | { kind: 'deleted' }
     | { kind: 'converted' | 'merged'; to: { entity: CrmEntity; person: CrmFound } }
     | { kind: 'undecided'; as: 'converted' | 'merged'; candidates: Candidate[] }
-    /** whoever took the person over is there, and the CRM cannot deliver them */
+    /** whoever took the person over, or may have, is there, and the CRM cannot deliver them */
     | { kind: 'unread'; crm: CrmSaid }
     /** not to be concluded from this run (R15): too many, or another CRM user */
     | { kind: 'doubtful' }

@@ -45,14 +45,23 @@ const toGroups = ({ session, entity, seen, form }: Question, emails: string[]): 
   return groups.flatMap(split)
 }
 
-/** Everybody whom the CRM finds for a group and who has one of its addresses by R2 too. Answers the addresses that somebody was found for. */
-const readGroup = async (question: Question, group: string[], into: Found, options: CallOptions): Promise<string[]> => {
+/**
+ * Everybody whom the CRM finds for a group and who has one of its addresses by R2 too. Answers the addresses that somebody was found for; null, having
+ * found nobody, where somebody of several addresses does not come, of whom it is not known whose address it is.
+ */
+const readGroup = async (
+  question: Question,
+  group: string[],
+  into: Found,
+  options: CallOptions,
+): Promise<string[] | null> => {
   const { session, entity, fields, seen, form } = question
   const wanted = new Set(group)
   const isWanted = (row: Row): boolean => wanted.has(normaliseEmail(member(row, 'Email')) ?? '')
   const people: CrmFound[] = []
   const unreadable: Found['unreadable'] = []
   const emails: (string | null)[] = []
+  const warnings: CrmWarning[] = []
   const filter = form(group)
   for (let after: string | null = null; ;) {
     const page: Rows = await readRows(session, { entity, range: { after, upTo: null }, filter }, seen, options)
@@ -61,12 +70,19 @@ const readGroup = async (question: Question, group: string[], into: Found, optio
     people.push(...toFound(some, rows))
     emails.push(...rows.map((row) => normaliseEmail(member(row, 'Email'))))
     unreadable.push(...page.unreadable)
-    for (const warning of page.warnings) addWarning(into.warnings, warning)
+    if (unreadable.length > 0 && group.length > 1) {
+      into.unreadable.push(...unreadable)
+      return null
+    }
+    for (const warning of page.warnings) addWarning(warnings, warning)
     if (page.next === null) break
     after = page.next
   }
+  for (const warning of warnings) addWarning(into.warnings, warning)
   into.rows.push(...people)
   into.unreadable.push(...unreadable)
+  // whoever else has the address is there, and nobody must be taken for the only one
+  if (unreadable.length > 0) into.hidden.push(...group)
   return emails.filter((email) => email !== null)
 }
 
@@ -138,7 +154,9 @@ export const readPeopleByEmail = async (
     const groups = toGroups(question, emails)
     for (let group = groups.shift(); group; group = groups.shift()) {
       try {
-        for (const email of await readGroup(question, group, found, options)) open.delete(email)
+        const some = await readGroup(question, group, found, options)
+        if (some === null) groups.unshift(...halves(group))
+        for (const email of some ?? []) open.delete(email)
       } catch (error) {
         if (error instanceof QueryTooLong && group.length > 1) groups.unshift(...halves(group))
         // a person who cannot be read, alone on its page: the others are found below
@@ -157,8 +175,10 @@ export const readPeopleByEmail = async (
   const atOnce = options.priority !== undefined && options.priority !== 'bulk'
   const [again] = await Promise.all([atOnce ? askAgain(wanted) : [], readAll(wanted)])
   const owned = atOnce ? again.filter((email) => open.has(email)) : await askAgain([...open])
-  for (const email of owned) await readAll([email])
-  found.hidden = owned.filter((email) => open.has(email))
+  const hidden = new Set(found.hidden)
+  for (const email of owned) if (!hidden.has(email)) await readAll([email])
+  found.hidden = [...new Set([...found.hidden, ...owned.filter((email) => open.has(email))])]
   found.rows.sort(byId)
+  found.unreadable = [...new Map(found.unreadable.map((each) => [each.id, each])).values()]
   return found
 }

@@ -60,7 +60,8 @@ const latestOfAddresses = async (
     const address = row && member(row, 'Address')
     return (isRow(address) && readInstant(member(address, 'ModifyDate'))) || null
   } catch (error) {
-    if (!isRefused(error)) throw error
+    if (!isRefused(error) && !maySplit(error)) throw error
+    if (maySplit(error)) await controlRead(session, { entity }, error, options)
     return null
   }
 }
@@ -69,8 +70,8 @@ const later = (a: string | null, b: string | null): string | null =>
   a === null || b === null ? (a ?? b) : Date.parse(a) >= Date.parse(b) ? a : b
 
 /**
- * `latestChange` of the port (R14). The bound is the reply's own Date plus a day, so that one date in the far future does not fix the mark; and it is
- * never later than that Date, which knows whole seconds only, so that a date of tomorrow does not hide what changes today.
+ * `latestChange` of the port (R14). The bound is the CRM's own clock plus a day, so that one date in the far future does not fix the mark; and the
+ * mark is never later than that clock, which is known from whole seconds, so that a date of tomorrow does not hide what changes today.
  */
 export const readLatestChange = async (
   session: Session,
@@ -89,6 +90,9 @@ export const readLatestChange = async (
   return latest === null ? null : new Date(Math.min(Date.parse(latest), theirNow() + 2000)).toISOString()
 }
 
+/** How far down from the newest a believable date is looked for. */
+const mostRows = 50
+
 const latestOfPeople = async (
   session: Session,
   entity: CrmEntity,
@@ -102,13 +106,19 @@ const latestOfPeople = async (
       await askFeed(session, path, { ...newest, where: `ModifyDate le ${instantLiteral(boundMs)}` }, options),
     )
   } catch (error) {
-    if (!isRefused(error)) throw error
-    // no filter on dates: walk down from the newest until a value is believable
-    for (let startIndex = 1; startIndex <= 50; startIndex += 1) {
-      const feed = await askFeed(session, path, { ...newest, startIndex }, options)
-      if (feed.rows.length === 0) return null
-      const change = changeOf(feed)
-      if (change !== null && Date.parse(change) <= boundMs) return change
+    if (!isRefused(error) && !maySplit(error)) throw error
+    if (maySplit(error)) await controlRead(session, { entity }, error, options)
+    // no filter on dates, or the newest cannot be delivered (R22): walk down until a value is believable
+    for (let startIndex = 1; startIndex <= mostRows; startIndex += 1) {
+      try {
+        const feed = await askFeed(session, path, { ...newest, startIndex }, options)
+        if (feed.rows.length === 0) return null
+        const change = changeOf(feed)
+        if (change !== null && Date.parse(change) <= boundMs) return change
+      } catch (failed) {
+        if (!maySplit(failed)) throw failed
+        await controlRead(session, { entity }, failed, options)
+      }
     }
     throw error
   }

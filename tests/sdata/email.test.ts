@@ -128,6 +128,21 @@ describe('R2: everybody who has one of the addresses is found', () => {
     expect(rows.map(({ id }) => id)).toEqual(ids.filter((id) => !bad.includes(id)))
   })
 
+  test('an address of somebody who comes and of somebody who does not is said to hide one, and no other address is', async () => {
+    const simulator = await start()
+    const known = truth(simulator)
+    const emails = [...known.keys()].slice(0, 300)
+    const two = emails.find((email) => known.get(email)!.length === 2)!
+    const [good, bad] = known.get(two)! as [string, string]
+    simulator.control.addFault({ kind: 'poison', ids: [bad] })
+    for (const priority of ['bulk', 'interactive'] as const) {
+      const { rows, hidden, unreadable } = await connect(simulator).peopleByEmail('lead', fields, emails, { priority })
+      expect({ hidden, unreadable: unreadable.map(({ id }) => id) }).toEqual({ hidden: [two], unreadable: [bad] })
+      expect(rows.map(({ id }) => id)).toEqual(idsFor(known, emails).filter((id) => id !== bad))
+      expect(rows.map(({ id }) => id)).toContain(good)
+    }
+  })
+
   test('no address is asked for without need, and none that is blank', async () => {
     const server = await tinyServer(() => undefined)
     const crm = openCrm(server.root)

@@ -122,13 +122,13 @@ const toPerson = ({ entity, person }: Candidate): Person => ({ entity, id: perso
 /** R30: what was said later stays. */
 const lateness = ({ submission: { isLate } }: Item): EntryWarning[] => (isLate ? [{ code: 'newerAnswers' }] : [])
 
-/** F2: everybody with the address. One who is refused does not keep the others from being written. */
+/** F2: everybody with the address. One who is refused, or does not come, does not keep the others from being written. */
 const writeAll = async (item: Item, people: Candidate[], warnings: EntryWarning[]): Promise<Outcome> => {
   const told: Told = {
     results: [],
     warnings: [...lateness(item), ...warnings, ...homeless(item, new Set(people.map((each) => each.entity)))],
   }
-  const refused: Refused = { error: null }
+  const refused: Refused = { error: item.hidden ? new FairleadError('crmFailed') : null }
   const written: Candidate[] = []
   for (const each of people) {
     try {
@@ -197,7 +197,8 @@ const recognised = (item: Item): Outcome | undefined => {
 export const pushOne = async (item: Item): Promise<Outcome> => {
   const { plan } = item.question
   if (item.email === '') return outcome(item, 'rejected', 'noEmail', { results: [], warnings: [] })
-  if (item.hidden) throw new FairleadError('crmFailed')
+  // where others with the address have come they are written to first
+  if (item.hidden && item.found.length === 0) throw new FairleadError('crmFailed')
   const names = new Map(plan.leftOut.map(({ key, name }) => [key, name]))
   const left = leftOutOf(plan, { fields: item.values }).map((each) => ({ ...each, field: names.get(each.field!)! }))
   if (plan.sync.unmappedAddress === 'reject' && left.some(({ code }) => code === 'addressNotMapped'))

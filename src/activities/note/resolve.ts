@@ -1,14 +1,17 @@
 import type { Claimed, Link } from '../../db/note/claim.ts'
 import type { Outcome } from '../../db/note/settle.ts'
-import { heirsOf } from '../../db/sync/heir.ts'
+import { absentOf } from '../../domain/ask.ts'
 import type { CallOptions, Crm, CrmEntity, CrmFound } from '../../domain/crm.ts'
 import { normaliseEmail } from '../../domain/email.ts'
+import type { CrmSaid } from '../../domain/errors.ts'
 import { groupBy } from '../../domain/groupBy.ts'
 import { chooseMatch, type Candidate } from '../../domain/match.ts'
 import { noteFields, notePersonOf, type NotePerson } from '../../domain/note.ts'
 import type { EntryWarning } from '../../domain/run.ts'
+import { askPeople } from '../ask.ts'
 import type { Dependencies } from '../dependencies.ts'
 import { hopeless } from '../proof.ts'
+import { findHeirs, successorsOf } from '../sync/heir.ts'
 
 export type Asking = { deps: Dependencies; crm: Crm; connectionId: string; options: CallOptions }
 export type Job = { note: Claimed; person: NotePerson; warnings: EntryWarning[] }
@@ -66,31 +69,31 @@ const settledBefore = (note: Claimed): Outcome | undefined => {
   return outcome(note, 'rejected', 'crmFailed', { person: note.asked })
 }
 
-/** R16: who took the people over, at the end of all who did, as far as that was found out. */
-const endsOf = async ({ deps, connectionId }: Asking, links: readonly Link[]): Promise<(link: Link) => Link> => {
-  const ends = new Map<string, Link>()
-  for (const entity of entities) {
-    const ids = links.flatMap((link) => (link.entity === entity ? [link.id] : []))
-    if (ids.length === 0) continue
-    for (const { id, successor } of await heirsOf(deps.db, connectionId, entity, ids))
-      ends.set(keyOf({ entity, id }), successor)
-  }
-  return (link) => ends.get(keyOf(link)) ?? link
+type Known = {
+  /** by `entity:id` of who was linked: the person, or whoever took them over (R16) */
+  people: Map<string, NotePerson>
+  /** those whom, or whose successor, the CRM cannot deliver */
+  unreadable: Map<string, CrmSaid>
 }
 
-type Known = { people: Map<string, NotePerson>; unreadable: Map<string, Record<string, unknown>> }
-
-const readAll = async ({ crm, options }: Asking, links: readonly Link[]): Promise<Known> => {
+const readLinked = async ({ deps, crm, connectionId, options }: Asking, links: readonly Link[]): Promise<Known> => {
   const known: Known = { people: new Map(), unreadable: new Map() }
-  await Promise.all(
-    entities.map(async (entity) => {
-      const ids = [...new Set(links.filter((link) => link.entity === entity).map(({ id }) => id))]
-      if (ids.length === 0) return
-      const { rows, unreadable } = await crm.peopleById(entity, noteFields[entity], ids, options)
-      for (const row of rows) known.people.set(keyOf({ entity, id: row.id }), notePersonOf(entity, row))
-      for (const { id, crm: said } of unreadable) known.unreadable.set(keyOf({ entity, id }), { ...said })
-    }),
-  )
+  const ask = (entity: CrmEntity, ids: string[]) => askPeople({ crm, entity, options }, noteFields[entity], ids)
+  const read = async (entity: CrmEntity): Promise<void> => {
+    const ids = [...new Set(links.filter((link) => link.entity === entity).map(({ id }) => id))]
+    if (ids.length === 0) return
+    const answer = await ask(entity, ids)
+    for (const row of answer.found) known.people.set(keyOf({ entity, id: row.id }), notePersonOf(entity, row))
+    for (const { id, crm: said } of answer.unreadable) known.unreadable.set(keyOf({ entity, id }), said)
+    const absent = absentOf(answer)
+    if (absent.length === 0) return
+    const { told } = await successorsOf({ db: deps.db, crm, connectionId, options }, entity, absent)
+    for (const [id, fate] of await findHeirs(told, ask)) {
+      if ('to' in fate) known.people.set(keyOf({ entity, id }), notePersonOf(fate.to.entity, fate.to.person))
+      else if (fate.kind === 'unread') known.unreadable.set(keyOf({ entity, id }), fate.crm)
+    }
+  }
+  await Promise.all(entities.map(read))
   return known
 }
 
@@ -125,30 +128,14 @@ export const resolve = async (asking: Asking, notes: readonly Claimed[]): Promis
     return done === undefined
   })
   const links = open.flatMap(({ link }) => (link === null ? [] : [link]))
-  const endOf = await endsOf(asking, links)
-  const { people, unreadable } = await readAll(asking, [...links, ...links.map(endOf)])
-  const absent = links.filter((link) => !people.has(keyOf(link)) && !people.has(keyOf(endOf(link))))
-  const leads = absent.filter(({ entity, id }) => entity === 'lead' && !unreadable.has(keyOf({ entity, id })))
-  const converted =
-    leads.length === 0
-      ? new Map<string, string>()
-      : await asking.crm.conversions(
-          leads.map(({ id }) => id),
-          asking.options,
-        )
-  const contacts = [...converted.values()].map((id): Link => ({ entity: 'contact', id }))
-  const more = await readAll(asking, contacts)
-  const personOf = (link: Link): NotePerson | undefined =>
-    people.get(keyOf(link)) ??
-    people.get(keyOf(endOf(link))) ??
-    more.people.get(keyOf({ entity: 'contact', id: converted.get(link.id) ?? '' }))
+  const { people, unreadable } = await readLinked(asking, links)
   const unfound: Claimed[] = []
   for (const note of open) {
-    const person = note.link === null ? undefined : personOf(note.link)
+    const person = note.link === null ? undefined : people.get(keyOf(note.link))
     const broken = note.link === null ? undefined : unreadable.get(keyOf(note.link))
     if (person !== undefined) jobs.push({ note, person, warnings: [] })
     else if (broken !== undefined)
-      outcomes.push(outcome(note, 'rejected', 'crmFailed', { crm: broken, person: note.link! }))
+      outcomes.push(outcome(note, 'rejected', 'crmFailed', { crm: { ...broken }, person: note.link! }))
     else unfound.push(note)
   }
   const emails = unfound.flatMap(({ email }) => normaliseEmail(email) ?? [])
@@ -158,7 +145,9 @@ export const resolve = async (asking: Asking, notes: readonly Claimed[]): Promis
     const match = chooseMatch(found.people.contact.get(email) ?? [], found.people.lead.get(email) ?? [], 'best')
     // who is linked and gone is taken for nobody but the only one who has the address
     const isSure = note.link === null || (match.kind === 'found' && match.others.length === 0)
-    if (email !== null && found.hidden.has(email)) outcomes.push(outcome(note, 'rejected', 'crmFailed'))
+    const isHidden = email !== null && found.hidden.has(email)
+    if (isHidden && (note.link !== null || match.kind !== 'found'))
+      outcomes.push(outcome(note, 'rejected', 'crmFailed'))
     else if (match.kind !== 'found' || !isSure)
       outcomes.push(outcome(note, 'skipped', note.link === null ? 'notInCrm' : 'deletedInCrm'))
     else {

@@ -7,19 +7,18 @@ import * as runs from '../../db/run/state.ts'
 import { compare, countDeletedOf, doubted, type Differences } from '../../db/sweep/compare.ts'
 import { sweptByUser } from '../../db/sweep/list.ts'
 import {
-  absentOf,
   settleCame,
   settleDeleted,
   settleDoubted,
   settleMissing,
   settleReturned,
   settleUnwanted,
-  thereOf,
 } from '../../db/sweep/settle.ts'
 import { heirsOf } from '../../db/sync/heir.ts'
 import { countDeleted } from '../../db/sync/late.ts'
 import { storePull } from '../../db/sync/pull.ts'
 import type { SyncPlan } from '../../db/sync/plan.ts'
+import { absentOf, thereOf } from '../../domain/ask.ts'
 import type { Crm } from '../../domain/crm.ts'
 import { FairleadError } from '../../domain/errors.ts'
 import type { RunError } from '../../domain/run.ts'
@@ -27,7 +26,8 @@ import { needsConfirmation } from '../../domain/sweep.ts'
 import type { Dependencies } from '../dependencies.ts'
 import { runErrorOf } from '../run.ts'
 import { planNow } from '../sync/begin.ts'
-import { findHeirs, judgeFates } from '../sync/gone.ts'
+import { judgeFates } from '../sync/gone.ts'
+import { findHeirs } from '../sync/heir.ts'
 import { askKeys, askPeople, chunks } from '../ask.ts'
 
 /** Differences are settled so many at a time. */

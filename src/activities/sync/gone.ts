@@ -3,17 +3,16 @@ import { successorAnswers } from '../../db/decision.ts'
 import * as connections from '../../db/connection.ts'
 import { countDeleted } from '../../db/sync/late.ts'
 import type { SyncPlan } from '../../db/sync/plan.ts'
-import type { Answer } from '../../db/sweep/settle.ts'
-import { heirsOf, type Successor } from '../../db/sync/heir.ts'
 import { linkedRows, type SyncRow } from '../../db/sync/rows.ts'
 import type { CallOptions, Crm, CrmEntity, CrmFound } from '../../domain/crm.ts'
 import { normaliseEmail } from '../../domain/email.ts'
-import type { CrmSaid } from '../../domain/errors.ts'
 import type { Gone, Heir } from '../../domain/gone.ts'
+import { groupBy } from '../../domain/groupBy.ts'
 import { emailKeyColumn, fixedColumnKeys } from '../../domain/list.ts'
 import { isMassDeletion } from '../../domain/sweep.ts'
 import { askPeople } from '../ask.ts'
 import type { Dependencies } from '../dependencies.ts'
+import { findHeirs, successorsOf } from './heir.ts'
 
 const overlapMs = 15 * 60_000
 
@@ -49,52 +48,19 @@ const isDoubtful = async ({ deps, plan, runId }: Question, count: number): Promi
   return isMassDeletion(count + (await countDeleted(deps.db, runId)), list.recordCount)
 }
 
-const byAddress = async (question: Question, entity: CrmEntity, rows: SyncRow[]): Promise<Map<string, CrmFound[]>> => {
+type Addressed = { people: Map<string, CrmFound[]>; hidden: Set<string> }
+
+/** Who has the addresses of the records; `hidden`: somebody has it who does not come. */
+const byAddress = async (question: Question, entity: CrmEntity, rows: SyncRow[]): Promise<Addressed> => {
   const emails = rows.map((row) => normaliseEmail(row.fields[emailKeyColumn])).filter((email) => email !== null)
-  const byEmail = new Map<string, CrmFound[]>()
-  if (emails.length === 0) return byEmail
+  if (emails.length === 0) return { people: new Map(), hidden: new Set() }
   const { fields } = question.plan.of[entity]
-  const { rows: found } = await question.crm.peopleByEmail(entity, fields, [...new Set(emails)], question.options)
-  for (const person of found) {
-    const email = normaliseEmail(person.values['Email'])
-    if (email !== null) byEmail.set(email, [...(byEmail.get(email) ?? []), person])
-  }
-  return byEmail
+  const found = await question.crm.peopleByEmail(entity, fields, [...new Set(emails)], question.options)
+  const people = groupBy(found.rows, ({ values }) => normaliseEmail(values['Email']) ?? '')
+  return { people, hidden: new Set(found.hidden) }
 }
 
 type Fate = Gone['fate']
-
-/** Of people of whom it is said who took them over, perhaps several: the first one who is there, as `ask` finds them. */
-export const findHeirs = async (
-  told: readonly Successor[],
-  ask: (entity: CrmEntity, ids: string[]) => Promise<Answer>,
-): Promise<Map<string, Fate>> => {
-  const people = new Map<string, CrmFound>()
-  const broken = new Map<string, CrmSaid>()
-  for (const of of ['lead', 'contact'] as const) {
-    const ids = [...new Set(told.flatMap(({ successor }) => (successor.entity === of ? [successor.id] : [])))]
-    if (ids.length === 0) continue
-    const { found, unreadable } = await ask(of, ids)
-    for (const person of found) people.set(`${of}:${person.id}`, person)
-    for (const { id, crm } of unreadable) broken.set(`${of}:${id}`, crm)
-  }
-  const fates = new Map<string, Fate>()
-  for (const { id, state, successor } of told) {
-    const key = `${successor.entity}:${successor.id}`
-    const [person, said] = [people.get(key), broken.get(key)]
-    if (fates.has(id)) continue
-    if (person !== undefined) fates.set(id, { kind: state, to: { entity: successor.entity, person } })
-    else if (said !== undefined) fates.set(id, { kind: 'unread', crm: said })
-  }
-  return fates
-}
-
-/** Contacts that leads became, as the CRM itself tells. */
-const conversions = async ({ crm, options }: Question, entity: CrmEntity, ids: string[]): Promise<Successor[]> => {
-  if (entity !== 'lead') return []
-  const told = await crm.conversions(ids, options)
-  return [...told].map(([id, to]) => ({ id, state: 'converted', successor: { entity: 'contact', id: to } }))
-}
 
 type Known = {
   /** of those of whom it is known, from this list or another one, or told by the CRM itself, who took them over */
@@ -102,43 +68,49 @@ type Known = {
   heirOf: (id: string) => Heir | null
 }
 
-const findKnown = async (question: Question, entity: CrmEntity, ids: string[]): Promise<Known> => {
-  const { deps, crm, plan, options } = question
-  const known = await heirsOf(deps.db, plan.connectionId, entity, ids)
+const findKnown = async ({ deps, crm, plan, options }: Question, entity: CrmEntity, ids: string[]): Promise<Known> => {
+  const { connectionId } = plan
+  const { told, known } = await successorsOf({ db: deps.db, crm, connectionId, options }, entity, ids)
   const nearest = new Map(known.toReversed().map(({ id, successor }) => [id, successor]))
-  // what the CRM tells counts before what is known of earlier
-  const told = [...(await conversions(question, entity, ids)), ...known]
   const fates = await findHeirs(told, (of, asked) => askPeople({ crm, entity: of, options }, plan.of[of].fields, asked))
   return { fates, heirOf: (id) => nearest.get(id) ?? null }
 }
 
 /** The same as `judgeGone`, of people who are known to be gone. */
-export const judgeFates = async (question: Question, entity: CrmEntity, ids: string[]): Promise<Gone[]> => {
+export const judgeFates = async (
+  question: Question,
+  entity: CrmEntity,
+  ids: string[],
+  before?: Known,
+): Promise<Gone[]> => {
   if (ids.length === 0) return []
   const { deps, plan } = question
-  const { fates, heirOf } = await findKnown(question, entity, ids)
+  const { fates, heirOf } = before ?? (await findKnown(question, entity, ids))
   const answers = await successorAnswers(deps.db, plan.accountId, entity, ids)
   const { sweptMark } = await lists.getEver(deps.db, plan.accountId, plan.listId)
   const known = await linkedRows(deps.db.$client, plan, entity, ids)
   const rows = [...known.values()]
   const contacts = await byAddress(question, 'contact', rows)
-  const leads = entity === 'lead' ? await byAddress(question, 'lead', rows) : new Map<string, CrmFound[]>()
+  const leads = await byAddress(question, 'lead', entity === 'lead' ? rows : [])
   const fateOf = (id: string): Fate => {
     const told = fates.get(id)
     if (told !== undefined) return told
     const row = known.get(id)
     const email = row === undefined ? null : normaliseEmail(row.fields[emailKeyColumn])
-    if (row === undefined || email === null) return { kind: 'deleted' }
+    // somebody said that nobody took over
+    if (row === undefined || email === null || answers.get(id) === null) return { kind: 'deleted' }
     const since = seenAt(row, sweptMark)
-    const of = (kind: CrmEntity, found: Map<string, CrmFound[]>): CrmFound[] =>
-      (found.get(email) ?? []).filter(
+    const of = (kind: CrmEntity, { people }: Addressed): CrmFound[] =>
+      (people.get(email) ?? []).filter(
         (person) => person.id !== id && cameSince(person, since) && (kind !== entity || hasName(person, row)),
       )
     const became = of('contact', contacts)
+    // whoever has the address and does not come may be the one, or one of several
+    if (contacts.hidden.has(email) || (became.length === 0 && leads.hidden.has(email)))
+      return { kind: 'unread', crm: {} }
     const [pool, kind] = became.length > 0 ? ([became, 'contact'] as const) : ([of('lead', leads), 'lead'] as const)
     const [only, ...others] = pool
-    // somebody said that nobody took over
-    if (only === undefined || answers.get(id) === null) return { kind: 'deleted' }
+    if (only === undefined) return { kind: 'deleted' }
     const state = kind === entity ? 'merged' : 'converted'
     // whoever was chosen is gone too: that is asked about anew, even where one is left
     if (others.length > 0 || answers.has(id))
@@ -149,7 +121,7 @@ export const judgeFates = async (question: Question, entity: CrmEntity, ids: str
 }
 
 /**
- * What became of people who do not answer to their own key while others of their kind do (R15, R16): the contact that the CRM names; else a contact,
+ * What became of people who do not answer to their own key while others of their kind do (R15, R16): whoever is known to have taken them over; else a contact,
  * else somebody of the same kind, with the address, who was created or changed since they were last seen. Exactly one: converted or merged; several: a person decides; none: deleted.
  */
 export const judgeGone = async (question: Question, entity: CrmEntity, ids: string[]): Promise<Gone[]> => {
@@ -158,11 +130,13 @@ export const judgeGone = async (question: Question, entity: CrmEntity, ids: stri
   const rows = await linkedRows(deps.db.$client, plan, entity, ids)
   const fresh = ids.filter((id) => rows.get(id)?.state !== 'deletedInCrm')
   if (fresh.length === 0) return judgeFates(question, entity, ids)
+  const known = await findKnown(question, entity, ids)
   // the control read: somebody of the kind is delivered
   const delivers = (await crm.keyAt(entity, 0, options)) !== null
-  if (delivers && !(await isDoubtful(question, fresh.length))) return judgeFates(question, entity, ids)
-  if (delivers) return ids.map((id): Gone => ({ id, entity, heir: null, fate: { kind: 'doubtful' } }))
-  // where nobody is left, it proves nothing that one is not there; that somebody took them over does
-  const { fates, heirOf } = await findKnown(question, entity, ids)
+  const unknown = fresh.filter((id) => !known.fates.has(id))
+  if (delivers && (unknown.length === 0 || !(await isDoubtful(question, unknown.length))))
+    return judgeFates(question, entity, ids, known)
+  // where nobody is left, or too many are gone, it proves nothing that one is not there; that somebody took them over does
+  const { fates, heirOf } = known
   return ids.map((id): Gone => ({ id, entity, heir: heirOf(id), fate: fates.get(id) ?? { kind: 'doubtful' } }))
 }

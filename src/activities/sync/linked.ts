@@ -1,7 +1,7 @@
 import type { CrmEntity, CrmWarning } from '../../domain/crm.ts'
 import type { CrmSaid } from '../../domain/errors.ts'
 import type { SyncRow } from '../../db/sync/rows.ts'
-import { absentOf } from '../../db/sweep/settle.ts'
+import { absentOf } from '../../domain/ask.ts'
 import { askPeople } from '../ask.ts'
 import { judgeGone } from './gone.ts'
 import { settled, type Job, type Question } from './job.ts'
@@ -38,6 +38,7 @@ export const readLinked = async (
         others: [],
         isNew: false,
       })
+    else if (left?.fate.kind === 'unread') jobs.set(row.id, rejectedUnread(row, left.fate.crm))
     else if (left !== undefined) jobs.set(row.id, settled(row, { kind: 'skipped', code: null, gone: left }))
     else jobs.set(row.id, rejectedUnread(row, broken.get(row.crmId!) ?? {}))
   }

@@ -1,7 +1,7 @@
 import { loadErased } from '../../db/erasure/known.ts'
 import * as lanes from '../../db/lane.ts'
 import type { Lane } from '../../db/lane.ts'
-import { absentOf } from '../../db/sweep/settle.ts'
+import { absentOf } from '../../domain/ask.ts'
 import { pageIds } from '../../db/sync/late.ts'
 import { otherThan, planOf, type SyncPlan } from '../../db/sync/plan.ts'
 import { pageShownPeople } from '../../db/sync/shown.ts'

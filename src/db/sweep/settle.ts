@@ -1,5 +1,4 @@
-import type { CrmFound, CrmWarning } from '../../domain/crm.ts'
-import type { CrmSaid } from '../../domain/errors.ts'
+import { absentOf, thereOf, type Answer } from '../../domain/ask.ts'
 import type { Gone } from '../../domain/gone.ts'
 import { compareSets, type Database, type Sql } from '../database.ts'
 import { prepare, storePeople, type PageTarget } from '../import/page.ts'
@@ -11,23 +10,7 @@ import { addWarnings } from '../run/warning.ts'
 import { markDeleted, relink, type Doubted, type SweepTarget, type Swept } from './compare.ts'
 import { unmark } from '../sync/rows.ts'
 
-export type Answer = {
-  asked: string[]
-  found: CrmFound[]
-  unreadable: { id: string; crm: CrmSaid }[]
-  warnings: CrmWarning[]
-}
 type Target = SweepTarget & PageTarget
-
-/** Who is there, whether or not the CRM can deliver them. */
-export const thereOf = ({ found, unreadable }: Answer): Set<string> =>
-  new Set([...found, ...unreadable].map(({ id }) => id))
-
-/** Who was asked for and is not there. */
-export const absentOf = (answer: Answer): string[] => {
-  const there = thereOf(answer)
-  return answer.asked.filter((id) => !there.has(id))
-}
 
 const count = (sql: Sql, key: lanes.LaneKey, counts: Partial<lanes.LaneCounts>) =>
   lanes.advance(sql, key, { cursor: null, done: true, counts: { ...lanes.noLaneCounts(), ...counts } })

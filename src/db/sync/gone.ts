@@ -23,7 +23,7 @@ const tellOthers = (sql: Sql, { plan }: Context, { id, entity }: Gone) => sql`
   where l.connection_id = ${plan.connectionId}::uuid and l.id <> ${plan.listId}::uuid and l.removed_at is null and r.removed_at is null
   on conflict do nothing`
 
-/** Answers whether the person is marked: whoever was found to be taken over since the question is not deleted, and is asked for by the next run. */
+/** Answers whether the person is marked: of whom it was found out since the question who took them over is asked for again. */
 const mark = async (
   sql: Sql,
   { plan, key }: Context,
@@ -41,7 +41,8 @@ const mark = async (
     values (${plan.connectionId}::uuid, ${entity}, ${id}, ${plan.accountId}::uuid, ${state}, ${to?.entity ?? null}, ${to?.person.id ?? null}, ${key.runId}::uuid)
     on conflict (connection_id, entity, crm_id) do update set state = excluded.state, successor_entity = excluded.successor_entity,
       successor_id = excluded.successor_id, run_id = excluded.run_id, since = now()
-      where ${fate.kind !== 'deleted'} or crm_people.successor_id is null
+      where crm_people.successor_id is null
+        or (crm_people.successor_entity = excluded.successor_entity and crm_people.successor_id = excluded.successor_id)
         or (crm_people.successor_entity = ${heir?.entity ?? null}::text and crm_people.successor_id = ${heir?.id ?? null}::text)`
   return count > 0
 }
@@ -130,16 +131,18 @@ type Followed = { entity: 'lead' | 'contact'; person: CrmFound; recordId: string
 
 /**
  * People who do not answer to their own key any more: marked, or followed to whom they became (R15, R16). Answers the people that records were
- * re-linked to, whose values are to be compared, with the records. Counts stand beside the sum, but for those that are left for later.
+ * re-linked to, whose values are to be compared, with the records; and the records to look at again, since another list has meanwhile found out who
+ * took their people over. Counts stand beside the sum, but for those that are left for later.
  */
 export const settleGone = async (
   sql: Sql,
   context: Context,
   gone: Gone[],
   counts: lanes.LaneCounts,
-): Promise<Followed[]> => {
+): Promise<{ followed: Followed[]; again: string[] }> => {
   const { plan, key, shown } = context
-  const successors: Followed[] = []
+  const followed: Followed[] = []
+  const again: string[] = []
   const previews = plan.previewId !== null
   if (gone.length > 0 && !previews) await lockPeople(sql, plan.connectionId)
   for (const each of gone) {
@@ -171,6 +174,7 @@ export const settleGone = async (
     if (fate.kind === 'deleted' && row?.state === 'deletedInCrm') continue
     if (!(await mark(sql, context, each, row))) {
       if (entity === plan.own) await keepLate(sql, plan, entity, [id])
+      if (row !== undefined) again.push(row.id)
       continue
     }
     if ('to' in fate && !previews) await tellOthers(sql, context, each)
@@ -189,8 +193,8 @@ export const settleGone = async (
       await insertEntries(sql, target, key.runId, key.phase, [{ ...subject, kind: 'deleted', code: 'deletedInCrm' }])
     } else {
       counts.relinked += 1
-      successors.push({ ...fate.to, recordId: await follow(sql, context, row, { ...each, fate }) })
+      followed.push({ ...fate.to, recordId: await follow(sql, context, row, { ...each, fate }) })
     }
   }
-  return successors
+  return { followed, again }
 }

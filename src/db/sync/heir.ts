@@ -4,10 +4,7 @@ import type { Database } from '../database.ts'
 
 export type Successor = { id: string; state: 'converted' | 'merged'; successor: Heir }
 
-/** A chain of people who took each other over is followed so far; a circle ends there, too. */
-const mostSteps = 5
-
-/** Who took people over, and who took those over in their turn, the nearest first: as far as it was found out already, for this list or another one. */
+/** Who took people over, and who took those over in their turn, the nearest first: as far as it was found out already, for this list or another one. A circle ends before it begins anew. */
 export const heirsOf = async (
   { $client: sql }: Database,
   connectionId: string,
@@ -19,12 +16,13 @@ export const heirsOf = async (
       select entity, crm_id, successor_entity as heir_entity, successor_id as heir_id from crm_people
       where connection_id = ${connectionId}::uuid and state in ('converted', 'merged') and successor_id is not null),
     path as (
-      select crm_id as id, heir_entity, heir_id, 1 as step from known
+      select crm_id as id, heir_entity, heir_id, array[entity || ':' || crm_id, heir_entity || ':' || heir_id] as seen from known
       where entity = ${entity} and crm_id = any(string_to_array(${ids.join('\n')}::text, E'\n'))
       union all
-      select path.id, k.heir_entity, k.heir_id, step + 1 from path join known k on k.entity = path.heir_entity and k.crm_id = path.heir_id
-      where step < ${mostSteps} and k.heir_id <> path.id)
+      select path.id, k.heir_entity, k.heir_id, seen || (k.heir_entity || ':' || k.heir_id)
+      from path join known k on k.entity = path.heir_entity and k.crm_id = path.heir_id
+      where k.heir_entity || ':' || k.heir_id <> all (seen))
     select id, case when heir_entity = ${entity} then 'merged' else 'converted' end as state,
-      json_build_object('entity', heir_entity, 'id', heir_id) as successor from path order by id, step`
+      json_build_object('entity', heir_entity, 'id', heir_id) as successor from path order by id, cardinality(seen)`
   return [...rows]
 }

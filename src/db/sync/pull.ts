@@ -81,13 +81,13 @@ const flush = async (sql: Sql, { plan, key, entity }: Context, counts: lanes.Lan
   if (plan.previewId === null) await edits.insert(sql, { ...plan, runId: key.runId }, notes)
 }
 
-const heirsOf = (gone: readonly Gone[]) => gone.flatMap(({ fate }) => ('to' in fate ? [fate.to] : []))
+const followedIn = (gone: readonly Gone[]) => gone.flatMap(({ fate }) => ('to' in fate ? [fate.to] : []))
 
 /** What a preview has shown of the people of a page, of those who took them over, and of their records. */
 const shownTo = async (sql: Sql, plan: SyncPlan, { rows, gone, entity }: PullPage): Promise<Shown | undefined> => {
   const people = [...rows, ...gone].map(({ id }) => id)
   const known = await linkedRows(sql, plan, entity, people)
-  const crmIds = [...people, ...heirsOf(gone).map(({ person }) => person.id)]
+  const crmIds = [...people, ...followedIn(gone).map(({ person }) => person.id)]
   return shownOf(sql, plan, false, { crmIds, recordIds: [...known.values()].map(({ id }) => id) })
 }
 
@@ -117,7 +117,7 @@ export const storePull = (
     const previews = plan.previewId !== null
     const shown = plan.source?.as === 'preview' ? await shownTo(sql, plan, page) : undefined
     const gone = page.gone.map(withoutHeir(plan))
-    const heirs = heirsOf(gone).filter((each) => each.entity === entity)
+    const heirs = followedIn(gone).filter((each) => each.entity === entity)
     const expected = new Set(heirs.map(({ person }) => person.id))
     const context: Context = { plan, key, skewMs, entity, shown, expected }
     const target = targetFor(plan, entity)
@@ -136,7 +136,8 @@ export const storePull = (
     const unknown = await storeKnown(sql, context, rows, counts, sums)
     await storeUnknown(sql, context, unknown, counts, sums)
     await flush(sql, context, counts, sums)
-    for (const { entity: of, person } of await settleGone(sql, context, gone, counts)) {
+    const { followed } = await settleGone(sql, context, gone, counts)
+    for (const { entity: of, person } of followed) {
       counts.read += 1
       if (of === entity && sums.deferred.delete(person.id)) counts.unchanged += 1
       await storeKnown(sql, { ...context, entity: of, heirs: true }, [person], counts, sums)

@@ -214,9 +214,10 @@ const settleAll = async (batch: Batch, given: Outcome[]): Promise<void> => {
   await insertEntries(sql, targetFor(plan, plan.entity), key.runId, key.phase, batch.done)
   if (plan.previewId === null) await edits.insert(sql, { ...plan, runId: key.runId }, batch.notes)
   for (const outcome of merged) await merge(batch, outcome)
-  const followed = await settleGone(sql, { plan, key, ...(shown && { shown }) }, gone, counts)
+  const { followed, again } = await settleGone(sql, { plan, key, ...(shown && { shown }) }, gone, counts)
   // whoever they became is written to next
-  for (const { recordId } of followed) batch.delays.push({ recordId, tries: 0, afterMs: 0 })
+  for (const recordId of [...followed.map((each) => each.recordId), ...again])
+    batch.delays.push({ recordId, tries: 0, afterMs: 0 })
   for (const { record, kind, delay } of outcomes)
     if (kind === 'delayed') batch.delays.push({ recordId: record.id, tries: 0, afterMs: 0, ...delay })
 }
