@@ -51,13 +51,12 @@ const show = (ids: string[], seen: boolean) =>
 const green = { state: 'succeeded', error: null, balance: { balanced: true, difference: 0, missing: 0, extra: 0 } }
 
 test('R16: a record goes to the end of a chain of people who took each other over', async () => {
-  const [first, second, last] = (await some('contact', 3)) as [string, string, string]
-  await taken(first, 'merged', second)
-  await taken(second, 'merged', last)
-  remove('contact', [first, second])
+  const chain = await some('contact', 9)
+  for (const [at, id] of chain.slice(0, -1).entries()) await taken(id, 'merged', chain[at + 1]!)
+  remove('contact', chain.slice(0, -1))
   const run = await sweep('contact')
-  expect(run).toMatchObject({ ...green, counts: { sweep: { deleted: 0, relinked: 2 } } })
-  expect(await markOf(first)).toEqual({ state: 'merged', heir: last })
+  expect(run).toMatchObject({ ...green, counts: { sweep: { deleted: 0, relinked: 8 } } })
+  expect(await markOf(chain[0]!)).toEqual({ state: 'merged', heir: chain.at(-1) })
 })
 
 test('R16: a circle of people who took each other over, and are gone, ends', async () => {
@@ -82,9 +81,15 @@ test('R16, R22: nobody is taken to be deleted because the CRM cannot deliver who
   expect(await sweep('contact')).toMatchObject({ ...green, counts: { sweep: { relinked: 1 } } })
 })
 
-test('R16: what another list finds out while a person is about to be marked as deleted stays', async () => {
+test.each([
+  ['marked as deleted', 0],
+  ['put to a person', 2],
+])('R16: what another list finds out while somebody is about to be %s stays', async (_, candidates) => {
+  const { control } = fairlead.simulator
   const [gone, heir] = (await some('contact', 2)) as [string, string]
   const sql = fairlead.db.$client
+  const { Email, FirstName, LastName } = control.person('contact', gone)!
+  for (let n = 0; n < candidates; n += 1) control.add({ entity: 'contact', values: { Email, FirstName, LastName } })
   remove('contact', [gone])
   const [{ connectionId }] = await sql<[{ connectionId: string }]>`
     select connection_id::text as "connectionId" from lists where id = ${lists.contact}`

@@ -137,6 +137,23 @@ test('R21: a submission that alone keeps failing is rejected, and holds nobody u
   expect(createsAt(fairlead) - before).toBe(1)
 })
 
+test('F2, R22: where one of two with the address does not come the other is written to, and the submission is not called pushed', async () => {
+  const form = await open()
+  const { control } = fairlead.simulator
+  const email = 'half@form.example'
+  const [good, bad] = [1, 2].map(
+    () => control.add({ entity: 'contact', values: { Email: email, LastName: 'Half' } }).ids[0]!,
+  )
+  control.addFault({ kind: 'poison', ids: [bad!] })
+  const id = await form.store({ email, last: 'Whole', firm: 'Ltd', job: '3' })
+  await form.wake()
+  expect(await form.settled(id, 60_000)).toMatchObject({
+    state: 'rejected',
+    code: 'crmFailed',
+    results: [{ entity: 'contact', id: good }],
+  })
+})
+
 test('R21: while a CRM that can be read takes no changes, nobody is given up', async () => {
   const form = await open()
   const { control } = fairlead.simulator

@@ -202,6 +202,23 @@ test('R21: many whom the CRM fails to change do not keep it from others', async 
   for (const each of [many, ...emails]) await optOuts.reaches(each, 'written')
 }, 180_000)
 
+test('R22, R34: an opt-out of an address that somebody has who does not come is not called written', async () => {
+  const email = mail('hidden')
+  const [lead, contact] = [add('lead', email), add('contact', email)]
+  const bad = add('contact', email)
+  crm.control.addFault({ kind: 'poison', ids: [bad] })
+  await optOuts.out(email)
+  const waiting = await until('those who come are written', async () => {
+    const [row] = await optOuts.of(email)
+    return row?.code === 'unreadableRecord' ? row : undefined
+  })
+  expect(waiting.state).toBe('waiting')
+  expect([flag(lead), flag(contact), flag(bad)]).toEqual([true, true, false])
+  crm.control.clearFaults()
+  await optOuts.reaches(email, 'written')
+  expect(flag(bad)).toBe(true)
+})
+
 test('R22: somebody whom the CRM refuses to change is shown with its words, the others are written, and a retry heals it', async () => {
   const email = mail('refused')
   const lead = add('lead', email)

@@ -235,6 +235,16 @@ describe('hints', () => {
     expect(await crm.latestChange('lead')).toBe(new Date(latest).toISOString())
   })
 
+  test('R14, R22: whoever cannot be delivered does not hide the latest change of the others', async () => {
+    const simulator = await start({ leads: 20 })
+    const all = truth(simulator)
+    const at = (day: number): string => new Date(Date.UTC(2024, 0, day)).toISOString()
+    for (const [nth, id] of all.entries())
+      simulator.control.edit({ entity: 'lead', id, values: { ModifyDate: at(1 + nth) } })
+    simulator.control.addFault({ kind: 'poison', ids: all.slice(-2) })
+    expect(await connect(simulator).latestChange('lead')).toBe(at(18))
+  })
+
   test('R14: it is found even where the server refuses to filter by dates, and null where there is nobody', async () => {
     const simulator = await start({ leads: 20 })
     const all = truth(simulator)

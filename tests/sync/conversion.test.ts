@@ -30,6 +30,23 @@ test('R16: a CRM that keeps the history of leads names the contact, whatever add
   expect(after.values['Email']).toBe('another.address@example.com')
 })
 
+test('R16: where the contact that the CRM names was merged into another, as a list of contacts has found out, that one is meant', async () => {
+  const { control } = fairlead.simulator
+  const lead = control.people({ entity: 'lead', count: 60 }).items.filter(({ Email }) => typeof Email === 'string')[8]!
+  const { contactId } = control.convert({ leadId: lead.Id })
+  const email = 'merged.contact@example.com'
+  const heir = control.add({ entity: 'contact', values: { Email: email, LastName: 'Survivor' } }).ids[0]!
+  await fairlead.db.$client`
+    insert into crm_people (connection_id, entity, crm_id, account_id, state, successor_entity, successor_id)
+    select connection_id, 'contact', ${contactId}, account_id, 'merged', 'contact', ${heir} from lists where id = ${leads.listId}`
+  control.remove({ entity: 'contact', ids: [contactId] })
+  const before = (await leads.records()).find(({ crmId }) => crmId === lead.Id)!
+  expect(await leads.run('sweep')).toMatchObject({ state: 'succeeded', balance: { balanced: true } })
+  const record = (await leads.records()).find(({ id }) => id === before.id)!
+  expect(record).toMatchObject({ crmEntity: 'contact', crmId: heir, removed: false })
+  expect(record.values['Email']).toBe(email)
+})
+
 test('R16: without it, and with the address changed, the lead is taken to be deleted', async () => {
   const { control } = fairlead.simulator
   control.settings({ leadHistory: false })

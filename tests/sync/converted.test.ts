@@ -93,6 +93,34 @@ describe('R16: a converted lead', () => {
     expect((await second.run()).of(ids[1]!)).toMatchObject({ crmEntity: 'contact', crmId: contactId, removed: false })
   })
 
+  test.each(['sweep', 'push'])(
+    'whose contact does not come when a %s looks for it waits, and its edits with it, also beside somebody else with the address',
+    async (by) => {
+      for (const rivals of [0, 1]) {
+        const { id, lead, email, contactId } = await convert()
+        const rival = rivals === 0 ? undefined : person('contact', email)
+        await leads.edit(id, { Title: 'Owner' })
+        const fault = crm.control.addFault({ kind: 'poison', ids: [contactId] })
+        const run = await (await openList(fairlead, leads.listId)).run(by === 'sweep' ? 'sweep' : 'sync')
+        expect(run).toMatchObject({ state: 'incomplete', error: { code: 'crmFailed' }, balance: { balanced: true } })
+        if (by === 'sweep') expect(run.balance!.explained).toMatchObject({ unresolved: 1 })
+        expect((await leads.records()).find((each) => each.id === id)).toMatchObject({
+          crmEntity: 'lead',
+          crmId: lead,
+          state: null,
+        })
+        if (rival !== undefined) {
+          expect(crm.control.person('contact', rival)).toMatchObject({ Title: 'CEO' })
+          crm.control.remove({ entity: 'contact', ids: [rival] })
+        }
+        crm.control.clearFaults(fault)
+        expect((await leads.run()).of(id)).toMatchObject({ crmEntity: 'contact', crmId: contactId, removed: false })
+        expect(crm.control.person('contact', contactId)).toMatchObject({ Title: 'Owner' })
+        await leads.quiet()
+      }
+    },
+  )
+
   test('that may be one of several contacts is left to a person, and neither followed nor deleted', async () => {
     const { id, lead, email, contactId } = await convert()
     const rival = person('contact', email)

@@ -81,7 +81,7 @@ export const balanceOf = async (db: Database, run: Run): Promise<Ledger> => {
   const counts = await countsOf(db, run)
   const facts = await factsOf(db, run)
   const checks = checksOf(counts, facts)
-  const { came, gone, unread, unwanted, removed, erased } = facts
+  const { came, gone, unread, unwanted, removed, erased, unresolved } = facts
   const explained = {
     cameDuring: came,
     goneDuring: gone,
@@ -89,12 +89,13 @@ export const balanceOf = async (db: Database, run: Run): Promise<Ledger> => {
     notAdded: unwanted,
     removed,
     ...(erased > 0 && { erased }),
+    ...(unresolved > 0 && { unresolved }),
   }
   const swept = facts.crmTotal !== null
   const difference =
     facts.crmTotal === null
       ? null
-      : facts.crmTotal + came - gone - unread - unwanted - removed - erased - facts.listTotal
+      : facts.crmTotal + came + unresolved - gone - unread - unwanted - removed - erased - facts.listTotal
   const agrees = agree(checks)
   const pull = counts['pull']
   if (pull !== undefined) pull.duplicateEmail = facts.duplicateEmail

@@ -14,6 +14,7 @@ export type Facts = {
   unwanted: number
   removed: number
   erased: number
+  unresolved: number
   missing: number
   extra: number
   duplicateEmail: number
@@ -47,6 +48,8 @@ export const factsOf = (db: Database, run: Run): Promise<Facts> =>
         (select count(*) from unwanted u join swept s on s.crm_id = u.crm_id
           where not exists (select from own o where o.crm_id = u.crm_id))::int as unwanted,
         (select count(*) from own o join seen s on s.crm_id = o.crm_id where o.removed_at is not null and not o.gone)::int as removed,
+        (select count(*) from own o where not o.gone and o.removed_at is null and not exists (select from seen s where s.crm_id = o.crm_id)
+          and exists (select from unread u where u.crm_id = o.crm_id))::int as unresolved,
         (select count(*) from present where crm_id like ${`${markPrefix}%`})::int as erased,
         (select count(*) from present p where p.crm_id not like ${`${markPrefix}%`}
           and not exists (select from own o where o.crm_id = p.crm_id))::int as missing,
