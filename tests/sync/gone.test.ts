@@ -142,3 +142,29 @@ describe('R15: a CRM user with fewer rights', () => {
     await expectQuiet(fairlead, leads, 'lead')
   })
 })
+
+test('R15, R16: however many another list has found to be taken over, they are followed, and do not count as gone', async () => {
+  const values = { LastName: 'Heir', FirstName: 'An' }
+  const heirs = Array.from({ length: 60 }, (_, at) => ({ ...values, Email: `heir.${at}@example.com` }))
+  const ids = heirs.map((each) => control().add({ entity: 'contact', values: each }).ids[0]!)
+  const went = control().add({ entity: 'lead', values: { LastName: 'Gone' }, count: 60 }).ids
+  await leads.run()
+  const sql = fairlead.db.$client
+  await sql`
+    insert into crm_people (connection_id, entity, crm_id, account_id, state, successor_entity, successor_id)
+    select connection_id, 'lead', w.id, account_id, 'converted', 'contact', w.heir
+    from lists, unnest(string_to_array(${went.join()}, ','), string_to_array(${ids.join()}, ',')) as w (id, heir) where lists.id = ${leads.listId}`
+  await sql`
+    insert into late_rows (list_id, entity, crm_id, account_id)
+    select id, 'lead', unnest(string_to_array(${went.join()}, ',')), account_id from lists where id = ${leads.listId}`
+  control().remove({ entity: 'lead', ids: went })
+  const run = await leads.run()
+  expect(run).toMatchObject({
+    state: 'succeeded',
+    error: null,
+    counts: { pull: { relinked: 60, deleted: 0, skipped: 0 } },
+  })
+  expect(sumsAgree(run)).toBe(true)
+  const linked = (await leads.records()).filter(({ crmEntity }) => crmEntity === 'contact').map(({ crmId }) => crmId)
+  expect(new Set(linked)).toEqual(new Set(ids))
+})
