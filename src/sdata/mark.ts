@@ -45,6 +45,17 @@ const changeOf = (feed: Feed): string | null => {
   return (row && readInstant(member(row, 'ModifyDate'))) ?? null
 }
 
+/** Returns when `error` is the question's or one record's, so that another question may be answered; throws it when the CRM itself is away. */
+const proveAnswers = async (
+  session: Session,
+  entity: CrmEntity,
+  error: unknown,
+  options: CallOptions,
+): Promise<void> => {
+  if (maySplit(error)) await controlRead(session, { entity }, error, options)
+  else if (!isRefused(error)) throw error
+}
+
 /** The latest change of a primary address, null where the CRM does not tell: a mark that is too early costs reading, nothing else. */
 const latestOfAddresses = async (
   session: Session,
@@ -60,8 +71,7 @@ const latestOfAddresses = async (
     const address = row && member(row, 'Address')
     return (isRow(address) && readInstant(member(address, 'ModifyDate'))) || null
   } catch (error) {
-    if (!isRefused(error) && !maySplit(error)) throw error
-    if (maySplit(error)) await controlRead(session, { entity }, error, options)
+    await proveAnswers(session, entity, error, options)
     return null
   }
 }
@@ -106,8 +116,7 @@ const latestOfPeople = async (
       await askFeed(session, path, { ...newest, where: `ModifyDate le ${instantLiteral(boundMs)}` }, options),
     )
   } catch (error) {
-    if (!isRefused(error) && !maySplit(error)) throw error
-    if (maySplit(error)) await controlRead(session, { entity }, error, options)
+    await proveAnswers(session, entity, error, options)
     // no filter on dates, or the newest cannot be delivered (R22): walk down until a value is believable
     for (let startIndex = 1; startIndex <= mostRows; startIndex += 1) {
       try {
