@@ -161,6 +161,8 @@ export const runActivities = (deps: Dependencies) => ({
             ? unfinishedOf(unfinished)
             : unbalanced
     const complete = balance.balanced === true && outcome.code === undefined && !cancelled
+    // R16: whoever is gone without a word of what became of them was not seen
+    const allSeen = (balance.explained['unresolved'] ?? 0) === 0
     const readAll =
       run.kind === 'sync' && run.settings.source === undefined
         ? await lanes.allDone(deps.db, runId, 'pull')
@@ -174,7 +176,8 @@ export const runActivities = (deps: Dependencies) => ({
       error,
       recordsAdded,
       mark: readAll ? run.mark : null,
-      swept: complete && comparesKeys(run.kind) ? { byUser: connection.crmUserId, mark: run.mark } : null,
+      swept:
+        complete && comparesKeys(run.kind) ? { byUser: connection.crmUserId, mark: allSeen ? run.mark : null } : null,
       widenedAt: readAll ? (run.settings.sync?.widenedAt ?? null) : null,
     })
     return { state }

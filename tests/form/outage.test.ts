@@ -147,11 +147,27 @@ test('F2, R22: where one of two with the address does not come the other is writ
   control.addFault({ kind: 'poison', ids: [bad!] })
   const id = await form.store({ email, last: 'Whole', firm: 'Ltd', job: '3' })
   await form.wake()
-  expect(await form.settled(id, 60_000)).toMatchObject({
-    state: 'rejected',
-    code: 'crmFailed',
-    results: [{ entity: 'contact', id: good }],
-  })
+  const settled = await whileOthersAreWritten(fairlead, () => form.settled(id, 60_000))
+  const results = [{ entity: 'contact', id: good, kind: 'updated' }]
+  expect(settled).toMatchObject({ state: 'rejected', code: 'crmFailed', tries: 5, results })
+  expect((await list.records()).find(({ crmId }) => crmId === good)).toMatchObject({ crmEntity: 'contact' })
+})
+
+test('F2, R21: who does not come for a moment, while another with the address does, is written to when they come', async () => {
+  const form = await open()
+  const { control } = fairlead.simulator
+  const email = 'moment@form.example'
+  const ids = [1, 2].map(() => control.add({ entity: 'contact', values: { Email: email, LastName: 'Moment' } }).ids[0]!)
+  const fault = control.addFault({ kind: 'poison', ids: [ids[1]!] })
+  const id = await form.store({ email, last: 'Whole', firm: 'Ltd', job: '3' })
+  await form.wake()
+  await until('it has been tried', async () =>
+    (await form.all()).some(({ state, tries }) => state === 'waiting' && tries > 0),
+  )
+  control.clearFaults(fault)
+  const settled = await form.settled(id, 60_000)
+  expect(settled).toMatchObject({ state: 'pushed', code: null })
+  expect(new Set(settled.results.map((result) => result.id))).toEqual(new Set(ids))
 })
 
 test('R21: while a CRM that can be read takes no changes, nobody is given up', async () => {

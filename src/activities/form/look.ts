@@ -9,7 +9,7 @@ import { valuesOf } from '../../domain/form/values.ts'
 import { groupBy } from '../../domain/groupBy.ts'
 import { emailKeyColumn } from '../../domain/list.ts'
 import type { Dependencies } from '../dependencies.ts'
-import type { Item } from './push.ts'
+import type { Item } from './write.ts'
 
 type Of = { deps: Dependencies; crm: Crm; plan: SyncPlan; options: CallOptions }
 

@@ -11,7 +11,7 @@ import { attempt, failedLook } from './attempt.ts'
 import type { Drain } from './drain.ts'
 import { look } from './look.ts'
 import { planner } from './plan.ts'
-import type { Item } from './push.ts'
+import type { Item } from './write.ts'
 
 /** Submissions that are looked up in the CRM together. */
 const pageSize = 40

@@ -4,7 +4,7 @@ import * as connections from '../../db/connection.ts'
 import { countDeleted } from '../../db/sync/late.ts'
 import type { SyncPlan } from '../../db/sync/plan.ts'
 import { linkedRows, type SyncRow } from '../../db/sync/rows.ts'
-import type { CallOptions, Crm, CrmEntity, CrmFound } from '../../domain/crm.ts'
+import type { CallOptions, Crm, CrmEntity, CrmFound, CrmValue } from '../../domain/crm.ts'
 import { normaliseEmail } from '../../domain/email.ts'
 import type { Gone, Heir } from '../../domain/gone.ts'
 import { groupBy } from '../../domain/groupBy.ts'
@@ -18,15 +18,21 @@ const overlapMs = 15 * 60_000
 
 type Question = { deps: Dependencies; crm: Crm; plan: SyncPlan; runId: string; options: CallOptions }
 
-const text = (row: SyncRow, key: string): string | null => {
-  const value = row.fields[key]
-  return typeof value === 'string' ? value : null
+/** What the CRM last had, whatever it was edited to here since. */
+const lastOf = ({ fields, agreed }: SyncRow, key: string): CrmValue | undefined => {
+  const known = agreed[key]
+  return known === undefined || known.n === true ? fields[key] : known.v
 }
 
-/** R16: the person was there at this time for certain, by the CRM's clock. */
+const emailOf = (row: SyncRow): string | null => normaliseEmail(lastOf(row, emailKeyColumn))
+
+/** R16: the person was there at this time for certain, by the CRM's clock. A sweep has not seen somebody of whom it is asked who took them over. */
 const seenAt = (row: SyncRow, sweptMark: Date | null): number => {
-  const changed = Date.parse(text(row, fixedColumnKeys['ModifyDate']!) ?? '')
-  return Math.max(Number.isNaN(changed) ? 0 : changed, sweptMark?.getTime() ?? 0) - overlapMs
+  const changed = row.fields[fixedColumnKeys['ModifyDate']!]
+  const changedMs = typeof changed === 'string' ? Date.parse(changed) : Number.NaN
+  const isAsked = row.state === 'converted' || row.state === 'merged'
+  const sweptMs = isAsked ? 0 : (sweptMark?.getTime() ?? 0)
+  return Math.max(Number.isNaN(changedMs) ? 0 : changedMs, sweptMs) - overlapMs
 }
 
 const cameSince = ({ values }: CrmFound, since: number): boolean =>
@@ -37,7 +43,7 @@ const plain = (value: unknown): string => (typeof value === 'string' ? value.nor
 /** Two people may share a mailbox; duplicates that were merged have one name. */
 const hasName = ({ values }: CrmFound, row: SyncRow): boolean =>
   (['FirstName', 'LastName'] as const).every(
-    (name) => plain(values[name]) === plain(row.fields[fixedColumnKeys[name]!]),
+    (name) => plain(values[name]) === plain(lastOf(row, fixedColumnKeys[name]!)),
   )
 
 /** Whether people who do not answer to their key may be taken to be gone at all (R15): not so many, and not for another CRM user. */
@@ -52,7 +58,7 @@ type Addressed = { people: Map<string, CrmFound[]>; hidden: Set<string> }
 
 /** Who has the addresses of the records; `hidden`: somebody has it who does not come. */
 const byAddress = async (question: Question, entity: CrmEntity, rows: SyncRow[]): Promise<Addressed> => {
-  const emails = rows.map((row) => normaliseEmail(row.fields[emailKeyColumn])).filter((email) => email !== null)
+  const emails = rows.map(emailOf).filter((email) => email !== null)
   if (emails.length === 0) return { people: new Map(), hidden: new Set() }
   const { fields } = question.plan.of[entity]
   const found = await question.crm.peopleByEmail(entity, fields, [...new Set(emails)], question.options)
@@ -96,7 +102,7 @@ export const judgeFates = async (
     const told = fates.get(id)
     if (told !== undefined) return told
     const row = known.get(id)
-    const email = row === undefined ? null : normaliseEmail(row.fields[emailKeyColumn])
+    const email = row === undefined ? null : emailOf(row)
     // somebody said that nobody took over
     if (row === undefined || email === null || answers.get(id) === null) return { kind: 'deleted' }
     const since = seenAt(row, sweptMark)

@@ -74,7 +74,7 @@ type Ending = {
   recordsAdded: number | null
   /** moves the list's mark, when everything was read (R14) */
   mark: Date | null
-  /** everybody on the list was seen: by a complete import or sweep */
+  /** everybody on the list was seen: by a complete import or sweep; `mark` null: but for some, and the one before stays */
   swept: { byUser: string | null; mark: Date | null } | null
   /** the widening that this run has settled */
   widenedAt: string | null
@@ -133,7 +133,8 @@ export const finish = (db: Database, run: Run, ending: Ending): Promise<void> =>
             ? sql`(select count(*)::int from records r where r.list_id = ${run.listId} and r.removed_at is null)`
             : sql`${lists.recordCount} + ${ending.recordsAdded}`,
         ...(ending.mark === null ? {} : { mark: ending.mark }),
-        ...(ending.swept === null ? {} : { sweptByUser: ending.swept.byUser, sweptMark: ending.swept.mark }),
+        ...(ending.swept && { sweptByUser: ending.swept.byUser }),
+        ...(ending.swept?.mark && { sweptMark: ending.swept.mark }),
         ...(ending.widenedAt === null
           ? {}
           : {

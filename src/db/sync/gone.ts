@@ -1,9 +1,11 @@
 import type { CrmFound } from '../../domain/crm.ts'
 import type { Gone } from '../../domain/gone.ts'
+import type { Candidate } from '../../domain/match.ts'
 import { goesAsShown } from '../../domain/preview.ts'
 import type { EntryChanges, EntryWarning } from '../../domain/run.ts'
 import type { Sql } from '../database.ts'
 import { ask, close } from '../decision/ask.ts'
+import { isErased } from '../erasure/known.ts'
 import type * as lanes from '../lane.ts'
 import { insertEntries, rejectUnreadable, renewEntries, type NewEntry } from '../run/record.ts'
 import { keepLate } from './late.ts'
@@ -14,6 +16,18 @@ import { linkedRows, lockedRows, lockPeople, type SyncRow } from './rows.ts'
 import type { Shown } from './shown.ts'
 
 type Context = { plan: SyncPlan; key: lanes.LaneKey; shown?: Shown }
+
+/** Somebody whom an erased person took over is gone like any other: nobody is brought back by it (R40). */
+export const withoutHeir =
+  ({ erased, hashKey }: SyncPlan) =>
+  (gone: Gone): Gone => {
+    const { fate } = gone
+    const isKept = ({ entity, person }: Candidate): boolean => !isErased({ erased, hashKey, entity }, person)
+    if ('to' in fate) return isKept(fate.to) ? gone : { ...gone, fate: { kind: 'deleted' } }
+    if (fate.kind !== 'undecided') return gone
+    const candidates = fate.candidates.filter(isKept)
+    return { ...gone, fate: candidates.length > 0 ? { ...fate, candidates } : { kind: 'deleted' } }
+  }
 
 /** What was found out of a person for one list holds for the others: their next sync reads the person by id, and follows. */
 const tellOthers = (sql: Sql, { plan }: Context, { id, entity }: Gone) => sql`
@@ -172,6 +186,11 @@ export const settleGone = async (
       continue
     }
     if (fate.kind === 'deleted' && row?.state === 'deletedInCrm') continue
+    // without a record nobody can look for who took them over: the lists that have one do
+    if (fate.kind === 'deleted' && row === undefined) {
+      if (!previews) await tellOthers(sql, context, each)
+      continue
+    }
     if (!(await mark(sql, context, each, row))) {
       if (entity === plan.own) await keepLate(sql, plan, entity, [id])
       if (row !== undefined) again.push(row.id)

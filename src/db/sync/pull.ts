@@ -3,14 +3,14 @@ import type { Gone } from '../../domain/gone.ts'
 import type { Database, Sql } from '../database.ts'
 import * as edits from '../edit.ts'
 import { emailHexOf } from '../emailKey.ts'
-import { isErased, withoutErased } from '../erasure/known.ts'
+import { withoutErased } from '../erasure/known.ts'
 import { hashesOf, skipErased, skipUnreadable } from '../erasure/skip.ts'
 import { insertNew } from '../import/page.ts'
 import * as lanes from '../lane.ts'
 import { liftCleared, optOutField, suppressing, toldBy } from '../optOut/fromCrm.ts'
 import { insertEntries, rejectUnreadable, renewEntries } from '../run/record.ts'
 import { addWarnings } from '../run/warning.ts'
-import { settleGone } from './gone.ts'
+import { settleGone, withoutHeir } from './gone.ts'
 import { changedSince, storeKnown, type Context, type Sums } from './known.ts'
 import { forgetLate, keepLate } from './late.ts'
 import { targetFor, type SyncPlan } from './plan.ts'
@@ -90,15 +90,6 @@ const shownTo = async (sql: Sql, plan: SyncPlan, { rows, gone, entity }: PullPag
   const crmIds = [...people, ...followedIn(gone).map(({ person }) => person.id)]
   return shownOf(sql, plan, false, { crmIds, recordIds: [...known.values()].map(({ id }) => id) })
 }
-
-/** Somebody whom an erased person took over is gone like any other: nobody is brought back by it (R40). */
-const withoutHeir =
-  ({ erased, hashKey }: SyncPlan) =>
-  (gone: Gone): Gone => {
-    if (!('to' in gone.fate)) return gone
-    const { entity, person } = gone.fate.to
-    return isErased({ erased, hashKey, entity }, person) ? { ...gone, fate: { kind: 'deleted' } } : gone
-  }
 
 /**
  * Stores a page of a pull and moves its lane on, all or nothing: an unchanged page costs one read and no write besides. Throws leaseLost when
