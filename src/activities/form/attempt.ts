@@ -1,4 +1,4 @@
-import type { Outcome, Person } from '../../db/submission/settle.ts'
+import type { Outcome } from '../../db/submission/settle.ts'
 import type { Claimed } from '../../db/submission/claim.ts'
 import { unanswered } from '../../db/sync/creation.ts'
 import { isFairleadError, type FairleadError } from '../../domain/errors.ts'
@@ -16,8 +16,7 @@ type Failed = {
   /** R7: whether the CRM may have made the lead all the same */
   mayBeThere: (error: FairleadError) => boolean
   proveOthers: ProveOthers
-  /** who was written to, while others did not come */
-  written?: Person | undefined
+  reached?: Item['reached']
 }
 
 const isLastLook = ({ tries }: Claimed): boolean => tries >= hopeless
@@ -25,7 +24,7 @@ const isLastLook = ({ tries }: Claimed): boolean => tries >= hopeless
 /** What a failure means for a submission: it is put off, or rejected. Throws what everybody's submissions wait for. */
 const judge = async (at: At, failed: Failed, error: FairleadError): Promise<Outcome> => {
   const { code, kind, details } = error
-  const { submission, values, mayBeThere, proveOthers, written } = failed
+  const { submission, values, mayBeThere, proveOthers, reached } = failed
   const { warnings, results } = submission
   const said = { submission, plan: at.plan, values, warnings, results, ...(details.crm && { crm: { ...details.crm } }) }
   if (kind === 'record') return { ...said, code, state: 'rejected', tries: submission.tries, afterMs: 0 }
@@ -35,8 +34,7 @@ const judge = async (at: At, failed: Failed, error: FairleadError): Promise<Outc
   const tries = submission.tries + 1
   const { creationWaitMs } = at.deps
   const isOver = isLastLook(submission) || (!mayBeThere(error) && isEnough(tries, at.crm, creationWaitMs))
-  if (isOver)
-    return { ...said, code: 'crmFailed', state: 'rejected', tries, afterMs: 0, ...(written && { person: written }) }
+  if (isOver) return { ...said, code: 'crmFailed', state: 'rejected', tries, afterMs: 0, ...reached }
   return { ...said, code, state: 'waiting', tries, afterMs: retryMs(tries, creationWaitMs) }
 }
 
@@ -54,8 +52,12 @@ export const attempt = async (item: Item, refuse: Refuse): Promise<Outcome> => {
     if (!isFairleadError(error) || options.signal?.aborted === true) throw error
     const creates = item.found.length === 0
     const mayBeThere = (said: FairleadError): boolean => item.unanswered || (creates && isUnsure(said))
-    const { written } = by
-    return judge(question, { submission, values, mayBeThere, proveOthers: proving(question), written }, error)
+    const { reached } = by
+    return judge(
+      question,
+      { submission, values, mayBeThere, proveOthers: proving(question), ...(reached && { reached }) },
+      error,
+    )
   }
 }
 

@@ -24,8 +24,8 @@ export type Item = {
   hidden: boolean
   /** R7: an earlier request of the record has had no answer */
   unanswered: boolean
-  /** whom the record would be linked to if others never came */
-  written?: Person
+  /** what is said of those who were written to, while others did not come */
+  reached?: Pick<Outcome, 'person' | 'warnings'>
 }
 
 type Told = Pick<Outcome, 'results' | 'warnings'>
@@ -153,7 +153,7 @@ export const writeAll = async (item: Item, people: Candidate[], warnings: EntryW
   const best = bestOf(written, item.row)
   const person = best === undefined ? {} : { person: toPerson(best) }
   if (item.hidden) {
-    if (best !== undefined) item.written = toPerson(best)
+    item.reached = { ...person, warnings: [...item.submission.warnings, ...told.warnings] }
     keepResults(item, told)
     throw new FairleadError('crmFailed')
   }
