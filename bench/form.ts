@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as apiKeys from '../src/db/apiKey.ts'
 import { startCrm, type SimulatedCrm } from './crm.ts'
-import { openCustomer, type Customer } from './fairlead.ts'
+import { clearRecords, openCustomer, type Customer } from './fairlead.ts'
 import { percentile } from './measure.ts'
 import { startWorker, type Stage } from './stage.ts'
 import { sizeOf, type Line } from './table.ts'
@@ -113,6 +113,7 @@ export const benchForms = async (stage: Stage): Promise<Line[]> => {
   const worker = await startWorker(stage)
   const customer = await openCustomer(stage, crm)
   const site = await openSite(stage, customer)
+  await clearRecords(stage)
   let importing = true
   const imported = customer.importLeads().finally(() => {
     importing = false
