@@ -245,6 +245,29 @@ describe('hints', () => {
     expect(await connect(simulator).latestChange('lead')).toBe(at(18))
   })
 
+  test('R14, R22: nor do many, even beside dates of the far future: that of an older one is taken, and none where nobody comes', async () => {
+    const simulator = await start({ leads: 120 })
+    const crm = connect(simulator)
+    const all = truth(simulator)
+    const at = (nth: number): string => new Date(Date.UTC(2024, 0, 1, 0, nth)).toISOString()
+    for (const [nth, id] of all.entries())
+      simulator.control.setModifyDate({ entity: 'lead', ids: [id], at: nth < 60 ? '2090-01-01T00:00:00Z' : at(nth) })
+    const latestWithout = async (count: number): Promise<string | null> => {
+      simulator.control.clearFaults()
+      simulator.control.addFault({ kind: 'poison', ids: all.slice(-count) })
+      simulator.control.resetGauges()
+      const latest = await crm.latestChange('lead')
+      expect(simulator.control.gauges().requests).toBeLessThan(50)
+      return latest
+    }
+    expect(await latestWithout(1)).toBe(at(118))
+    expect(await latestWithout(9)).toBe(at(110))
+    // the twentieth is the next that is looked at, then the fortieth
+    expect(await latestWithout(11)).toBe(at(100))
+    expect(await latestWithout(35)).toBe(at(80))
+    expect(await latestWithout(60)).toBeNull()
+  })
+
   test('R14: it is found even where the server refuses to filter by dates, and null where there is nobody', async () => {
     const simulator = await start({ leads: 20 })
     const all = truth(simulator)

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import * as accounts from '../../src/db/account.ts'
 import { operator } from '../../src/db/audit.ts'
+import type { Fault } from '../../src/simulator/faults.ts'
 import { differences } from '../support/compare.ts'
 import { openFairlead, type Fairlead } from '../support/fairlead.ts'
 import { expectInStep, expectQuiet } from '../support/quiet.ts'
-import { openList, type TestList } from '../support/sync.ts'
+import { openList, sumsAgree, type TestList } from '../support/sync.ts'
 
 const hourMs = 3_600_000
 let fairlead: Fairlead
@@ -26,8 +27,8 @@ const someIds = (count: number, from = 0): string[] =>
     .people({ entity: 'lead', count: from + count, select: ['Id'] })
     .items.slice(from)
     .map(({ Id }) => Id)
-const markOf = async ({ listId }: TestList): Promise<number> => {
-  const [list] = await fairlead.db.$client<[{ ms: number }]>`
+const markOf = async ({ listId }: TestList): Promise<number | null> => {
+  const [list] = await fairlead.db.$client<[{ ms: number | null }]>`
     select (extract(epoch from mark) * 1000)::float8 as ms from lists where id = ${listId}`
   return list.ms
 }
@@ -136,4 +137,42 @@ test.each([
   const quiet = await expectQuiet(fairlead, leads, 'lead')
   expect(quiet.counts!['pull']!.read).toBeLessThan(60)
   expect(control().gauges().requests - requests).toBeLessThan(40)
+})
+
+test('R14, R22: however many of those who were changed last do not come, a sync ends, and nothing that changed is lost', async () => {
+  const hideDates = (ids: string[]) =>
+    control().addFault({ kind: 'poison', ids, match: { contains: 'ModifyDate desc' } })
+  const editUnseen = (id: string, Title: string): void => {
+    control().edit({ entity: 'lead', id, values: { Title } })
+    control().setModifyDate({ entity: 'lead', ids: [id], at: '2001-01-01T00:00:00Z' })
+  }
+  const [first, second] = someIds(2)
+  hideDates(someIds(1000))
+  const leads = await importAll()
+  expect(await markOf(leads)).toBeNull()
+  // without a mark everybody is read, whatever their dates say
+  editUnseen(first!, 'Read without a mark')
+  expect((await leads.run()).counts!['pull']).toMatchObject({ updated: 1 })
+  control().clearFaults()
+  await leads.run()
+  expect(await markOf(leads)).not.toBeNull()
+
+  const added = control().add({ entity: 'lead', values: { LastName: 'Broken', Company: 'Ltd' }, count: 60 }).ids
+  hideDates(added)
+  const broken: Fault = { kind: 'poison', ids: [added[7]!, added[40]!] }
+  control().addFault(broken)
+  const run = await leads.run()
+  expect(run).toMatchObject({ state: 'incomplete', error: { code: 'crmFailed' }, balance: { balanced: true } })
+  expect(run.counts!['pull']).toMatchObject({ created: 58, rejected: 2 })
+  expect(sumsAgree(run)).toBe(true)
+  const mark = await markOf(leads)
+  control().clearFaults()
+  hideDates(someIds(1000))
+  control().addFault(broken)
+  expect((await leads.run()).state).toBe('incomplete')
+  expect(await markOf(leads)).toBe(mark)
+  control().clearFaults()
+  editUnseen(second!, 'Not read by its date')
+  expect((await leads.run()).counts!['pull']).toMatchObject({ created: 2, updated: 0, rejected: 0 })
+  expect(await markOf(leads)).toBeGreaterThan(mark!)
 })
