@@ -4,11 +4,11 @@ import { FairleadError } from '../domain/errors.ts'
 import { readPermissions } from './fields/permission.ts'
 import { QueryTooLong } from './http/request.ts'
 import { findForm, type EmailForm } from './match.ts'
+import { findOwners, type Owner } from './owner.ts'
 import { member, type Row } from './paging/feed.ts'
 import { halves } from './paging/halves.ts'
-import { controlRead, insist } from './paging/control.ts'
-import { fitsPage, readKeyPage, type KeyPage } from './paging/page.ts'
-import { readRows, type Rows } from './people.ts'
+import { fitsPage, LeftOut } from './paging/page.ts'
+import { leftOut, readRows, readRowsById, type Rows } from './people.ts'
 import { guardNames, namesOf, toFound, toPeople, visible } from './person.ts'
 import { addWarning, maySplit, type Session } from './session.ts'
 
@@ -45,81 +45,71 @@ const toGroups = ({ session, entity, seen, form }: Question, emails: string[]): 
   return groups.flatMap(split)
 }
 
-/**
- * Everybody whom the CRM finds for a group and who has one of its addresses by R2 too. Answers the addresses that somebody was found for; null, having
- * found nobody, where somebody of several addresses does not come, of whom it is not known whose address it is.
- */
-const readGroup = async (
-  question: Question,
-  group: string[],
+/** Adds those of the rows who have one of the addresses by R2 too. Answers their addresses. */
+const addPeople = async (
+  { session, fields }: Question,
+  wanted: Set<string>,
+  { rows, known, warnings }: Pick<Rows, 'rows' | 'known' | 'warnings'>,
   into: Found,
   options: CallOptions,
-): Promise<string[] | null> => {
-  const { session, entity, fields, seen, form } = question
+): Promise<string[]> => {
+  const emailOf = (row: Row): string => normaliseEmail(member(row, 'Email')) ?? ''
+  const own = rows.filter((row) => wanted.has(emailOf(row)))
+  into.rows.push(...toFound(await toPeople(session, { fields, known }, own, warnings, options), own))
+  for (const warning of warnings) addWarning(into.warnings, warning)
+  return own.map(emailOf)
+}
+
+/**
+ * Everybody whom the CRM finds for a group. Answers the addresses of those who came, where that is everybody: as many as the CRM counts. Else, and where
+ * it does not count, none. Somebody whom it leaves out of the rows and of the total alike is not noticed here.
+ */
+const readGroup = async (question: Question, group: string[], into: Found, options: CallOptions): Promise<string[]> => {
+  const { session, entity, seen, form } = question
   const wanted = new Set(group)
-  const isWanted = (row: Row): boolean => wanted.has(normaliseEmail(member(row, 'Email')) ?? '')
-  const people: CrmFound[] = []
-  const unreadable: Found['unreadable'] = []
-  const emails: (string | null)[] = []
-  const warnings: CrmWarning[] = []
   const filter = form(group)
+  const emails: string[] = []
+  let left: number | null = null
   for (let after: string | null = null; ;) {
     const page: Rows = await readRows(session, { entity, range: { after, upTo: null }, filter }, seen, options)
-    const rows = page.rows.filter(isWanted)
-    const some = await toPeople(session, { fields, known: page.known }, rows, page.warnings, options)
-    people.push(...toFound(some, rows))
-    emails.push(...rows.map((row) => normaliseEmail(member(row, 'Email'))))
-    unreadable.push(...page.unreadable)
-    if (unreadable.length > 0 && group.length > 1) {
-      into.unreadable.push(...unreadable)
-      return null
-    }
-    for (const warning of page.warnings) addWarning(warnings, warning)
-    if (page.next === null) break
-    after = page.next
-  }
-  for (const warning of warnings) addWarning(into.warnings, warning)
-  into.rows.push(...people)
-  into.unreadable.push(...unreadable)
-  // whoever else has the address is there, and nobody must be taken for the only one
-  if (unreadable.length > 0) into.hidden.push(...group)
-  return emails.filter((email) => email !== null)
-}
-
-/** Which addresses somebody has, by key and address alone, so that no other property hides a person. */
-const readOwned = async (question: Question, group: string[], options: CallOptions): Promise<string[]> => {
-  const { session, entity, form } = question
-  const owned = new Set<string | null>()
-  const part = { entity, select: ['Email'], filter: form(group), kind: 'people' as const, options, count: 1000 }
-  for (let after: string | null = null; ;) {
-    const page: KeyPage = await readKeyPage(session, { ...part, range: { after, upTo: null } })
-    for (const row of page.rows) owned.add(normaliseEmail(member(row, 'Email')))
-    if (page.next === null) return group.filter((email) => owned.has(email))
+    if (after === null) left = page.total
+    if (left !== null) left -= page.rows.length
+    emails.push(...(await addPeople(question, wanted, page, into, options)))
+    into.unreadable.push(...page.unreadable)
+    if (page.next === null) return left === 0 ? emails : []
     after = page.next
   }
 }
 
-/** The same; the addresses of people who cannot be read at all are found by halving (R22). */
-const findOwned = async (question: Question, group: string[], options: CallOptions): Promise<string[]> => {
-  const { session, entity } = question
-  try {
-    return await readOwned(question, group, options)
-  } catch (error) {
-    if (!maySplit(error) && !(error instanceof QueryTooLong && group.length > 1)) throw error
-    if (group.length < 2)
-      return (await insist(session, { entity }, error, options, () => readOwned(question, group, options))) ?? group
-    if (maySplit(error)) await controlRead(session, { entity }, error, options)
-    const [first, rest] = halves(group)
-    return [...(await findOwned(question, first, options)), ...(await findOwned(question, rest, options))]
-  }
+/** Reads those of the owners who have not come by their ids. Answers the ids of all who are there to be read, whatever address they have by now. */
+const readMissing = async (
+  question: Question,
+  owners: Owner[],
+  into: Found,
+  options: CallOptions,
+): Promise<Set<string>> => {
+  const { session, entity, seen } = question
+  const came = new Set(into.rows.map(({ id }) => id))
+  const missing = owners.flatMap(({ id }) => (id === null || came.has(id) ? [] : [id]))
+  if (missing.length === 0) return came
+  const { known, ...found } = await readRowsById(session, entity, seen, missing, options)
+  const wanted = new Set(owners.map(({ email }) => email))
+  await addPeople(question, wanted, { rows: [...found.rows.values()], known, warnings: [] }, into, options)
+  into.unreadable.push(...found.unreadable, ...leftOut(missing, found))
+  return new Set([...came, ...found.rows.keys()])
 }
+
+const uniqueById = <Item extends { id: string }>(items: Item[]): Item[] => [
+  ...new Map(items.map((item) => [item.id, item])).values(),
+]
 
 const byId = (a: { id: string }, b: { id: string }): number => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
 
 /**
  * `peopleByEmail` of the port (R2). The CRM compares upper case with upper case where it can, so that neither its collation nor blanks hide
- * anybody, and what it finds is compared again here. Pages go by key until one is empty, and addresses without a person are asked for again by
- * themselves: a person who is overlooked would be created twice.
+ * anybody, and what it finds is compared again here. Pages go by key until one is empty, and by key and address alone it is asked again whose the addresses
+ * are of which it is not certain that everybody came: a person who is overlooked would be created twice, or somebody else be taken for the only one.
+ * Who comes neither way, and is not counted, cannot be seen.
  */
 export const readPeopleByEmail = async (
   session: Session,
@@ -154,31 +144,31 @@ export const readPeopleByEmail = async (
     const groups = toGroups(question, emails)
     for (let group = groups.shift(); group; group = groups.shift()) {
       try {
-        const some = await readGroup(question, group, found, options)
-        if (some === null) groups.unshift(...halves(group))
-        for (const email of some ?? []) open.delete(email)
+        for (const email of await readGroup(question, group, found, options)) open.delete(email)
       } catch (error) {
         if (error instanceof QueryTooLong && group.length > 1) groups.unshift(...halves(group))
-        // a person who cannot be read, alone on its page: the others are found below
-        else if (!maySplit(error)) throw error
+        // somebody who does not come and cannot be named: the others are found below
+        else if (!maySplit(error) && !(error instanceof LeftOut)) throw error
       }
     }
   }
   // whom nobody was found for is asked for once more before it is believed; who came meanwhile is read like the others
   const lean = { ...question, seen: [emailField] }
-  const askAgain = async (emails: string[]): Promise<string[]> => {
-    const owned: string[] = []
-    for (const group of toGroups(lean, emails)) owned.push(...(await findOwned(lean, group, options)))
-    return owned
+  const askAgain = async (emails: string[]): Promise<Owner[]> => {
+    const owners: Owner[] = []
+    for (const group of toGroups(lean, emails)) owners.push(...(await findOwners(lean, group, options)))
+    return owners
   }
   // where somebody waits, both questions are asked at once: it costs the CRM the same, and half the time
   const atOnce = options.priority !== undefined && options.priority !== 'bulk'
   const [again] = await Promise.all([atOnce ? askAgain(wanted) : [], readAll(wanted)])
-  const owned = atOnce ? again.filter((email) => open.has(email)) : await askAgain([...open])
-  const hidden = new Set(found.hidden)
-  for (const email of owned) if (!hidden.has(email)) await readAll([email])
-  found.hidden = [...new Set([...found.hidden, ...owned.filter((email) => open.has(email))])]
-  found.rows.sort(byId)
-  found.unreadable = [...new Map(found.unreadable.map((each) => [each.id, each])).values()]
+  const owners = atOnce ? again : await askAgain([...open])
+  const came = await readMissing(question, owners, found, options)
+  // whose key did not come is believed to be hidden only where the people did not come either
+  for (const { email, id } of owners) if (id === null && open.has(email)) await readAll([email])
+  const hidden = owners.filter(({ email, id }) => (id === null ? open.has(email) : !came.has(id)))
+  found.hidden = [...new Set(hidden.map(({ email }) => email))]
+  found.rows = uniqueById(found.rows).sort(byId)
+  found.unreadable = uniqueById(found.unreadable)
   return found
 }

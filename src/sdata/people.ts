@@ -11,18 +11,21 @@ import type {
 } from '../domain/crm.ts'
 import { changedFilter } from './paging/changed.ts'
 import { insist } from './paging/control.ts'
-import type { Row } from './paging/feed.ts'
 import { isolate, type Isolated } from './paging/isolate.ts'
-import { readKeyPage, type KeyPage, type Scope } from './paging/page.ts'
+import { LeftOut, readKeyPage, type KeyPage, type Scope } from './paging/page.ts'
 import { readByIds, type ById } from './paging/split.ts'
 import { sizeOf } from './paging/size.ts'
 import { guardNames, namesOf, toFound, toPeople, visible } from './person.ts'
 import { addWarning, maySplit, withKnownFields, type Session } from './session.ts'
 
-/** People as the CRM writes them. `known`: the properties that they were asked for with. */
-export type Rows = Omit<CrmPage<Row>, 'rows'> & { rows: Row[]; known: CrmField[] }
+/** People as the CRM writes them. `known`: the properties that they were asked for with. `total`: as the page has it. */
+export type Rows = Pick<KeyPage, 'rows' | 'next' | 'total' | 'warnings'> & {
+  unreadable: ById['unreadable']
+  known: CrmField[]
+}
 
-const byIds = async (
+/** The same by id; whoever the CRM does not have, or leaves out, is not among them. */
+export const readRowsById = async (
   session: Session,
   entity: CrmEntity,
   fields: CrmField[],
@@ -55,7 +58,16 @@ const readKeysAround = async (
   }
 }
 
-/** A page by keys; a page that keeps failing while the CRM answers otherwise is read person by person where needed (R22). */
+/** Who is there by key, and comes neither with the properties nor with a failure of its own. */
+export const leftOut = (keys: string[], { rows, unreadable }: ById): ById['unreadable'] => {
+  const named = new Set(unreadable.map(({ id }) => id))
+  return keys.filter((id) => !rows.has(id) && !named.has(id)).map((id) => ({ id, crm: {} }))
+}
+
+/**
+ * A page by keys; a page that keeps failing while the CRM answers otherwise, or that is empty because all who follow are left out of it, is read person
+ * by person where needed, and whoever does not come is named (R22).
+ */
 export const readRows = async (
   session: Session,
   scope: Scope,
@@ -73,14 +85,16 @@ export const readRows = async (
   try {
     return { ...(await read()), unreadable: [] }
   } catch (error) {
-    if (!maySplit(error)) throw error
-    const whole = await insist(session, scope, error, options, read)
-    if (whole) return { ...whole, unreadable: [] }
+    if (!(error instanceof LeftOut)) {
+      if (!maySplit(error)) throw error
+      const whole = await insist(session, scope, error, options, read)
+      if (whole) return { ...whole, unreadable: [] }
+    }
     const { page, culprit } = await readKeysAround(session, scope, error, options)
-    const found = await byIds(session, entity, fields, page.keys, options)
+    const found = await readRowsById(session, entity, fields, page.keys, options)
     const rows = page.keys.map((key) => found.rows.get(key)).filter((row) => row !== undefined)
-    const unreadable = [...found.unreadable, ...(culprit ? [culprit] : [])]
-    return { rows, known: found.known, next: page.next, unreadable, warnings: page.warnings }
+    const unreadable = [...found.unreadable, ...leftOut(page.keys, found), ...(culprit ? [culprit] : [])]
+    return { rows, known: found.known, next: page.next, total: page.total, unreadable, warnings: page.warnings }
   }
 }
 
@@ -98,8 +112,14 @@ export const readPeople = async (
   if (filter === null)
     return { rows: [], next: null, unreadable: [], warnings: [{ code: 'addressChangesUnknown', count: 1 }] }
   const seen = await visible(session, entity, fields, options)
-  const { rows, known, ...page } = await readRows(session, { entity, range, filter }, seen, options)
-  return { ...page, rows: await toPeople(session, { fields, known }, rows, page.warnings, options) }
+  const page = await readRows(session, { entity, range, filter }, seen, options)
+  const { next, unreadable, warnings } = page
+  return {
+    rows: await toPeople(session, { fields, known: page.known }, page.rows, warnings, options),
+    next,
+    unreadable,
+    warnings,
+  }
 }
 
 /** `peopleById` of the port. */
@@ -115,7 +135,7 @@ export const readPeopleById = async (
   await session.ready(options)
   const warnings: CrmWarning[] = []
   const seen = await visible(session, entity, fields, options)
-  const { known, unreadable, ...found } = await byIds(session, entity, seen, ids, options)
+  const { known, unreadable, ...found } = await readRowsById(session, entity, seen, ids, options)
   const rows = [...found.rows.values()]
   const people = await toPeople(session, { fields, known }, rows, warnings, options)
   return { rows: toFound(people, rows), unreadable, warnings }

@@ -143,6 +143,50 @@ describe('R2: everybody who has one of the addresses is found', () => {
     }
   })
 
+  test.each(['bulk', 'interactive'] as const)(
+    'so is one of somebody whom the CRM leaves out, wherever they stand, whoever else has it, in few requests: %s',
+    async (priority) => {
+      const simulator = await start()
+      const add = (Email: string): string => simulator.control.add({ entity: 'lead', values: { Email } }).ids[0]!
+      const [shared, other, alone] = ['shared@x.example', 'other@x.example', 'alone@x.example']
+      const good = [add(shared), add(other)]
+      const bad = [add(shared), add(alone)]
+      const emails = [shared, other, alone, ...[...truth(simulator).keys()].slice(0, 190)]
+      const crm = connect(simulator)
+      await crm.peopleByEmail('lead', fields, emails, { priority })
+      const lookUp = async (left: string[]) => {
+        simulator.control.clearFaults()
+        simulator.control.addFault({ kind: 'hiddenRows', ids: left, property: 'Address/City' })
+        simulator.control.resetGauges()
+        const found = await crm.peopleByEmail('lead', fields, emails, { priority })
+        expect(simulator.control.gauges().requests).toBeLessThan(25)
+        expect(found.rows.map(({ id }) => id)).toEqual(
+          idsFor(truth(simulator), emails).filter((id) => !left.includes(id)),
+        )
+        expect(found.unreadable.map(({ id }) => id)).toEqual(left)
+        return found.hidden
+      }
+      // at the end, where an empty page shows it; with others behind them, where only the total does
+      expect((await lookUp(bad)).sort()).toEqual([alone, shared])
+      expect(await lookUp(good)).toEqual([shared, other])
+      expect(await lookUp([good[0]!])).toEqual([shared])
+      simulator.control.addFault({ kind: 'totals', missing: true })
+      expect((await crm.peopleByEmail('lead', fields, emails, { priority })).hidden).toEqual([shared])
+    },
+  )
+
+  test('and of somebody who is left out as soon as the address is asked for', async () => {
+    const simulator = await start()
+    const emails = ['last@x.example', ...[...truth(simulator).keys()].slice(0, 20)]
+    const { ids } = simulator.control.add({ entity: 'lead', values: { Email: emails[0] } })
+    simulator.control.addFault({ kind: 'hiddenRows', ids, property: 'Email' })
+    for (const priority of ['bulk', 'interactive'] as const) {
+      const { rows, hidden } = await connect(simulator).peopleByEmail('lead', fields, emails, { priority })
+      expect(hidden).toEqual([emails[0]])
+      expect(rows.map(({ id }) => id)).toEqual(idsFor(truth(simulator), emails.slice(1)))
+    }
+  })
+
   test('no address is asked for without need, and none that is blank', async () => {
     const server = await tinyServer(() => undefined)
     const crm = openCrm(server.root)

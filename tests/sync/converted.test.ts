@@ -93,14 +93,22 @@ describe('R16: a converted lead', () => {
     expect((await second.run()).of(ids[1]!)).toMatchObject({ crmEntity: 'contact', crmId: contactId, removed: false })
   })
 
-  test.each(['sweep', 'push'])(
-    'whose contact does not come when a %s looks for it waits, and its edits with it, also beside somebody else with the address',
-    async (by) => {
+  test.each([
+    ['sweep', 'cannot be delivered'],
+    ['push', 'cannot be delivered'],
+    ['sweep', 'is left out'],
+    ['push', 'is left out'],
+  ])(
+    'R22: whose contact does not come when a %s looks for it, as it %s, waits, and its edits with it, also beside somebody else with the address',
+    async (by, why) => {
       for (const rivals of [0, 1]) {
         const { id, lead, email, contactId } = await convert()
         const rival = rivals === 0 ? undefined : person('contact', email)
         await leads.edit(id, { Title: 'Owner' })
-        const fault = crm.control.addFault({ kind: 'poison', ids: [contactId] })
+        const ids = [contactId]
+        const fault = crm.control.addFault(
+          why === 'is left out' ? { kind: 'hiddenRows', ids, property: 'Title' } : { kind: 'poison', ids },
+        )
         const run = await (await openList(fairlead, leads.listId)).run(by === 'sweep' ? 'sweep' : 'sync')
         expect(run).toMatchObject({ state: 'incomplete', error: { code: 'crmFailed' }, balance: { balanced: true } })
         if (by === 'sweep') expect(run.balance!.explained).toMatchObject({ unresolved: 1 })

@@ -195,24 +195,33 @@ describe('R7: of two lists that both know a new lead as theirs, one counts it', 
   })
 })
 
-test('R7, R22: a person whom the CRM has and cannot deliver is never created a second time', async () => {
-  const { control } = fairlead.simulator
-  const people = unknownPeople(6)
-  const hidden = people[3]!
-  const [id] = control.add({ entity: 'contact', values: { Email: hidden.Email.toUpperCase(), LastName: 'There' } }).ids
-  control.addFault({ kind: 'poison', ids: [id!] })
-  await addAll(leads, people)
-  const before = createsAt(fairlead)
-  const run = await leads.run()
-  expect(run).toMatchObject({ state: 'incomplete', error: { code: 'crmFailed' } })
-  expect(run.counts!['push']).toMatchObject({ read: 6, created: 5, rejected: 1 })
-  expect(createsAt(fairlead) - before).toBe(5)
-  expect(sumsAgree(run)).toBe(true)
+test.each<[string, (ids: string[]) => Fault]>([
+  ['cannot deliver', (ids) => ({ kind: 'poison', ids })],
+  ['leaves out', (ids) => ({ kind: 'hiddenRows', ids, property: 'LastName' })],
+])(
+  'R7, R22: a person whom the CRM has and %s is never created a second time, and keeps nobody else',
+  async (_, faultOf) => {
+    const { control } = fairlead.simulator
+    const people = unknownPeople(6)
+    const hidden = people[3]!
+    const [id] = control.add({
+      entity: 'contact',
+      values: { Email: hidden.Email.toUpperCase(), LastName: 'There' },
+    }).ids
+    control.addFault(faultOf([id!]))
+    await addAll(leads, people)
+    const before = createsAt(fairlead)
+    const run = await leads.run()
+    expect(run).toMatchObject({ state: 'incomplete', error: { code: 'crmFailed' } })
+    expect(run.counts!['push']).toMatchObject({ read: 6, created: 5, rejected: 1 })
+    expect(createsAt(fairlead) - before).toBe(5)
+    expect(sumsAgree(run)).toBe(true)
 
-  control.clearFaults()
-  const next = await leads.run()
-  expect(next).toMatchObject({ state: 'succeeded', error: null })
-  expect(createsAt(fairlead) - before).toBe(5)
-  const record = (await leads.records()).find(({ values }) => String(values['Email']).toLowerCase() === hidden.Email)
-  expect(record).toMatchObject({ crmEntity: 'contact', crmId: id })
-})
+    control.clearFaults()
+    const next = await leads.run()
+    expect(next).toMatchObject({ state: 'succeeded', error: null })
+    expect(createsAt(fairlead) - before).toBe(5)
+    const record = (await leads.records()).find(({ values }) => String(values['Email']).toLowerCase() === hidden.Email)
+    expect(record).toMatchObject({ crmEntity: 'contact', crmId: id })
+  },
+)

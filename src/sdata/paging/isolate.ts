@@ -94,5 +94,6 @@ export const isolate = async (session: Session, request: PageRequest, cause: unk
   }
   const next = id === request.range.upTo ? null : id
   const crm = isFairleadError(cause) ? (cause.details.crm ?? {}) : {}
-  return { page: { rows: page?.rows ?? [], keys: page?.keys ?? [], next, warnings }, culprit: { id, crm } }
+  const [rows, keys] = [page?.rows ?? [], page?.keys ?? []]
+  return { page: { rows, keys, next, total: null, warnings }, culprit: { id, crm } }
 }

@@ -15,7 +15,16 @@ export type KeyPage = {
   keys: string[]
   /** null when the range is read to its end */
   next: string | null
+  /** how many the CRM says there are from the range's start on: a hint (6.3), null when it does not say */
+  total: number | null
   warnings: CrmWarning[]
+}
+
+/** Thrown for an empty page although people follow: the CRM leaves them out of this read, and may deliver them to another one. */
+export class LeftOut extends FairleadError {
+  constructor() {
+    super('crmPaging', { detail: 'The CRM answers with an empty page although people follow.' })
+  }
 }
 
 export type PageRequest = {
@@ -107,12 +116,11 @@ const noteShort = (session: Session, request: PageRequest, feed: Feed & { asked:
   memory.shortEnds.add(name + page.next)
 }
 
-/** An empty page although there should be rows: the range is read to its end only if it has no last row either. Else crmPaging. */
+/** An empty page although there should be rows: the range is read to its end only if it has no last row either. Else throws LeftOut. */
 const proveEnd = async (session: Session, request: PageRequest): Promise<void> => {
   const query = { select: ['Id'], where: whereOf(request), orderBy: 'Id desc', count: 1 }
   const { rows } = await askFeed(session, session.path(request.entity), query, request.options)
-  if (rows.length > 0)
-    throw new FairleadError('crmPaging', { detail: 'The CRM answers with an empty page although people follow.' })
+  if (rows.length > 0) throw new LeftOut()
 }
 
 const readOnce = async (session: Session, request: PageRequest): Promise<KeyPage> => {
@@ -131,7 +139,7 @@ const readOnce = async (session: Session, request: PageRequest): Promise<KeyPage
   const keys = [...byKey.keys()]
   const last = keys.at(-1) ?? null
   const next = last === request.range.upTo ? null : last
-  const page: KeyPage = { rows: [...byKey.values()], keys, next, warnings }
+  const page: KeyPage = { rows: [...byKey.values()], keys, next, total: feed.total, warnings }
   noteShort(session, request, feed, page)
   return page
 }
@@ -161,7 +169,8 @@ const readRest = async (session: Session, request: PageRequest, page: KeyPage, s
 /** One page in key order (keyset: `Id gt …`, never an offset). The end is an empty page or the row `upTo`, never a short page (6.2, 6.4). */
 export const readKeyPage = async (session: Session, request: PageRequest): Promise<KeyPage> => {
   const { range, select } = request
-  if (range.upTo !== null && range.after === range.upTo) return { rows: [], keys: [], next: null, warnings: [] }
+  if (range.upTo !== null && range.after === range.upTo)
+    return { rows: [], keys: [], next: null, total: 0, warnings: [] }
   try {
     if (!fitsPage(session, request, select)) throw new QueryTooLong()
     return await readTrusted(session, request)
