@@ -3,9 +3,9 @@ import { normaliseEmail } from '../domain/email.ts'
 import { QueryTooLong } from './http/request.ts'
 import type { EmailForm } from './match.ts'
 import { controlRead, insist } from './paging/control.ts'
-import { keyOf, member } from './paging/feed.ts'
+import { keyOf, member, type Row } from './paging/feed.ts'
 import { halves } from './paging/halves.ts'
-import { LeftOut, readKeyPage, type KeyPage } from './paging/page.ts'
+import { LeftOut, readKeyPage, type KeyPage, type PageRequest } from './paging/page.ts'
 import { maySplit, type Session } from './session.ts'
 
 /** Somebody who has an address; `id` is null where even the key does not come. */
@@ -13,20 +13,36 @@ export type Owner = { email: string; id: string | null }
 
 type Question = { session: Session; entity: CrmEntity; form: EmailForm }
 
+type Part = Omit<PageRequest, 'range'>
+
+/** All rows of a part, and how many the CRM counts beyond them. */
+const readWhole = async (session: Session, part: Part): Promise<{ rows: Row[]; left: number }> => {
+  const rows: Row[] = []
+  let total: number | null = null
+  for (let after: string | null = null; ;) {
+    const page: KeyPage = await readKeyPage(session, { ...part, range: { after, upTo: null } })
+    if (after === null) ({ total } = page)
+    rows.push(...page.rows)
+    if (page.next === null) return { rows, left: (total ?? 0) - rows.length }
+    after = page.next
+  }
+}
+
 const readOwners = async (question: Question, group: string[], options: CallOptions): Promise<Owner[]> => {
   const { session, entity, form } = question
   const wanted = new Set(group)
-  const owners: Owner[] = []
-  const part = { entity, select: ['Email'], filter: form(group), kind: 'people' as const, options, count: 1000 }
-  for (let after: string | null = null; ;) {
-    const page: KeyPage = await readKeyPage(session, { ...part, range: { after, upTo: null } })
-    for (const row of page.rows) {
-      const email = normaliseEmail(member(row, 'Email'))
-      if (email !== null && wanted.has(email)) owners.push({ email, id: keyOf(row) })
-    }
-    if (page.next === null) return owners
-    after = page.next
+  const part: Part = { entity, select: ['Email'], filter: form(group), kind: 'people', options, count: 1000 }
+  const { rows, left } = await readWhole(session, part)
+  if (left > 0) {
+    // a total may be wrong: a key that comes, and whose address does not, is not
+    const came = new Set(rows.map(keyOf))
+    const keys = await readWhole(session, { ...part, select: [] })
+    if (keys.rows.some((row) => !came.has(keyOf(row)))) throw new LeftOut()
   }
+  return rows.flatMap((row) => {
+    const email = normaliseEmail(member(row, 'Email'))
+    return email !== null && wanted.has(email) ? [{ email, id: keyOf(row) }] : []
+  })
 }
 
 /**

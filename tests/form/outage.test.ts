@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { Fault } from '../../src/simulator/faults.ts'
+import { reopen } from '../../src/db/submission/wake.ts'
 import { openFairlead, until, type Fairlead } from '../support/fairlead.ts'
 import { whileOthersAreWritten } from '../support/others.ts'
 import { drainAfterPauses, openForm, type TestForm } from '../support/submission.ts'
@@ -145,12 +146,24 @@ test('F2, R22: where one of two with the address does not come the other is writ
     () => control.add({ entity: 'contact', values: { Email: email, LastName: 'Half' } }).ids[0]!,
   )
   control.addFault({ kind: 'poison', ids: [bad!] })
-  const id = await form.store({ email, last: 'Whole', firm: 'Ltd', job: '3' })
+  const id = await form.store({ email, last: 'W'.repeat(300), firm: 'Ltd', job: '3' })
   await form.wake()
+  await until('it has been tried', async () => (await form.of(id)).tries > 0)
+  // whoever changes them between two tries has the later word
+  control.edit({ entity: 'contact', id: good!, values: { Title: 'Later' } })
   const settled = await whileOthersAreWritten(fairlead, () => form.settled(id, 60_000))
   const results = [{ entity: 'contact', id: good, kind: 'updated' }]
   expect(settled).toMatchObject({ state: 'rejected', code: 'crmFailed', tries: 5, results })
+  expect(settled.warnings).toContainEqual({ code: 'valueCut', field: 'LastName' })
+  expect(control.person('contact', good!)).toMatchObject({ Title: 'Later' })
   expect((await list.records()).find(({ crmId }) => crmId === good)).toMatchObject({ crmEntity: 'contact' })
+
+  control.clearFaults()
+  await reopen(fairlead.db, fairlead.accountId, { ids: [id] })
+  await fairlead.wiring.relay()
+  const pushed = new Map((await form.reaches(id, 'pushed')).results.map((result) => [result.id, result.kind]))
+  expect(pushed).toEqual(new Map([good, bad].map((each) => [each, 'updated'])))
+  expect([good, bad].map((each) => control.person('contact', each!)?.['Title'])).toEqual(['3', '3'])
 })
 
 test('F2, R21: who does not come for a moment, while another with the address does, is written to when they come', async () => {

@@ -175,10 +175,20 @@ describe('R2: everybody who has one of the addresses is found', () => {
     },
   )
 
-  test('and of somebody who is left out as soon as the address is asked for', async () => {
+  test.each([
+    ['last', 0],
+    ['with others behind', 3],
+  ])('and of somebody who is left out as soon as the address is asked for, %s', async (_, behind) => {
     const simulator = await start()
-    const emails = ['last@x.example', ...[...truth(simulator).keys()].slice(0, 20)]
-    const { ids } = simulator.control.add({ entity: 'lead', values: { Email: emails[0] } })
+    const add = (Email: string) => simulator.control.add({ entity: 'lead', values: { Email } }).ids
+    const ids = add('left.out@x.example')
+    for (let n = 0; n < behind; n += 1) add(`behind${n}@x.example`)
+    const others = [...truth(simulator).keys()].filter((email) => email !== 'left.out@x.example')
+    const emails = [
+      'left.out@x.example',
+      ...others.slice(0, 20),
+      ...others.slice(-behind, behind === 0 ? 0 : undefined),
+    ]
     simulator.control.addFault({ kind: 'hiddenRows', ids, property: 'Email' })
     for (const priority of ['bulk', 'interactive'] as const) {
       const { rows, hidden } = await connect(simulator).peopleByEmail('lead', fields, emails, { priority })

@@ -52,6 +52,21 @@ const convertedBefore = async (email: string, others = 0) => {
   return { lead, id, contactId }
 }
 
+const erase = (email: string) =>
+  erasures.erase(
+    fairlead.db,
+    fairlead.wiring.secrets,
+    fairlead.accountId,
+    { subject: { email }, reason: null },
+    operator,
+  )
+
+/** As another list of the connection finds out. */
+const noteSuccessor = (of: { entity: 'lead' | 'contact'; id: string }, contactId: string, state: string) =>
+  fairlead.db.$client`
+    insert into crm_people (connection_id, entity, crm_id, account_id, state, successor_entity, successor_id)
+    select connection_id, ${of.entity}, ${of.id}, account_id, ${state}, 'contact', ${contactId} from lists where id = ${leads.listId}`
+
 test.each(['sync', 'sweep'] as const)(
   'R16: whose address was edited here is followed by the one that the CRM had, and not to whoever has the new one (%s)',
   async (kind) => {
@@ -111,13 +126,26 @@ test.each(['sync', 'sweep'] as const)('R40: no record is linked to an erased per
   const { contactId } = crm.control.convert({ leadId: lead })
   const email = address()
   crm.control.edit({ entity: 'contact', id: contactId, values: { Email: email } })
-  const subject = { subject: { email }, reason: null }
-  await erasures.erase(fairlead.db, fairlead.wiring.secrets, fairlead.accountId, subject, operator)
-  // as a list of contacts finds out meanwhile
-  await fairlead.db.$client`
-    insert into crm_people (connection_id, entity, crm_id, account_id, state, successor_entity, successor_id)
-    select connection_id, 'lead', ${lead}, account_id, 'converted', 'contact', ${contactId} from lists where id = ${leads.listId}`
+  await erase(email)
+  await noteSuccessor({ entity: 'lead', id: lead }, contactId, 'converted')
   await leads.edit(id, { Title: 'Owner' })
   await leads.run(kind)
   expect(await recordWith(id)).toMatchObject({ crmEntity: 'lead', crmId: lead, state: 'deletedInCrm' })
+})
+
+test.each(['sync', 'verify'] as const)('R40: nor one of a person of the other kind (%s)', async (kind) => {
+  const lead = person('lead', address())
+  await leads.run()
+  const { id } = await recordOf(leads, lead)
+  const { contactId } = crm.control.convert({ leadId: lead })
+  await leads.run('sweep')
+  expect(await recordWith(id)).toMatchObject({ crmEntity: 'contact', crmId: contactId })
+  const email = address()
+  const heir = person('contact', email)
+  await erase(email)
+  await noteSuccessor({ entity: 'contact', id: contactId }, heir, 'merged')
+  crm.control.merge({ entity: 'contact', survivorId: heir, loserIds: [contactId] })
+  crm.control.edit({ entity: 'contact', id: heir, values: { Email: email } })
+  await leads.run(kind)
+  expect(await recordWith(id)).toMatchObject({ crmEntity: 'contact', crmId: contactId, state: 'deletedInCrm' })
 })

@@ -34,7 +34,8 @@ const judge = async (at: At, failed: Failed, error: FairleadError): Promise<Outc
   const tries = submission.tries + 1
   const { creationWaitMs } = at.deps
   const isOver = isLastLook(submission) || (!mayBeThere(error) && isEnough(tries, at.crm, creationWaitMs))
-  if (isOver) return { ...said, code: 'crmFailed', state: 'rejected', tries, afterMs: 0, ...reached }
+  if (isOver)
+    return { ...said, code: 'crmFailed', state: 'rejected', tries, afterMs: 0, ...(reached && { person: reached }) }
   return { ...said, code, state: 'waiting', tries, afterMs: retryMs(tries, creationWaitMs) }
 }
 

@@ -9,7 +9,7 @@ import { valuesOf } from '../../domain/form/values.ts'
 import { groupBy } from '../../domain/groupBy.ts'
 import { emailKeyColumn } from '../../domain/list.ts'
 import type { Dependencies } from '../dependencies.ts'
-import type { Item } from './write.ts'
+import { union, type Item } from './write.ts'
 
 type Of = { deps: Dependencies; crm: Crm; plan: SyncPlan; options: CallOptions }
 
@@ -36,7 +36,13 @@ export const look = async (of: Of, submissions: readonly Claimed[]): Promise<Ite
   const columns = await columnRows.all(deps.db, plan.accountId, plan.listId)
   const read = submissions.map((submission) => {
     const { values, warnings } = valuesOf(submission.definition, submission.answers, columns)
-    return { submission: { ...submission, warnings }, values, email: normaliseEmail(values[emailKeyColumn]) ?? '' }
+    // what was said of those who have been written to stays
+    const said = submission.results.length > 0 ? union(submission.warnings, warnings) : warnings
+    return {
+      submission: { ...submission, warnings: said },
+      values,
+      email: normaliseEmail(values[emailKeyColumn]) ?? '',
+    }
   })
   const people = await everybody(of, [...new Set(read.flatMap(({ email }) => (email === '' ? [] : [email])))])
   const recordIds = submissions.map(({ recordId }) => recordId)

@@ -24,13 +24,18 @@ export type Item = {
   hidden: boolean
   /** R7: an earlier request of the record has had no answer */
   unanswered: boolean
-  /** what is said of those who were written to, while others did not come */
-  reached?: Pick<Outcome, 'person' | 'warnings'>
+  /** whom the record is linked to, should others never come */
+  reached?: Person
 }
 
 type Told = Pick<Outcome, 'results' | 'warnings'>
 /** The CRM's own words and code, for what was refused of one person while others were written. */
 type Refused = { error: FairleadError | null }
+
+/** Each of them once. */
+export const union = (known: EntryWarning[], more: EntryWarning[]): EntryWarning[] => [
+  ...new Map([...known, ...more].map((warning) => [JSON.stringify(warning), warning])).values(),
+]
 
 /** What earlier attempts have done stays said. */
 const withEarlier = (results: SubmissionResult[], earlier: SubmissionResult[]): SubmissionResult[] => {
@@ -57,7 +62,7 @@ export const outcome = (
   state,
   code,
   results: withEarlier(results, submission.results),
-  warnings: [...submission.warnings, ...warnings],
+  warnings: union(submission.warnings, warnings),
   tries: submission.tries,
   afterMs: 0,
   ...rest,
@@ -121,9 +126,10 @@ export const toPerson = ({ entity, person }: Candidate): Person => ({ entity, id
 /** R30: what was said later stays. */
 const lateness = ({ submission: { isLate } }: Item): EntryWarning[] => (isLate ? [{ code: 'newerAnswers' }] : [])
 
-/** The next attempt finds people as this one has left them. */
-const keepResults = ({ submission }: Item, { results }: Told): void => {
+/** What was done, and said of it, stays: the next attempt leaves those people as they are. */
+const keep = ({ submission }: Item, { results, warnings }: Told): void => {
   submission.results = withEarlier(results, submission.results)
+  submission.warnings = union(submission.warnings, warnings)
 }
 
 /**
@@ -137,14 +143,21 @@ export const writeAll = async (item: Item, people: Candidate[], warnings: EntryW
   }
   const refused: Refused = { error: null }
   const written: Candidate[] = []
+  const attempted = item.submission.results.filter(({ isEarlier }) => isEarlier !== true)
+  const done = new Set(attempted.map(({ entity, id }) => `${entity}:${id}`))
   for (const each of people) {
+    // what somebody has changed since an earlier attempt is the later word
+    if (done.has(`${each.entity}:${each.person.id}`)) {
+      written.push(each)
+      continue
+    }
     try {
       const person = await writeTo(item, each, told)
       if (person === undefined) return later(item, told, 1000, 'crmChanged')
       written.push({ entity: each.entity, person })
     } catch (error) {
       if (!isFairleadError(error) || error.kind !== 'record') {
-        keepResults(item, told)
+        keep(item, told)
         throw error
       }
       refused.error ??= error
@@ -152,12 +165,12 @@ export const writeAll = async (item: Item, people: Candidate[], warnings: EntryW
   }
   const best = bestOf(written, item.row)
   const person = best === undefined ? {} : { person: toPerson(best) }
-  if (item.hidden) {
-    item.reached = { ...person, warnings: [...item.submission.warnings, ...told.warnings] }
-    keepResults(item, told)
-    throw new FairleadError('crmFailed')
-  }
   const { error } = refused
+  if (item.hidden) {
+    if (best !== undefined) item.reached = toPerson(best)
+    keep(item, told)
+    throw new FairleadError('crmFailed', { crm: error?.details.crm })
+  }
   if (error === null) return outcome(item, 'pushed', null, { ...told, ...person })
   return outcome(item, 'rejected', error.code, { ...told, ...person, crm: error.details.crm })
 }

@@ -90,6 +90,7 @@ export const reopen = (
         : sql`s.form_id = ${which.formId}::uuid and ${which.code === undefined ? sql`true` : sql`s.code = ${which.code}`}`
     const opened = await tx.execute<{ id: string }>(sql`
       update ${submissions} s set state = 'received', code = null, detail = null, crm = null, warnings = '[]', tries = 0, due_at = now(),
+        results = (select coalesce(jsonb_agg(r || '{"isEarlier": true}'), '[]') from jsonb_array_elements(s.results) r),
         settled_at = null, push_version = f.version
       from ${forms} f
       where f.id = s.form_id and s.account_id = ${accountId}::uuid and s.state = 'rejected' and s.code is distinct from 'erased' and ${chosen} returning s.id::text`)

@@ -159,7 +159,7 @@ export const settleGone = async (
   const again: string[] = []
   const previews = plan.previewId !== null
   if (gone.length > 0 && !previews) await lockPeople(sql, plan.connectionId)
-  for (const each of gone) {
+  for (const each of gone.map(withoutHeir(plan))) {
     const { id, entity, fate } = each
     const row = (await linkedRows(sql, plan, entity, [id])).get(id)
     const target = targetFor(plan, entity)

@@ -14,7 +14,7 @@ import * as quarantine from '../quarantine.ts'
 import { insertEntries, renewEntries, type NewEntry } from '../run/record.ts'
 import { addWarnings } from '../run/warning.ts'
 import { countedByOthers, finishCreations } from './creation.ts'
-import { settleGone, withoutHeir } from './gone.ts'
+import { settleGone } from './gone.ts'
 import { mergeRecords, planMerge } from './merge.ts'
 import { putOff, takeUp, type Delay } from './pending.ts'
 import { targetFor, type SyncPlan } from './plan.ts'
@@ -193,7 +193,7 @@ const settleAll = async (batch: Batch, given: Outcome[]): Promise<void> => {
   const outcomes = await creditCreations(batch, given)
   await findTwins(batch, outcomes)
   const merged = outcomes.filter(({ into }) => into !== undefined)
-  const gone = outcomes.flatMap((outcome) => (outcome.gone === undefined ? [] : [withoutHeir(plan)(outcome.gone)]))
+  const gone = outcomes.flatMap((outcome) => (outcome.gone === undefined ? [] : [outcome.gone]))
   const plain = outcomes.filter(
     ({ into, gone: left, kind }) => into === undefined && left === undefined && kind !== 'delayed',
   )

@@ -14,10 +14,14 @@ export type Answers = Record<string, string | number | boolean | string[]>
 export const answerTo = (answers: Answers, name: string): Answers[string] | undefined =>
   Object.hasOwn(answers, name) ? answers[name] : undefined
 
-/** What became of one person in the CRM. `fields`: names of the CRM's fields that were written. */
+/**
+ * What became of one person in the CRM. `fields`: names of the CRM's fields that were written. `isEarlier`: before the submission was opened again, so that the
+ * person is written to once more.
+ */
 export type SubmissionResult = {
   entity: CrmEntity
   id: string
   kind: 'created' | 'updated' | 'unchanged'
   fields: string[]
+  isEarlier?: true
 }
