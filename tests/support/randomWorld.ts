@@ -251,6 +251,7 @@ export const openWorld = async (
       case 'account': {
         const { conflict, ambiguousMatch } = action
         deeds.rules.add(ambiguousMatch)
+        deeds.rules.add(conflict)
         await updateAccount(fairlead.db, fairlead.accountId, { conflict, ambiguousMatch }, operator)
         return
       }
