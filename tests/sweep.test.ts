@@ -4,6 +4,7 @@ import * as sweeps from '../src/db/sweep.ts'
 import type { CrmEntity } from '../src/domain/crm.ts'
 import { differences } from './support/compare.ts'
 import { openFairlead, until, type Fairlead } from './support/fairlead.ts'
+import { takenOver } from './support/takenOver.ts'
 
 /** Three contacts belong to an owner of their own: when the CRM user may not see it, they are gone, and can come back. */
 const hidden = { owner: 'FHIDDEN00001', ids: [] as string[] }
@@ -53,9 +54,8 @@ const take = async (entity: CrmEntity, count: number): Promise<string[]> => {
   return ids
 }
 /** As if another list had found out that somebody took the person over, whom the CRM does not have. */
-const takeOver = (entity: CrmEntity, id: string, state: 'merged' | 'converted') => fairlead.db.$client`
-  insert into crm_people (connection_id, entity, crm_id, account_id, state, successor_entity, successor_id)
-  select connection_id, ${entity}, ${id}, account_id, ${state}, 'contact', 'CNOBODY00001' from lists where id = ${lists[entity]}`
+const takeOver = (entity: CrmEntity, id: string) =>
+  takenOver(fairlead.db.$client, lists[entity], { entity, id }, 'CNOBODY00001')
 const entriesOf = (run: runs.Run) =>
   fairlead.db.$client<{ kind: string; code: string; id: string }[]>`
     select kind, code, crm_id as id from entries where last_run_id = ${run.id} order by crm_id`
@@ -332,7 +332,7 @@ describe('R15: a person whom another list finds to be gone while the keys are re
 
   test('and had found to be taken over before, is linked again when it is there when asked for by name', async () => {
     const ids = await scripted('hidden')
-    await takeOver('lead', ids[0]!, 'converted')
+    await takeOver('lead', ids[0]!)
     const run = await sweep(lists.lead)
     expect(run).toMatchObject({ ...green, balance: { explained: { cameDuring: 1 } } })
     expect((await entriesOf(run)).map(({ code }) => code).toSorted()).toEqual(['cameDuring', 'seenAgain'])
@@ -351,7 +351,7 @@ describe('R15: a person whom another list finds to be gone while the keys are re
 test('R16: a person who was taken over by somebody who is gone, too, is marked as deleted; for a new user a person is asked first', async () => {
   const takenOver = async (): Promise<string> => {
     const [id] = (await some('contact', 1)) as [string]
-    await takeOver('contact', id, 'merged')
+    await takeOver('contact', id)
     fairlead.simulator.control.remove({ entity: 'contact', ids: [id] })
     return id
   }

@@ -4,6 +4,7 @@ import * as sweeps from '../src/db/sweep.ts'
 import { lockPeople } from '../src/db/sync/rows.ts'
 import type { CrmEntity } from '../src/domain/crm.ts'
 import { openFairlead, until, type Fairlead } from './support/fairlead.ts'
+import { takenOver } from './support/takenOver.ts'
 
 /** People whom somebody has taken over, as another list has found out; whoever took them over is gone, hidden or broken. */
 const hiddenOwner = 'FHIDDEN00001'
@@ -30,9 +31,8 @@ const some = async (entity: CrmEntity, count: number): Promise<string[]> => {
       and not exists (select from crm_people p where p.crm_id = r.crm_id or p.successor_id = r.crm_id) order by r.crm_id limit ${count}`
   return rows.map(({ id }) => id)
 }
-const taken = (id: string, state: 'merged' | 'converted', to: string, sql = fairlead.db.$client) => sql`
-  insert into crm_people (connection_id, entity, crm_id, account_id, state, successor_entity, successor_id)
-  select connection_id, ${state === 'merged' ? 'contact' : 'lead'}, ${id}, account_id, ${state}, 'contact', ${to} from lists where id = ${lists.contact}`
+const taken = (id: string, state: 'merged' | 'converted', to: string, sql = fairlead.db.$client) =>
+  takenOver(sql, lists.contact, { entity: state === 'merged' ? 'contact' : 'lead', id }, to)
 const markOf = async (id: string) => {
   const [mark] = await fairlead.db.$client<{ state: string; heir: string | null }[]>`
     select state, successor_id as heir from crm_people where crm_id = ${id}`

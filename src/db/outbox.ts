@@ -14,7 +14,7 @@ export const insert = async (
 }
 
 /** The first open message of each workflow whose time has come: one that the engine refuses holds up its own workflow only. */
-const due = sql`${outbox.doneAt} is null and (${outbox.retryAt} is null or ${outbox.retryAt} <= now()) and not exists (
+export const due = sql`${outbox.doneAt} is null and (${outbox.retryAt} is null or ${outbox.retryAt} <= now()) and not exists (
   select from outbox earlier where earlier.workflow_id = ${outbox.workflowId} and earlier.done_at is null and earlier.id < ${outbox.id})`
 
 /** How long a message that failed waits: twice as long each time, at most a minute. */

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { openFairlead, type Fairlead } from '../support/fairlead.ts'
 import { inCrm, openNotes } from '../support/note.ts'
+import { takenOver } from '../support/takenOver.ts'
 
 /** R16, R32: notes of leads that somebody has taken over, where that one is gone, broken, or was taken over in turn. */
 let fairlead: Fairlead
@@ -31,10 +32,8 @@ const contact = (email = `heir.${(made += 1)}@example.com`): string =>
   fairlead.simulator.control.add({ entity: 'contact', values: { Email: email, FirstName: 'An', LastName: 'Heir' } })
     .ids[0]!
 const remove = (entity: 'lead' | 'contact', id: string) => fairlead.simulator.control.remove({ entity, ids: [id] })
-const taken = (entity: 'lead' | 'contact', id: string, to: string) => fairlead.db.$client`
-  insert into crm_people (connection_id, entity, crm_id, account_id, state, successor_entity, successor_id)
-  select connection_id, ${entity}, ${id}, account_id, ${entity === 'lead' ? 'converted' : 'merged'}, 'contact', ${to}
-  from lists where id = ${listId}`
+const taken = (entity: 'lead' | 'contact', id: string, to: string) =>
+  takenOver(fairlead.db.$client, listId, { entity, id }, to)
 
 /** What becomes of the note of a mail to a lead that was there when the mail was sent. */
 const noteOf = async (happens: (lead: string, email: string) => Promise<unknown>) => {

@@ -6,8 +6,10 @@ import { readConfig } from '../../src/config.ts'
 import * as accounts from '../../src/db/account.ts'
 import * as connections from '../../src/db/connection.ts'
 import type { Database } from '../../src/db/database.ts'
+import { due } from '../../src/db/outbox.ts'
 import * as imports from '../../src/db/import.ts'
 import * as runs from '../../src/db/run/state.ts'
+import { outbox } from '../../src/db/schema.ts'
 import type { CrmEntity } from '../../src/domain/crm.ts'
 import { isOver } from '../../src/domain/run.ts'
 import { startSimulator, type Simulator, type SimulatorOptions } from '../../src/simulator/simulator.ts'
@@ -63,10 +65,7 @@ export type Fairlead = {
 const relayAll = async ({ db, relay }: Wiring): Promise<void> => {
   await until('the engine has what is due', async () => {
     await relay()
-    const [due] = await db.$client`
-      select from outbox o where done_at is null and (retry_at is null or retry_at <= now()) and not exists (
-        select from outbox earlier where earlier.workflow_id = o.workflow_id and earlier.done_at is null and earlier.id < o.id)`
-    return due === undefined
+    return (await db.$count(outbox, due)) === 0
   })
 }
 

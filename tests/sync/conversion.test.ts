@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openFairlead, type Fairlead } from '../support/fairlead.ts'
 import { openList, sumsAgree, type TestList } from '../support/sync.ts'
+import { takenOver } from '../support/takenOver.ts'
 
 let fairlead: Fairlead
 let leads: TestList
@@ -36,9 +37,7 @@ test('R16: where the contact that the CRM names was merged into another, as a li
   const { contactId } = control.convert({ leadId: lead.Id })
   const email = 'merged.contact@example.com'
   const heir = control.add({ entity: 'contact', values: { Email: email, LastName: 'Survivor' } }).ids[0]!
-  await fairlead.db.$client`
-    insert into crm_people (connection_id, entity, crm_id, account_id, state, successor_entity, successor_id)
-    select connection_id, 'contact', ${contactId}, account_id, 'merged', 'contact', ${heir} from lists where id = ${leads.listId}`
+  await takenOver(fairlead.db.$client, leads.listId, { entity: 'contact', id: contactId }, heir)
   control.remove({ entity: 'contact', ids: [contactId] })
   const before = (await leads.records()).find(({ crmId }) => crmId === lead.Id)!
   expect(await leads.run('sweep')).toMatchObject({ state: 'succeeded', balance: { balanced: true } })

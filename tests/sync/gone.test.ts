@@ -4,6 +4,7 @@ import * as sweeps from '../../src/db/sweep.ts'
 import { openFairlead, type Fairlead } from '../support/fairlead.ts'
 import { expectInStep, expectQuiet } from '../support/quiet.ts'
 import { openList, sumsAgree, type Held, type TestList } from '../support/sync.ts'
+import { takenOver } from '../support/takenOver.ts'
 
 /** Every tenth lead belongs to an owner of its own: it is gone when the CRM user may not see that one, and can come back. */
 const hidden = { owner: 'FHIDDEN00001', ids: [] as string[] }
@@ -150,10 +151,7 @@ test('R15, R16: however many another list has found to be taken over, they are f
   const went = control().add({ entity: 'lead', values: { LastName: 'Gone' }, count: 60 }).ids
   await leads.run()
   const sql = fairlead.db.$client
-  await sql`
-    insert into crm_people (connection_id, entity, crm_id, account_id, state, successor_entity, successor_id)
-    select connection_id, 'lead', w.id, account_id, 'converted', 'contact', w.heir
-    from lists, unnest(string_to_array(${went.join()}, ','), string_to_array(${ids.join()}, ',')) as w (id, heir) where lists.id = ${leads.listId}`
+  for (const [at, id] of went.entries()) await takenOver(sql, leads.listId, { entity: 'lead', id }, ids[at]!)
   await sql`
     insert into late_rows (list_id, entity, crm_id, account_id)
     select id, 'lead', unnest(string_to_array(${went.join()}, ',')), account_id from lists where id = ${leads.listId}`

@@ -5,6 +5,7 @@ import { fixedColumnKeys } from '../../src/domain/list.ts'
 import { openFairlead, type Fairlead } from '../support/fairlead.ts'
 import { openList, type TestList } from '../support/sync.ts'
 import { openPeople, type People } from './people.ts'
+import { takenOver } from '../support/takenOver.ts'
 
 let fairlead: Fairlead
 let crm: People
@@ -60,12 +61,6 @@ const erase = (email: string) =>
     { subject: { email }, reason: null },
     operator,
   )
-
-/** As another list of the connection finds out. */
-const noteSuccessor = (of: { entity: 'lead' | 'contact'; id: string }, contactId: string, state: string) =>
-  fairlead.db.$client`
-    insert into crm_people (connection_id, entity, crm_id, account_id, state, successor_entity, successor_id)
-    select connection_id, ${of.entity}, ${of.id}, account_id, ${state}, 'contact', ${contactId} from lists where id = ${leads.listId}`
 
 test.each(['sync', 'sweep'] as const)(
   'R16: whose address was edited here is followed by the one that the CRM had, and not to whoever has the new one (%s)',
@@ -127,7 +122,7 @@ test.each(['sync', 'sweep'] as const)('R40: no record is linked to an erased per
   const email = address()
   crm.control.edit({ entity: 'contact', id: contactId, values: { Email: email } })
   await erase(email)
-  await noteSuccessor({ entity: 'lead', id: lead }, contactId, 'converted')
+  await takenOver(fairlead.db.$client, leads.listId, { entity: 'lead', id: lead }, contactId)
   await leads.edit(id, { Title: 'Owner' })
   await leads.run(kind)
   expect(await recordWith(id)).toMatchObject({ crmEntity: 'lead', crmId: lead, state: 'deletedInCrm' })
@@ -143,7 +138,7 @@ test.each(['sync', 'verify'] as const)('R40: nor one of a person of the other ki
   const email = address()
   const heir = person('contact', email)
   await erase(email)
-  await noteSuccessor({ entity: 'contact', id: contactId }, heir, 'merged')
+  await takenOver(fairlead.db.$client, leads.listId, { entity: 'contact', id: contactId }, heir)
   crm.control.merge({ entity: 'contact', survivorId: heir, loserIds: [contactId] })
   crm.control.edit({ entity: 'contact', id: heir, values: { Email: email } })
   await leads.run(kind)

@@ -16,7 +16,7 @@ type Failed = {
   /** R7: whether the CRM may have made the lead all the same */
   mayBeThere: (error: FairleadError) => boolean
   proveOthers: ProveOthers
-  reached?: Item['reached']
+  reached?: Item['reached'] | undefined
 }
 
 const isLastLook = ({ tries }: Claimed): boolean => tries >= hopeless
@@ -54,11 +54,7 @@ export const attempt = async (item: Item, refuse: Refuse): Promise<Outcome> => {
     const creates = item.found.length === 0
     const mayBeThere = (said: FairleadError): boolean => item.unanswered || (creates && isUnsure(said))
     const { reached } = by
-    return judge(
-      question,
-      { submission, values, mayBeThere, proveOthers: proving(question), ...(reached && { reached }) },
-      error,
-    )
+    return judge(question, { submission, values, mayBeThere, proveOthers: proving(question), reached }, error)
   }
 }
 
